@@ -1,0 +1,2 @@
+//! imapsync
+fn main() {}

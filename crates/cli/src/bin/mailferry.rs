@@ -1,0 +1,2 @@
+//! mailferry
+fn main() {}

@@ -1,0 +1,147 @@
+//! What went wrong: how far it reaches, whether to try again, and the server's own words.
+
+use serde::Serialize;
+
+use crate::message::Uid;
+use crate::name::MailboxName;
+
+/// How far a fault reaches. One bad message never stops a mailbox, one bad mailbox never
+/// stops a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// This message only.
+    Message,
+    /// This mailbox.
+    Mailbox,
+    /// Everything on this side's account.
+    Account,
+    /// The whole run.
+    Run,
+}
+
+/// Whether trying again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// At once, on a new connection.
+    Now,
+    /// After a while: throttled, in use, unavailable.
+    Later,
+    /// Not without somebody changing something.
+    Never,
+}
+
+/// Which side a fault comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// Where mail is read (imapsync's host1).
+    Source,
+    /// Where mail is written (imapsync's host2).
+    Target,
+}
+
+/// The diagnosis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The host cannot be reached, or the connection broke.
+    Connection,
+    /// TLS could not be established, or the certificate was refused.
+    Tls,
+    /// The credentials were refused.
+    Authentication,
+    /// The server broke the protocol.
+    Protocol,
+    /// A limit of ours was reached; the words name it.
+    Limit,
+    /// LIST, EXAMINE, SEARCH and FETCH do not add up.
+    ListingIncomplete,
+    /// A mailbox could not be opened.
+    Select,
+    /// A mailbox could not be created.
+    Create,
+    /// A mailbox could not be deleted.
+    DeleteMailbox,
+    /// A mailbox could not be subscribed.
+    Subscribe,
+    /// A message did not come though asked for.
+    Fetch,
+    /// A message went away between listing and copying.
+    Expunged,
+    /// The target refused a message.
+    Append,
+    /// The target refused a message for its size.
+    AppendSize,
+    /// The target refused a message for what it takes for a virus.
+    AppendVirus,
+    /// The target is full.
+    OverQuota,
+    /// Flags could not be set.
+    Flags,
+    /// Messages could not be removed.
+    DeleteMessage,
+    /// Two mailboxes of the source would land on one name that the rules do not join, or a
+    /// name cannot be had on the target.
+    Mapping,
+    /// The run was stopped before this was done.
+    Interrupted,
+}
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind:?}: {words}")]
+pub struct Fault {
+    /// How far it reaches.
+    pub scope: Scope,
+    /// Whether trying again can help.
+    pub retry: Retry,
+    /// The diagnosis.
+    pub kind: FaultKind,
+    /// Where it comes from.
+    pub side: Side,
+    /// The mailbox, by its name on that side.
+    pub mailbox: Option<MailboxName>,
+    /// The message, by its UID on that side.
+    pub uid: Option<Uid>,
+    /// The server's own words, or ours where no server spoke. Foreign text: escape to show.
+    pub words: String,
+}
+
+impl Fault {
+    /// A fault of that kind with the scope and retry that go with it.
+    #[must_use]
+    pub fn new(side: Side, kind: FaultKind, words: impl Into<String>) -> Self {
+        use FaultKind as K;
+        let (scope, retry) = match kind {
+            K::Connection => (Scope::Account, Retry::Now),
+            K::Tls | K::Authentication | K::Protocol => (Scope::Account, Retry::Never),
+            K::Limit | K::Interrupted => (Scope::Run, Retry::Never),
+            K::ListingIncomplete => (Scope::Mailbox, Retry::Now),
+            K::Select | K::Create | K::DeleteMailbox | K::Subscribe | K::Mapping => {
+                (Scope::Mailbox, Retry::Never)
+            }
+            K::Fetch | K::Expunged => (Scope::Message, Retry::Now),
+            K::Append | K::AppendSize | K::AppendVirus | K::Flags | K::DeleteMessage => {
+                (Scope::Message, Retry::Never)
+            }
+            K::OverQuota => (Scope::Account, Retry::Later),
+        };
+        Self { scope, retry, kind, side, mailbox: None, uid: None, words: words.into() }
+    }
+
+    /// The same fault with its mailbox named.
+    #[must_use]
+    pub fn in_mailbox(mut self, mailbox: &MailboxName) -> Self {
+        self.mailbox = Some(mailbox.clone());
+        self
+    }
+
+    /// The same fault with its message named.
+    #[must_use]
+    pub fn of_message(mut self, uid: Uid) -> Self {
+        self.uid = Some(uid);
+        self
+    }
+}

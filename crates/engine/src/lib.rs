@@ -1,0 +1,12 @@
+//! The pure heart of mailferry.
+//!
+//! Listings of both sides go in, a plan comes out: which messages are the same
+//! ([`identity`]), which mailboxes and messages take part ([`select`]), what a mailbox is
+//! called on the other side ([`mapping`]), what is to be done ([`plan`]) and whether that is
+//! safe ([`guard`]). No I/O, no clock, no environment, no randomness: the same input gives
+//! the same plan, byte for byte.
+
+pub mod fault;
+pub mod listing;
+pub mod message;
+pub mod name;

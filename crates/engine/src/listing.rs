@@ -1,0 +1,161 @@
+//! What was found on one side: the mailboxes of an account, the messages of a mailbox.
+
+use crate::message::{FlagSetId, FlagTable, InternalDate, Key, Uid};
+use crate::name::{MailboxName, SpecialUse};
+
+/// Whose mailboxes a namespace holds (RFC 2342 §5). Only the personal one is copied unless
+/// asked otherwise, and nothing outside it is ever deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Namespace {
+    /// The user's own.
+    Personal,
+    /// Other users'.
+    Other,
+    /// Shared.
+    Shared,
+}
+
+/// One mailbox as LIST shows it (RFC 9051 §7.3.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailboxInfo {
+    /// The name by which this server knows the mailbox.
+    pub name: MailboxName,
+    /// The hierarchy delimiter of the name; `None` for a flat one.
+    pub delimiter: Option<u8>,
+    /// Where the mailbox belongs.
+    pub namespace: Namespace,
+    /// Its SPECIAL-USE attribute, the first if there are several.
+    pub special_use: Option<SpecialUse>,
+    /// False for `\Noselect` and `\NonExistent`: a parent in name only.
+    pub selectable: bool,
+    /// Whether the user subscribed it (LSUB, or LIST RETURN (SUBSCRIBED)).
+    pub subscribed: bool,
+    /// MESSAGES as STATUS told, where it was asked.
+    pub messages: Option<u32>,
+}
+
+/// The mailboxes of one side.
+#[derive(Clone, Debug, Default)]
+pub struct AccountListing {
+    /// In the order of their names' octets.
+    pub mailboxes: Vec<MailboxInfo>,
+    /// Prefix of the first personal namespace, delimiter included: `INBOX.`, mostly empty.
+    pub prefix: Box<[u8]>,
+    /// Delimiter of the first personal namespace; `None` where the server has none.
+    pub delimiter: Option<u8>,
+}
+
+impl AccountListing {
+    /// The mailbox of that name.
+    #[must_use]
+    pub fn find(&self, name: &MailboxName) -> Option<&MailboxInfo> {
+        self.mailboxes.iter().find(|mailbox| mailbox.name == *name)
+    }
+}
+
+/// Something about one message that does not fit its columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    /// The server announced the UID but delivered no metadata, though asked again.
+    NotDelivered,
+}
+
+/// The messages of one mailbox, in ascending order of UID, in columns: 37 octets a message.
+#[derive(Clone, Debug, Default)]
+pub struct MessageListing {
+    /// UIDVALIDITY under which the UIDs hold; 0 where the server sent none.
+    pub uid_validity: u32,
+    /// UIDNEXT before the first message was listed; 0 where the server sent none.
+    pub uid_next: u32,
+    /// UIDs, strictly ascending.
+    pub uid: Vec<Uid>,
+    /// Identity keys.
+    pub key: Vec<Key>,
+    /// RFC822.SIZE in octets; a message over 4 GiB − 1 stands as `u32::MAX`.
+    pub size: Vec<u32>,
+    /// INTERNALDATEs.
+    pub date: Vec<InternalDate>,
+    /// Flags, as indices into `flag_table`.
+    pub flags: Vec<FlagSetId>,
+    /// Whether the message is within the selection (`--search`, `--maxage`); all are where
+    /// nothing narrows it.
+    pub selected: Vec<bool>,
+    /// The distinct flag sets.
+    pub flag_table: FlagTable,
+    /// The few messages that need more words, by index, ascending.
+    pub oddities: Vec<(u32, Oddity)>,
+}
+
+/// One message to be added to a listing.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// UID.
+    pub uid: Uid,
+    /// Identity key.
+    pub key: Key,
+    /// RFC822.SIZE in octets.
+    pub size: u32,
+    /// INTERNALDATE.
+    pub date: InternalDate,
+    /// Flags, interned in the listing's own table.
+    pub flags: FlagSetId,
+    /// Whether it is within the selection.
+    pub selected: bool,
+}
+
+impl MessageListing {
+    /// Number of messages.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.uid.len()
+    }
+
+    /// Whether the mailbox is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.uid.is_empty()
+    }
+
+    /// Adds a message. Rows may come in any order; [`MessageListing::sort`] ends the listing.
+    pub fn push(&mut self, row: Row) {
+        self.uid.push(row.uid);
+        self.key.push(row.key);
+        self.size.push(row.size);
+        self.date.push(row.date);
+        self.flags.push(row.flags);
+        self.selected.push(row.selected);
+    }
+
+    /// Puts the rows in ascending order of UID and drops repeated UIDs (the last one told
+    /// wins). To be called before any oddity is noted.
+    pub fn sort(&mut self) {
+        if self.uid.windows(2).all(|pair| pair[0] < pair[1]) {
+            return;
+        }
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_by_key(|&at| (self.uid[at], at));
+        let last_of_uid: Vec<usize> = order
+            .iter()
+            .enumerate()
+            .filter(|&(at, &row)| {
+                order.get(at + 1).is_none_or(|&next| self.uid[next] != self.uid[row])
+            })
+            .map(|(_, &row)| row)
+            .collect();
+        fn take<T: Copy>(column: &mut Vec<T>, order: &[usize]) {
+            *column = order.iter().map(|&row| column[row]).collect();
+        }
+        take(&mut self.uid, &last_of_uid);
+        take(&mut self.key, &last_of_uid);
+        take(&mut self.size, &last_of_uid);
+        take(&mut self.date, &last_of_uid);
+        take(&mut self.flags, &last_of_uid);
+        take(&mut self.selected, &last_of_uid);
+    }
+
+    /// The index of a UID.
+    #[must_use]
+    pub fn position(&self, uid: Uid) -> Option<usize> {
+        self.uid.binary_search(&uid).ok()
+    }
+}

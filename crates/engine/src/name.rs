@@ -1,0 +1,105 @@
+//! Mailbox names as they stand on the wire.
+
+use std::fmt;
+
+/// The name of a mailbox: its octets on the wire, unquoted, in modified UTF-7
+/// (RFC 3501 §5.1.3), hierarchy delimiters included.
+///
+/// Two names are equal if their octets are; `INBOX` in any case is normalised to `INBOX`
+/// on construction (RFC 9051 §5.1).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MailboxName(Box<[u8]>);
+
+impl MailboxName {
+    /// The one mailbox that every account has.
+    pub const INBOX: &'static [u8] = b"INBOX";
+
+    /// Takes the octets of a name; `INBOX` is recognised in any case.
+    #[must_use]
+    pub fn new(octets: impl Into<Box<[u8]>>) -> Self {
+        let octets = octets.into();
+        if octets.eq_ignore_ascii_case(Self::INBOX) {
+            Self(Self::INBOX.into())
+        } else {
+            Self(octets)
+        }
+    }
+
+    /// The octets as they go on the wire, before quoting.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether this is INBOX itself (not a mailbox below it).
+    #[must_use]
+    pub fn is_inbox(&self) -> bool {
+        &*self.0 == Self::INBOX
+    }
+}
+
+impl From<&str> for MailboxName {
+    fn from(text: &str) -> Self {
+        Self::new(text.as_bytes())
+    }
+}
+
+impl fmt::Debug for MailboxName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.0.escape_ascii())
+    }
+}
+
+/// What a mailbox is for: the SPECIAL-USE attributes of RFC 6154 §2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SpecialUse {
+    /// `\All`
+    All,
+    /// `\Archive`
+    Archive,
+    /// `\Drafts`
+    Drafts,
+    /// `\Flagged`
+    Flagged,
+    /// `\Junk`
+    Junk,
+    /// `\Sent`
+    Sent,
+    /// `\Trash`
+    Trash,
+}
+
+impl SpecialUse {
+    /// Every special use, in the order of their names.
+    pub const EVERY: [Self; 7] = [
+        Self::All,
+        Self::Archive,
+        Self::Drafts,
+        Self::Flagged,
+        Self::Junk,
+        Self::Sent,
+        Self::Trash,
+    ];
+
+    /// The attribute as LIST shows it, with its backslash.
+    #[must_use]
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::All => "\\All",
+            Self::Archive => "\\Archive",
+            Self::Drafts => "\\Drafts",
+            Self::Flagged => "\\Flagged",
+            Self::Junk => "\\Junk",
+            Self::Sent => "\\Sent",
+            Self::Trash => "\\Trash",
+        }
+    }
+
+    /// Reads a LIST attribute, in any case (Cyrus shows `\sent`).
+    #[must_use]
+    pub fn from_attribute(attribute: &[u8]) -> Option<Self> {
+        Self::EVERY
+            .into_iter()
+            .find(|use_| attribute.eq_ignore_ascii_case(use_.attribute().as_bytes()))
+    }
+}
