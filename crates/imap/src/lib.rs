@@ -1,1 +1,14 @@
-//! Placeholder replaced by the first commit of this room.
+//! An IMAP client in two halves. The protocol half works on bytes alone: it frames what a
+//! server sent ([`wire`]), reads it tolerantly ([`response`]) and builds commands
+//! ([`command`]); it knows no socket and no clock. Nothing here knows what syncing is.
+//!
+//! All protocol text is bytes: real servers send 8-bit octets where the grammar forbids them.
+
+pub mod capability;
+pub mod command;
+pub mod date;
+pub mod mutf7;
+pub mod response;
+mod token;
+pub mod uid_set;
+pub mod wire;
