@@ -12,3 +12,8 @@ pub mod response;
 mod token;
 pub mod uid_set;
 pub mod wire;
+pub mod connection;
+pub mod login;
+pub mod quirk;
+pub mod session;
+pub mod tls;

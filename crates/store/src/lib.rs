@@ -1,1 +1,5 @@
-//! Placeholder replaced by the first commit of this room.
+//! Where mail lives, behind one written contract ([`contract::Source`], [`contract::Target`]).
+//! Adapters never import each other.
+
+pub mod contract;
+pub mod imap;

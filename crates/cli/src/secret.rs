@@ -1,0 +1,135 @@
+//! Where a password comes from. It is held as octets and never printed.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A command that gives a password may print at most this much.
+const SECRET_BYTES_MAX: u64 = 64 * 1024;
+
+/// A place that holds a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretFrom {
+    /// Given in words, on somebody's own responsibility.
+    Given(Vec<u8>),
+    /// The first line of a file.
+    File(PathBuf),
+    /// The first line that a command prints.
+    Command(String),
+    /// An environment variable.
+    Environment(String),
+    /// Asked for, without echo.
+    Prompt(String),
+}
+
+/// A password could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("the password file {path} cannot be read: {reason}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        reason: std::io::Error,
+    },
+    /// The command could not be started, failed, or printed nothing.
+    #[error("the password command `{command}` {reason}")]
+    Command {
+        /// Which.
+        command: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The variable is not set.
+    #[error("the environment variable {0} is not set")]
+    Environment(String),
+    /// There is nobody to ask.
+    #[error("there is no terminal to ask for the {what}")]
+    NoTerminal {
+        /// What was to be asked.
+        what: String,
+    },
+    /// Reading what was typed failed.
+    #[error("the password could not be read: {0}")]
+    Prompt(std::io::Error),
+}
+
+impl SecretFrom {
+    /// Fetches the password.
+    ///
+    /// # Errors
+    /// See [`SecretError`]; no message holds any part of a password.
+    pub fn fetch(&self) -> Result<Vec<u8>, SecretError> {
+        match self {
+            Self::Given(secret) => Ok(secret.clone()),
+            Self::File(path) => first_line_of_file(path),
+            Self::Command(command) => first_line_of_command(command),
+            Self::Environment(name) => {
+                std::env::var_os(name).map(os_octets).ok_or_else(|| SecretError::Environment(name.clone()))
+            }
+            Self::Prompt(what) => prompt(what),
+        }
+    }
+}
+
+/// The octets of a word of the command line or environment, whatever its encoding.
+#[must_use]
+pub fn os_octets(word: std::ffi::OsString) -> Vec<u8> {
+    #[cfg(unix)]
+    {
+        std::os::unix::ffi::OsStringExt::into_vec(word)
+    }
+    #[cfg(not(unix))]
+    {
+        word.to_string_lossy().into_owned().into_bytes()
+    }
+}
+
+fn first_line_of_file(path: &Path) -> Result<Vec<u8>, SecretError> {
+    let fail = |reason| SecretError::File { path: path.to_owned(), reason };
+    let mut octets = Vec::new();
+    std::fs::File::open(path).map_err(fail)?.take(SECRET_BYTES_MAX).read_to_end(&mut octets).map_err(fail)?;
+    Ok(first_line(&octets))
+}
+
+fn first_line(octets: &[u8]) -> Vec<u8> {
+    octets.split(|&octet| octet == b'\n').next().unwrap_or_default().to_vec()
+}
+
+fn first_line_of_command(command: &str) -> Result<Vec<u8>, SecretError> {
+    let fail = |reason: String| SecretError::Command { command: command.to_owned(), reason };
+    let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("/bin/sh", "-c") };
+    let mut child = Command::new(shell)
+        .args([flag, command])
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| fail(format!("could not be started: {error}")))?;
+    let mut octets = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        stdout.take(SECRET_BYTES_MAX).read_to_end(&mut octets).map_err(|error| fail(error.to_string()))?;
+    }
+    let status = child.wait().map_err(|error| fail(error.to_string()))?;
+    if !status.success() {
+        return Err(fail(format!("failed ({status})")));
+    }
+    let mut line = first_line(&octets);
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    if line.is_empty() { Err(fail("printed nothing".to_owned())) } else { Ok(line) }
+}
+
+fn prompt(what: &str) -> Result<Vec<u8>, SecretError> {
+    if std::io::stdin().is_terminal() {
+        return rpassword::prompt_password(format!("{what}: ")).map(String::into_bytes).map_err(SecretError::Prompt);
+    }
+    // Scripts pipe the passwords in, one a line, source first.
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line).map_err(SecretError::Prompt)?;
+    if read == 0 {
+        return Err(SecretError::NoTerminal { what: what.to_owned() });
+    }
+    Ok(line.trim_end_matches(['\n', '\r']).as_bytes().to_vec())
+}

@@ -1,0 +1,309 @@
+//! The thin tokio driver: one socket, plain or TLS, around one [`Session`].
+//!
+//! Reading and writing go on together ([`Connection::next`] does both), so that a server
+//! that answers while we are still sending never blocks us both. Silence is measured in
+//! octets: a connection that moves some is alive, however long its command takes.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use crate::capability::Capabilities;
+use crate::command::Command;
+use crate::response::Untagged;
+use crate::session::{Completion, Event, Session, SessionError, Tag, printable};
+
+/// Anything a session can run over: a TCP socket, a TLS stream, a pipe in memory.
+pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+/// The connection is of no more use.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The network failed.
+    #[error("the connection broke: {0}")]
+    Io(#[from] io::Error),
+    /// The server closed it without a word.
+    #[error("the server closed the connection")]
+    Closed,
+    /// The server said BYE (RFC 9051 §7.1.5).
+    #[error("the server closed the connection: BYE {0}")]
+    Goodbye(String),
+    /// Not one octet moved for that long.
+    #[error("nothing was heard for {} s", .0.as_secs())]
+    Silence(Duration),
+    /// The server broke the protocol.
+    #[error(transparent)]
+    Protocol(#[from] SessionError),
+}
+
+/// One connection to one server.
+pub struct Connection {
+    /// Protocol state.
+    pub session: Session,
+    transport: Box<dyn Transport>,
+    /// Octets handed to the transport and perhaps kept in its buffers (TLS records).
+    unflushed: Flush,
+    silence_max: Duration,
+    last_moved: Instant,
+    trace: Option<Box<dyn FnMut(Direction, &[u8]) + Send>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    Clean,
+    Needed,
+}
+
+/// Which way the octets of a trace went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the server.
+    Sent,
+    /// From the server.
+    Received,
+}
+
+impl Connection {
+    /// Runs a session over `transport`. `silence_max`: how long the server may stay silent
+    /// while something is expected of it.
+    pub fn new(transport: Box<dyn Transport>, silence_max: Duration) -> Self {
+        Self {
+            session: Session::default(),
+            transport,
+            unflushed: Flush::Clean,
+            silence_max,
+            last_moved: Instant::now(),
+            trace: None,
+        }
+    }
+
+    /// The same protocol state over another transport: STARTTLS put TLS in between.
+    pub(crate) fn into_transport(self) -> (Session, Box<dyn Transport>, Duration) {
+        (self.session, self.transport, self.silence_max)
+    }
+
+    pub(crate) fn with_session(session: Session, transport: Box<dyn Transport>, silence_max: Duration) -> Self {
+        Self { session, ..Self::new(transport, silence_max) }
+    }
+
+    /// What the server can do, as it told last.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        self.session.capabilities()
+    }
+
+    /// Waits for the next event, sending whatever is queued meanwhile. May be dropped while
+    /// waiting and called again: nothing is lost.
+    ///
+    /// # Errors
+    /// The connection is of no more use.
+    pub async fn next(&mut self) -> Result<Event<'_>, ConnectionError> {
+        while !self.session.advance()? {
+            self.move_octets(Wanted::Answer).await?;
+        }
+        // `advance` found one, so there is one.
+        self.session.event().ok_or(ConnectionError::Closed)
+    }
+
+    /// One step: the next event if there is one, else some octets moved either way and
+    /// `None`. For a caller that also waits for room in the send queue. May be dropped while
+    /// waiting and called again.
+    ///
+    /// # Errors
+    /// The connection is of no more use.
+    pub async fn step(&mut self) -> Result<Option<Event<'_>>, ConnectionError> {
+        if self.session.advance()? {
+            return Ok(self.session.event());
+        }
+        self.move_octets(Wanted::Room).await?;
+        Ok(None)
+    }
+
+    /// Takes note that waiting begins now: silence before it does not count.
+    pub fn begin_waiting(&mut self) {
+        self.last_moved = Instant::now();
+    }
+
+    /// Sends what is queued until no more than `octets_max` are left, receiving meanwhile.
+    ///
+    /// # Errors
+    /// The connection is of no more use.
+    pub async fn send_down_to(&mut self, octets_max: usize) -> Result<(), ConnectionError> {
+        while self.session.unsent_bytes() > octets_max && !self.session.unsent().is_empty() {
+            self.move_octets(Wanted::Room).await?;
+        }
+        Ok(())
+    }
+
+    async fn move_octets(&mut self, wanted: Wanted) -> Result<(), ConnectionError> {
+        let silence_max = self.silence_max;
+        let deadline = self.last_moved + silence_max;
+        let moving = poll_fn(|context| self.poll_octets(context, wanted));
+        match tokio::time::timeout_at(deadline, moving).await {
+            Ok(result) => {
+                result?;
+                self.last_moved = Instant::now();
+                Ok(())
+            }
+            Err(_) => Err(ConnectionError::Silence(silence_max)),
+        }
+    }
+
+    fn poll_octets(&mut self, context: &mut Context<'_>, wanted: Wanted) -> Poll<Result<(), ConnectionError>> {
+        let sent = self.poll_send(context)?;
+        let received = match self.poll_receive(context) {
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(self.with_last_words(error))),
+            Poll::Ready(Ok(())) => true,
+            Poll::Pending => false,
+        };
+        if received || (sent && wanted == Wanted::Room) { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Result<bool, ConnectionError> {
+        let mut any = false;
+        loop {
+            let unsent = self.session.unsent();
+            if unsent.is_empty() {
+                break;
+            }
+            match Pin::new(&mut self.transport).poll_write(context, unsent) {
+                Poll::Ready(Ok(0)) => return Err(ConnectionError::Closed),
+                Poll::Ready(Ok(octets)) => {
+                    if let Some(trace) = &mut self.trace {
+                        trace(Direction::Sent, &unsent[..octets]);
+                    }
+                    self.session.sent(octets);
+                    self.last_moved = Instant::now();
+                    self.unflushed = Flush::Needed;
+                    any = true;
+                }
+                // What the server said last tells more than the broken pipe: read it first.
+                Poll::Ready(Err(error)) if self.session.in_flight() == 0 => return Err(error.into()),
+                Poll::Ready(Err(_)) | Poll::Pending => break,
+            }
+        }
+        if self.unflushed == Flush::Needed
+            && let Poll::Ready(result) = Pin::new(&mut self.transport).poll_flush(context)
+        {
+            self.unflushed = Flush::Clean;
+            drop(result);
+        }
+        Ok(any)
+    }
+
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        let mut buffer = ReadBuf::new(self.session.space());
+        match Pin::new(&mut self.transport).poll_read(context, &mut buffer) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Ready(Ok(())) => {
+                let received = buffer.filled().len();
+                if let Some(trace) = &mut self.trace {
+                    trace(Direction::Received, buffer.filled());
+                }
+                if received == 0 {
+                    return Poll::Ready(Err(ConnectionError::Closed));
+                }
+                self.session.filled(received);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    fn with_last_words(&self, error: ConnectionError) -> ConnectionError {
+        match self.session.goodbye() {
+            Some(words) => ConnectionError::Goodbye(printable(words)),
+            None => error,
+        }
+    }
+
+    /// Shows the octets that go either way to `trace`, whatever they are: secrets included.
+    /// Masking is the caller's duty.
+    pub fn set_trace(&mut self, trace: Box<dyn FnMut(Direction, &[u8]) + Send>) {
+        self.trace = Some(trace);
+    }
+
+    /// Sends one command and waits for its end; `untagged` sees what comes meanwhile.
+    /// Octets of streamed literals are passed over.
+    ///
+    /// # Errors
+    /// The connection is of no more use. A NO or BAD is a [`Completion`], not an error.
+    pub async fn run(
+        &mut self,
+        command: &Command,
+        untagged: impl FnMut(&Untagged<'_>),
+    ) -> Result<Completion, ConnectionError> {
+        self.begin_waiting();
+        let tag = self.session.send(command)?;
+        self.wait(tag, untagged).await
+    }
+
+    /// Waits for the end of a command sent before.
+    ///
+    /// # Errors
+    /// As [`Connection::run`].
+    pub async fn wait(
+        &mut self,
+        tag: Tag,
+        mut untagged: impl FnMut(&Untagged<'_>),
+    ) -> Result<Completion, ConnectionError> {
+        loop {
+            match self.next().await? {
+                Event::Completed(completion) if completion.tag == tag => return Ok(completion),
+                Event::Untagged(data) => untagged(&data),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends several commands at once and waits for all; the completions come in the order of
+    /// the commands. For commands whose order among each other does not matter
+    /// (RFC 9051 §5.5).
+    ///
+    /// # Errors
+    /// As [`Connection::run`].
+    pub async fn run_all(
+        &mut self,
+        commands: &[Command],
+        mut untagged: impl FnMut(&Untagged<'_>),
+    ) -> Result<Vec<Completion>, ConnectionError> {
+        if self.session.quirks.one_command_at_a_time {
+            let mut completions = Vec::with_capacity(commands.len());
+            for command in commands {
+                completions.push(self.run(command, &mut untagged).await?);
+            }
+            return Ok(completions);
+        }
+        let tags: Vec<Tag> = commands.iter().map(|command| self.session.send(command)).collect::<Result<_, _>>()?;
+        let mut completions: Vec<Option<Completion>> = vec![None; tags.len()];
+        let mut left = tags.len();
+        while left > 0 {
+            match self.next().await? {
+                Event::Completed(completion) => {
+                    if let Some(at) = tags.iter().position(|&tag| tag == completion.tag) {
+                        completions[at] = Some(completion);
+                        left -= 1;
+                    }
+                }
+                Event::Untagged(data) => untagged(&data),
+                _ => {}
+            }
+        }
+        Ok(completions.into_iter().flatten().collect())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Something to read; sending alone is not enough to return.
+    Answer,
+    /// Room in the send queue, too.
+    Room,
+}

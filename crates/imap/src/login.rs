@@ -1,0 +1,392 @@
+//! From a host name to a session that is logged in: connect, TLS, greeting, capabilities,
+//! authentication (RFC 9051 §6.2, RFC 8314, RFC 4959).
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use rustls_pki_types::ServerName;
+use tokio::net::{TcpStream, lookup_host};
+
+use crate::command::Command;
+use crate::connection::{Connection, ConnectionError, Transport};
+use crate::response::{Code, ConditionKind, Status, Untagged};
+use crate::session::{Completion, Event, printable};
+use crate::tls::{Met, TlsPolicy, TlsSetupError, Unverified, client_config};
+
+/// How the octets are protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// TLS from the first octet, mostly on port 993 (RFC 8314 §3.2).
+    Tls,
+    /// STARTTLS is required before login, mostly on port 143 (RFC 9051 §6.2.1).
+    StartTls,
+    /// STARTTLS where the server has it; else clear text, to a loopback address only.
+    StartTlsOrLoopback,
+    /// Clear text, because somebody asked for it.
+    ClearText,
+}
+
+/// Which addresses of a host are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// All, in the order of the resolver.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+/// Where a server is, and how to get there.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Protection.
+    pub security: Security,
+    /// Whom to trust. A loopback address is given [`Unverified::AcceptLoopback`] unless pins
+    /// or a CA file say otherwise.
+    pub tls: TlsPolicy,
+    /// Which addresses are tried.
+    pub family: Family,
+    /// How long to wait for the TCP connection, and how long for any octet later.
+    pub silence_max: Duration,
+}
+
+/// Who logs in, and how. Never printed: there is no `Debug` that shows the secret.
+#[derive(Clone)]
+pub struct Credentials {
+    /// Whose mailboxes: the authorisation identity.
+    pub user: Vec<u8>,
+    /// The password, as octets.
+    pub password: Vec<u8>,
+    /// Who logs in, where that is another (an administrator): SASL PLAIN's authentication
+    /// identity (RFC 4616 §2).
+    pub login_as: Option<Vec<u8>>,
+    /// Which mechanism.
+    pub mechanism: Mechanism,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials of {}", printable(&self.user))
+    }
+}
+
+/// A way to log in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mechanism {
+    /// PLAIN where offered, else LOGIN.
+    #[default]
+    Best,
+    /// The LOGIN command (RFC 9051 §6.2.3).
+    Login,
+    /// SASL PLAIN (RFC 4616).
+    Plain,
+}
+
+/// A connection could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The name could not be resolved, or no address answered.
+    #[error("cannot reach {host}:{port}: {reason}")]
+    Unreachable {
+        /// As given.
+        host: String,
+        /// As given.
+        port: u16,
+        /// The system's words, for the last address tried.
+        reason: String,
+    },
+    /// The TLS handshake failed.
+    #[error("TLS with {host}:{port} failed: {reason}")]
+    Handshake {
+        /// As given.
+        host: String,
+        /// As given.
+        port: u16,
+        /// The library's words.
+        reason: String,
+        /// The certificate met, if it came to that.
+        met: Met,
+    },
+    /// STARTTLS is required and not offered. Nothing was sent.
+    #[error("{host}:{port} offers no STARTTLS; the password was not sent")]
+    NoStartTls {
+        /// As given.
+        host: String,
+        /// As given.
+        port: u16,
+    },
+    /// STARTTLS was refused, or octets came in clear behind its answer (injection).
+    #[error("STARTTLS failed: {0}")]
+    StartTls(String),
+    /// The server greeted with BYE, or with something that is no greeting.
+    #[error("the server refused the connection: {0}")]
+    Greeting(String),
+    /// TLS could not be set up on our side.
+    #[error(transparent)]
+    Setup(#[from] TlsSetupError),
+    /// The connection broke meanwhile.
+    #[error(transparent)]
+    Broken(#[from] ConnectionError),
+}
+
+/// A login failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// The server refused these credentials: NO without a code, or with
+    /// AUTHENTICATIONFAILED, AUTHORIZATIONFAILED or EXPIRED (RFC 5530 §3).
+    #[error("{0}")]
+    Refused(String),
+    /// The server cannot say now: UNAVAILABLE, INUSE, LIMIT, CONTACTADMIN (RFC 5530 §3).
+    #[error("{0}")]
+    Unavailable(String),
+    /// No mechanism that we have is permitted here (LOGINDISABLED, RFC 9051 §6.2.3).
+    #[error("the server offers no way to log in that can be used here: {0}")]
+    NoMechanism(String),
+    /// The connection broke meanwhile.
+    #[error(transparent)]
+    Broken(#[from] ConnectionError),
+}
+
+/// A connection that has been greeted, with what was learnt on the way.
+pub struct Greeted {
+    /// Ready for login.
+    pub connection: Connection,
+    /// The greeting's text.
+    pub banner: Vec<u8>,
+    /// The certificate, where there is TLS.
+    pub certificate: Option<Met>,
+    /// The address reached.
+    pub peer: SocketAddr,
+    /// Whether the server already takes us for somebody (PREAUTH).
+    pub preauthenticated: Preauthenticated,
+}
+
+/// Whether the greeting was PREAUTH (RFC 9051 §7.1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preauthenticated {
+    /// It was: there is no login.
+    Yes,
+    /// It was OK: log in.
+    No,
+}
+
+/// Connects, greets, and puts TLS in place as the endpoint says.
+///
+/// # Errors
+/// Nothing secret has been sent when this fails.
+pub async fn connect(endpoint: &Endpoint) -> Result<Greeted, ConnectError> {
+    let (socket, peer) = reach(endpoint).await?;
+    let mut policy = endpoint.tls.clone();
+    if peer.ip().is_loopback() && policy.pins.is_empty() && policy.ca_pem.is_none() {
+        policy.unverified = Unverified::AcceptLoopback;
+    }
+    let mut certificate = None;
+    let transport: Box<dyn Transport> = if endpoint.security == Security::Tls {
+        let (stream, met) = handshake(endpoint, &policy, Box::new(socket)).await?;
+        certificate = Some(met);
+        stream
+    } else {
+        Box::new(socket)
+    };
+    let mut connection = Connection::new(transport, endpoint.silence_max);
+    let (banner, mut preauthenticated) = greeting(&mut connection).await?;
+    know_capabilities(&mut connection).await?;
+    if wants_starttls(endpoint, &connection, peer)? {
+        let (upgraded, met) = starttls(endpoint, &policy, connection).await?;
+        connection = upgraded;
+        certificate = Some(met);
+        preauthenticated = Preauthenticated::No;
+        know_capabilities(&mut connection).await?;
+    }
+    connection.session.quirks.learn_from_words(&banner);
+    Ok(Greeted { connection, banner, certificate, peer, preauthenticated })
+}
+
+fn wants_starttls(endpoint: &Endpoint, connection: &Connection, peer: SocketAddr) -> Result<bool, ConnectError> {
+    let offered = connection.capabilities().has("STARTTLS");
+    match endpoint.security {
+        Security::Tls | Security::ClearText => Ok(false),
+        Security::StartTls | Security::StartTlsOrLoopback if offered => Ok(true),
+        Security::StartTlsOrLoopback if peer.ip().is_loopback() => Ok(false),
+        Security::StartTls | Security::StartTlsOrLoopback => {
+            Err(ConnectError::NoStartTls { host: endpoint.host.clone(), port: endpoint.port })
+        }
+    }
+}
+
+async fn reach(endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), ConnectError> {
+    let fail = |reason: String| ConnectError::Unreachable { host: endpoint.host.clone(), port: endpoint.port, reason };
+    let addresses = lookup_host((endpoint.host.as_str(), endpoint.port)).await.map_err(|error| fail(error.to_string()))?;
+    let mut last = "the name has no address of the family asked for".to_owned();
+    for address in addresses {
+        let fits = match endpoint.family {
+            Family::Any => true,
+            Family::V4 => address.is_ipv4(),
+            Family::V6 => address.is_ipv6(),
+        };
+        if !fits {
+            continue;
+        }
+        match tokio::time::timeout(endpoint.silence_max, TcpStream::connect(address)).await {
+            Ok(Ok(socket)) => {
+                // Small commands are pipelined by us; waiting for more to send only adds delay.
+                let _ = socket.set_nodelay(true);
+                return Ok((socket, address));
+            }
+            Ok(Err(error)) => last = error.to_string(),
+            Err(_) => last = format!("no answer within {} s", endpoint.silence_max.as_secs_f32()),
+        }
+    }
+    Err(fail(last))
+}
+
+async fn handshake(
+    endpoint: &Endpoint,
+    policy: &TlsPolicy,
+    transport: Box<dyn Transport>,
+) -> Result<(Box<dyn Transport>, Met), ConnectError> {
+    let (config, met) = client_config(policy)?;
+    let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| TlsSetupError::HostName(endpoint.host.clone()))?;
+    let connector = tokio_rustls::TlsConnector::from(config);
+    let failed = |reason: String| ConnectError::Handshake {
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        reason,
+        met: what_was_met(&met),
+    };
+    match tokio::time::timeout(endpoint.silence_max, connector.connect(name, transport)).await {
+        Ok(Ok(stream)) => Ok((Box::new(stream), what_was_met(&met))),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed(format!("no answer within {} s", endpoint.silence_max.as_secs_f32()))),
+    }
+}
+
+fn what_was_met(met: &Arc<Mutex<Met>>) -> Met {
+    met.lock().map(|met| met.clone()).unwrap_or_default()
+}
+
+async fn greeting(connection: &mut Connection) -> Result<(Vec<u8>, Preauthenticated), ConnectError> {
+    match connection.next().await? {
+        Event::Untagged(Untagged::Condition { kind, text, .. }) => match kind {
+            ConditionKind::Ok => Ok((text.to_vec(), Preauthenticated::No)),
+            ConditionKind::PreAuth => Ok((text.to_vec(), Preauthenticated::Yes)),
+            other => Err(ConnectError::Greeting(format!("{other:?} {}", printable(text)))),
+        },
+        Event::Untagged(Untagged::Other(octets)) => Err(ConnectError::Greeting(format!("`{}` is no IMAP greeting", printable(octets)))),
+        other => Err(ConnectError::Greeting(format!("no IMAP greeting: {other:?}"))),
+    }
+}
+
+async fn know_capabilities(connection: &mut Connection) -> Result<(), ConnectionError> {
+    if connection.capabilities().is_empty() {
+        connection.run(&Command::new("CAPABILITY"), |_| {}).await?;
+    }
+    Ok(())
+}
+
+async fn starttls(
+    endpoint: &Endpoint,
+    policy: &TlsPolicy,
+    mut connection: Connection,
+) -> Result<(Connection, Met), ConnectError> {
+    let completion = connection.run(&Command::new("STARTTLS"), |_| {}).await?;
+    if !completion.is_ok() {
+        return Err(ConnectError::StartTls(completion.words()));
+    }
+    if connection.session.unread_bytes() > 0 {
+        return Err(ConnectError::StartTls("octets in clear text follow its answer".to_owned()));
+    }
+    let (mut session, transport, silence_max) = connection.into_transport();
+    session.forget_capabilities();
+    let (transport, met) = handshake(endpoint, policy, transport).await?;
+    Ok((Connection::with_session(session, transport, silence_max), met))
+}
+
+/// Logs in, and learns the capabilities that hold afterwards.
+///
+/// # Errors
+/// See [`LoginError`]; the connection is to be dropped.
+pub async fn login(connection: &mut Connection, credentials: &Credentials) -> Result<(), LoginError> {
+    let capabilities = connection.capabilities();
+    let plain_offered = capabilities.has("AUTH=PLAIN");
+    let plain = match credentials.mechanism {
+        Mechanism::Plain => true,
+        Mechanism::Login => false,
+        Mechanism::Best => plain_offered || credentials.login_as.is_some(),
+    };
+    if !plain && capabilities.has("LOGINDISABLED") {
+        return Err(LoginError::NoMechanism("LOGINDISABLED, and AUTH=PLAIN is not offered".to_owned()));
+    }
+    let completion =
+        if plain { authenticate_plain(connection, credentials).await? } else { login_command(connection, credentials).await? };
+    judge_login(&completion)?;
+    know_capabilities(connection).await?;
+    Ok(())
+}
+
+async fn login_command(connection: &mut Connection, credentials: &Credentials) -> Result<Completion, ConnectionError> {
+    let command = Command::new("LOGIN").sp().astring(&credentials.user).sp().astring(&credentials.password).sensitive();
+    let tag = connection.session.send(&command)?;
+    connection.session.forget_capabilities();
+    connection.wait(tag, |_| {}).await
+}
+
+async fn authenticate_plain(
+    connection: &mut Connection,
+    credentials: &Credentials,
+) -> Result<Completion, ConnectionError> {
+    let response = plain_response(credentials);
+    let initial = connection.capabilities().has("SASL-IR");
+    let mut command = Command::new("AUTHENTICATE PLAIN").sensitive();
+    if initial {
+        command = command.sp().raw(&response);
+    }
+    let tag = connection.session.send(&command)?;
+    connection.session.forget_capabilities();
+    let mut left = if initial { None } else { Some(response) };
+    loop {
+        let asked = match connection.next().await? {
+            Event::Completed(completion) if completion.tag == tag => return Ok(completion),
+            Event::Challenge(_) => true,
+            _ => false,
+        };
+        if asked {
+            // A second challenge ends it: PLAIN has one step.
+            let line = left.take().unwrap_or_else(|| "*".to_owned());
+            connection.session.answer_challenge(line.as_bytes());
+        }
+    }
+}
+
+/// The message of SASL PLAIN in base64: `[authzid] NUL authcid NUL password` (RFC 4616 §2).
+fn plain_response(credentials: &Credentials) -> String {
+    let (authorisation, authentication): (&[u8], &[u8]) = match &credentials.login_as {
+        Some(administrator) => (&credentials.user, administrator),
+        None => (b"", &credentials.user),
+    };
+    let message = [authorisation, authentication, &credentials.password].join(&0);
+    BASE64.encode(&message)
+}
+
+fn judge_login(completion: &Completion) -> Result<(), LoginError> {
+    if completion.is_ok() {
+        return Ok(());
+    }
+    let words = completion.words();
+    // A BAD speaks of our command or of the server's state (`BAD Request is throttled`), not
+    // of the credentials: no panel may disable a user for it.
+    let passing = completion.status == Status::Bad
+        || matches!(
+            completion.code(),
+            Some(Code::Unavailable | Code::InUse | Code::Limit | Code::ServerBug | Code::Alert)
+        );
+    if passing { Err(LoginError::Unavailable(words)) } else { Err(LoginError::Refused(words)) }
+}

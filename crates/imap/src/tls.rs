@@ -1,0 +1,207 @@
+//! TLS with verified certificates (RFC 8314, RFC 9051 §11.1).
+//!
+//! A certificate is accepted if it is pinned, if the operator's CA file vouches for it, or
+//! if the platform's roots do; on a loopback address an unverified one is accepted with a
+//! notice, since control panels connect to `localhost` with a self-signed certificate and
+//! nobody can stand between. What was met is told, so that an error can name it.
+
+use std::sync::{Arc, Mutex};
+
+use data_encoding::HEXLOWER;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+/// SHA-256 of a certificate's DER, the form in which one is pinned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    fn of(certificate: &CertificateDer<'_>) -> Self {
+        let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
+        let mut octets = [0; 32];
+        octets.copy_from_slice(digest.as_ref());
+        Self(octets)
+    }
+
+    /// Reads 64 hexadecimal digits in any case, colons and a `sha256:` prefix permitted.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let lower = text.trim().to_ascii_lowercase();
+        let digits: String = lower.strip_prefix("sha256:").unwrap_or(&lower).chars().filter(|c| *c != ':').collect();
+        let octets = HEXLOWER.decode(digits.as_bytes()).ok()?;
+        octets.try_into().ok().map(Self)
+    }
+}
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sha256:{}", HEXLOWER.encode(&self.0))
+    }
+}
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// What to do with a certificate that nobody vouches for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unverified {
+    /// Refuse the connection.
+    #[default]
+    Refuse,
+    /// Go on, and say so: the peer is a loopback address.
+    AcceptLoopback,
+}
+
+/// Whom to trust.
+#[derive(Clone, Debug, Default)]
+pub struct TlsPolicy {
+    /// Certificates accepted by fingerprint, whatever else is wrong with them. If any is
+    /// given, no other certificate is accepted.
+    pub pins: Vec<Fingerprint>,
+    /// PEM text of further certificate authorities.
+    pub ca_pem: Option<Vec<u8>>,
+    /// What to do with the rest.
+    pub unverified: Unverified,
+}
+
+/// The certificate that was met, and how it was judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Met {
+    /// Fingerprint of the server's own certificate.
+    pub fingerprint: Option<Fingerprint>,
+    /// Why it was not verified, in words; `None` where it was.
+    pub complaint: Option<String>,
+}
+
+/// TLS could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsSetupError {
+    /// The CA file holds no certificate, or a broken one.
+    #[error("the CA file holds no certificate that can be read: {0}")]
+    CaFile(String),
+    /// The host name is no name.
+    #[error("`{0}` is no host name")]
+    HostName(String),
+    /// The TLS library refused its own set-up.
+    #[error("TLS cannot be set up: {0}")]
+    Library(#[from] rustls::Error),
+}
+
+/// A client configuration for one connection, and where it notes what it met.
+pub(crate) fn client_config(policy: &TlsPolicy) -> Result<(Arc<ClientConfig>, Arc<Mutex<Met>>), TlsSetupError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let extra_roots = match &policy.ca_pem {
+        None => Vec::new(),
+        Some(pem) => {
+            let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+            let roots = roots.map_err(|error| TlsSetupError::CaFile(error.to_string()))?;
+            if roots.is_empty() {
+                return Err(TlsSetupError::CaFile("it is empty".to_owned()));
+            }
+            roots
+        }
+    };
+    let met = Arc::new(Mutex::new(Met::default()));
+    let judge = Judge { policy: policy.clone(), extra_roots, provider: provider.clone(), met: met.clone() };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(judge))
+        .with_no_client_auth();
+    Ok((Arc::new(config), met))
+}
+
+#[derive(Debug)]
+struct Judge {
+    policy: TlsPolicy,
+    extra_roots: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+    met: Arc<Mutex<Met>>,
+}
+
+impl Judge {
+    fn verify_by_roots(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        // Made here and not before: loading the platform's roots can fail, and a pinned or
+        // loopback certificate needs none.
+        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(
+            self.extra_roots.iter().cloned(),
+            self.provider.clone(),
+        )?;
+        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn note(&self, fingerprint: Fingerprint, complaint: Option<String>) {
+        if let Ok(mut met) = self.met.lock() {
+            *met = Met { fingerprint: Some(fingerprint), complaint };
+        }
+    }
+}
+
+impl ServerCertVerifier for Judge {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let fingerprint = Fingerprint::of(end_entity);
+        if self.policy.pins.contains(&fingerprint) {
+            self.note(fingerprint, None);
+            return Ok(ServerCertVerified::assertion());
+        }
+        if !self.policy.pins.is_empty() {
+            self.note(fingerprint, Some("another certificate is pinned".to_owned()));
+            return Err(rustls::Error::General("the certificate is not the pinned one".to_owned()));
+        }
+        match self.verify_by_roots(end_entity, intermediates, server_name, ocsp_response, now) {
+            Ok(verified) => {
+                self.note(fingerprint, None);
+                Ok(verified)
+            }
+            Err(error) => {
+                self.note(fingerprint, Some(error.to_string()));
+                match self.policy.unverified {
+                    Unverified::AcceptLoopback => Ok(ServerCertVerified::assertion()),
+                    Unverified::Refuse => Err(error),
+                }
+            }
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,263 @@
+//! Copying the messages of one mailbox: bodies come from the source, go to the target, and
+//! both sides work at the same time. A body is never held whole unless it is small.
+
+use mailferry_engine::fault::{Fault, Scope};
+use mailferry_engine::message::{FlagSet, InternalDate, Uid};
+use mailferry_engine::name::MailboxName;
+use mailferry_store::contract::{Appended, BodyEvent, Envelope, Source, Target, Wanted};
+
+use crate::stop::Stop;
+
+/// A header block longer than this is taken as it is: it has its identity headers early or
+/// not at all.
+const HEADER_BYTES_MAX: usize = 64 * 1024;
+
+/// One message to copy.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The source's UID.
+    pub uid: Uid,
+    /// Listed size in octets.
+    pub size: u32,
+    /// Flags to set on the copy.
+    pub flags: FlagSet,
+    /// INTERNALDATE to set.
+    pub date: InternalDate,
+    /// Whether a Message-Id is to be added if there are no identity headers.
+    pub header: AddHeader,
+}
+
+/// imapsync's `--addheader`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddHeader {
+    /// The message goes as it is.
+    Never,
+    /// `Message-Id: <UID@imapsync>` is put before a message that has neither Message-Id nor
+    /// Received.
+    IfUnidentified,
+}
+
+/// What is told while messages are copied.
+#[derive(Debug)]
+pub enum News {
+    /// A message was accepted or refused.
+    Appended(Appended),
+    /// A message did not come from the source.
+    Missing {
+        /// Which.
+        uid: Uid,
+        /// Why.
+        fault: Fault,
+    },
+    /// So many octets of bodies were read.
+    Octets(u64),
+}
+
+/// How copying ended, where no connection broke.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every message was told about.
+    Complete,
+    /// Stopped before that: what was not told about was not started. The source still has
+    /// bodies under way and is not to be used again.
+    Early(Option<Fault>),
+}
+
+/// The message that is being streamed.
+enum Open {
+    Nothing,
+    /// Its first octets are looked at before its length is announced.
+    Header { envelope: Envelope, octets: u64, seen: Vec<u8> },
+    Streaming,
+}
+
+struct Copying<'a, T> {
+    orders: &'a [Order],
+    target: &'a mut T,
+    open: Open,
+}
+
+/// Copies `orders`, ascending by UID, from one mailbox to another.
+///
+/// # Errors
+/// A connection broke; its side is the fault's. Neither connection is to be used again, and
+/// what was not told about is in doubt on the target.
+pub async fn copy_messages<S: Source, T: Target>(
+    source: &mut S,
+    target: &mut T,
+    (from, to): (&MailboxName, &MailboxName),
+    orders: &[Order],
+    stop: &Stop,
+    mut news: impl FnMut(News) + Send,
+) -> Result<Ended, Fault> {
+    let wanted = orders.iter().map(|order| Wanted { uid: order.uid, size: order.size }).collect();
+    let (opened, ready) = tokio::join!(source.open_bodies(from, wanted), target.open_appends(to));
+    opened.and(ready)?;
+    let mut copying = Copying { orders, target, open: Open::Nothing };
+    let mut feeding = true;
+    let mut ended = Ended::Complete;
+    while feeding || copying.target.is_busy() {
+        let room = copying.target.has_room();
+        let busy = copying.target.is_busy();
+        tokio::select! {
+            moved = copying.target.advance_appends(), if busy => moved?,
+            event = source.next_body(), if feeding && room => {
+                match event? {
+                    BodyEvent::Missing { uid, fault } => news(News::Missing { uid, fault }),
+                    BodyEvent::Finished => {
+                        copying.target.flush_appends();
+                        feeding = false;
+                    }
+                    event => news(News::Octets(copying.take(event))),
+                }
+            }
+        }
+        for appended in copying.target.take_appended() {
+            if let Err(fault) = &appended.result
+                && fault.scope > Scope::Message
+                && ended == Ended::Complete
+            {
+                ended = Ended::Early(Some(fault.clone()));
+            }
+            news(News::Appended(appended));
+        }
+        let stopped = stop.is_asked() || ended != Ended::Complete;
+        if feeding && stopped && matches!(copying.open, Open::Nothing) {
+            if ended == Ended::Complete {
+                ended = Ended::Early(None);
+                copying.target.flush_appends();
+            }
+            feeding = false;
+        }
+    }
+    Ok(ended)
+}
+
+impl<T: Target> Copying<'_, T> {
+    /// Hands a body event on; answers the octets it carried.
+    fn take(&mut self, event: BodyEvent<'_>) -> u64 {
+        match event {
+            BodyEvent::Whole { uid, octets } => {
+                let length = octets.len() as u64;
+                if let Some((envelope, header)) = self.envelope(uid) {
+                    self.target.append(envelope, with_header(octets, uid, header));
+                }
+                length
+            }
+            BodyEvent::Begin { uid, octets } => {
+                self.begin(uid, octets);
+                0
+            }
+            BodyEvent::Chunk(octets) => {
+                self.chunk(octets);
+                octets.len() as u64
+            }
+            BodyEvent::End => {
+                self.decide();
+                self.target.append_end();
+                self.open = Open::Nothing;
+                0
+            }
+            BodyEvent::Missing { .. } | BodyEvent::Finished => 0,
+        }
+    }
+
+    fn envelope(&self, uid: Uid) -> Option<(Envelope, AddHeader)> {
+        let at = self.orders.binary_search_by_key(&uid, |order| order.uid).ok()?;
+        let order = &self.orders[at];
+        Some((Envelope { uid, flags: order.flags.clone(), date: order.date }, order.header))
+    }
+
+    fn begin(&mut self, uid: Uid, octets: u64) {
+        let Some((envelope, header)) = self.envelope(uid) else { return };
+        if header == AddHeader::IfUnidentified {
+            self.open = Open::Header { envelope, octets, seen: Vec::new() };
+        } else {
+            self.target.append_begin(envelope, octets);
+            self.open = Open::Streaming;
+        }
+    }
+
+    fn chunk(&mut self, octets: &[u8]) {
+        match &mut self.open {
+            Open::Nothing => {}
+            Open::Streaming => self.target.append_chunk(octets),
+            Open::Header { seen, .. } => {
+                seen.extend_from_slice(octets);
+                if seen.len() >= HEADER_BYTES_MAX || header_end(seen).is_some() {
+                    self.decide();
+                }
+            }
+        }
+    }
+
+    /// Announces the message whose header was looked at.
+    fn decide(&mut self) {
+        if let Open::Header { envelope, octets, seen } = std::mem::replace(&mut self.open, Open::Streaming) {
+            let line = if is_unidentified(&seen) { header_line(envelope.uid) } else { Vec::new() };
+            self.target.append_begin(envelope, octets + line.len() as u64);
+            self.target.append_chunk(&line);
+            self.target.append_chunk(&seen);
+        }
+    }
+}
+
+fn header_line(uid: Uid) -> Vec<u8> {
+    format!("Message-Id: <{uid}@imapsync>\r\n").into_bytes()
+}
+
+fn with_header(octets: Vec<u8>, uid: Uid, header: AddHeader) -> Vec<u8> {
+    if header == AddHeader::Never || !is_unidentified(&octets) {
+        return octets;
+    }
+    let mut longer = header_line(uid);
+    longer.extend_from_slice(&octets);
+    longer
+}
+
+/// Where the header block ends, its empty line included.
+fn header_end(octets: &[u8]) -> Option<usize> {
+    if octets.starts_with(b"\r\n") || octets.starts_with(b"\n") {
+        return Some(0);
+    }
+    let crlf = octets.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 2);
+    let lf = octets.windows(2).position(|window| window == b"\n\n").map(|at| at + 1);
+    match (crlf, lf) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Whether a message has neither Message-Id nor Received, be it an empty one.
+fn is_unidentified(octets: &[u8]) -> bool {
+    let header = &octets[..header_end(octets).unwrap_or(octets.len())];
+    !header.split(|&octet| octet == b'\n').any(|line| {
+        [&b"message-id:"[..], b"received:"]
+            .iter()
+            .any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_header_is_added_only_to_a_message_without_identity_headers() {
+        let uid = Uid::new(17).unwrap();
+        let add = |text: &str| {
+            String::from_utf8(with_header(text.as_bytes().to_vec(), uid, AddHeader::IfUnidentified)).unwrap()
+        };
+        assert_eq!(add("Subject: x\r\n\r\nb"), "Message-Id: <17@imapsync>\r\nSubject: x\r\n\r\nb");
+        assert_eq!(add("\r\nMessage-Id: in the body"), "Message-Id: <17@imapsync>\r\n\r\nMessage-Id: in the body");
+        assert_eq!(add("MESSAGE-ID:\r\n\r\nb"), "MESSAGE-ID:\r\n\r\nb");
+        assert_eq!(add("Subject: x\nreceived: y\n\nb"), "Subject: x\nreceived: y\n\nb");
+    }
+
+    #[test]
+    fn without_the_rule_no_octet_changes() {
+        let octets = b"no header at all".to_vec();
+        assert_eq!(with_header(octets.clone(), Uid::new(1).unwrap(), AddHeader::Never), octets);
+    }
+}

@@ -1,0 +1,217 @@
+//! The contract between a place where mail lives and the rest.
+//!
+//! A [`Source`] is read without leaving a trace: opened with EXAMINE, read with PEEK. A
+//! [`Target`] can also be written. Both are used by one task at a time; several connections
+//! to one account are several values.
+//!
+//! Every method returns within bounded silence of the other end, and its future may be
+//! dropped at any await point only where its documentation says so.
+
+use std::future::Future;
+
+use mailferry_engine::fault::Fault;
+use mailferry_engine::identity::{Digests, KeyRule};
+use mailferry_engine::listing::{AccountListing, MessageListing};
+use mailferry_engine::message::{FlagSet, InternalDate, Uid};
+use mailferry_engine::name::{MailboxName, SpecialUse};
+
+/// Which messages of a mailbox are selected: an IMAP SEARCH program (RFC 9051 §6.4.4),
+/// `None` for all. A narrowed listing still holds every message, with the selected marked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection(pub Option<Vec<u8>>);
+
+/// What a digest is taken of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigestOf {
+    /// The canonical form: what identity rests on.
+    CanonicalForm,
+    /// The plain octets, as `check --deep` compares them.
+    Octets,
+}
+
+/// One message whose body is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its UID.
+    pub uid: Uid,
+    /// Its size as listed, in octets: a hint for grouping, not a promise.
+    pub size: u32,
+}
+
+/// What a source tells while bodies are fetched.
+#[derive(Debug)]
+pub enum BodyEvent<'a> {
+    /// A small message, whole.
+    Whole {
+        /// Which.
+        uid: Uid,
+        /// Its octets.
+        octets: Vec<u8>,
+    },
+    /// A large message begins; its octets follow in chunks, then [`BodyEvent::End`].
+    Begin {
+        /// Which.
+        uid: Uid,
+        /// How many octets follow.
+        octets: u64,
+    },
+    /// Some octets of it.
+    Chunk(&'a [u8]),
+    /// It is complete.
+    End,
+    /// The message did not come, though asked for twice: gone meanwhile, or withheld.
+    Missing {
+        /// Which.
+        uid: Uid,
+        /// Why, as a fault of scope message.
+        fault: Fault,
+    },
+    /// Everything wanted has come or been told missing.
+    Finished,
+}
+
+/// A place to read mail from.
+pub trait Source: Send {
+    /// Every mailbox of the account.
+    fn mailboxes(&mut self) -> impl Future<Output = Result<AccountListing, Fault>> + Send;
+
+    /// Every message of a mailbox with its identity key, the selected ones marked.
+    fn messages(
+        &mut self,
+        mailbox: &MailboxName,
+        selection: &Selection,
+        keys: &KeyRule,
+    ) -> impl Future<Output = Result<MessageListing, Fault>> + Send;
+
+    /// Digests of some messages. A message that could not be read is absent.
+    fn digests(
+        &mut self,
+        mailbox: &MailboxName,
+        uids: &[Uid],
+        of: DigestOf,
+    ) -> impl Future<Output = Result<Digests, Fault>> + Send;
+
+    /// Opens a mailbox and asks for the bodies of `wanted`, in ascending order of UID.
+    fn open_bodies(
+        &mut self,
+        mailbox: &MailboxName,
+        wanted: Vec<Wanted>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// The next of them. May be dropped while waiting and called again.
+    fn next_body(&mut self) -> impl Future<Output = Result<BodyEvent<'_>, Fault>> + Send;
+
+    /// Ends the session politely.
+    fn close(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// What goes with a message into a mailbox.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// The source's UID: by it the outcome is told.
+    pub uid: Uid,
+    /// Flags and keywords to set.
+    pub flags: FlagSet,
+    /// INTERNALDATE to set; unknown lets the target take its own clock.
+    pub date: InternalDate,
+}
+
+/// What became of a message that was appended.
+#[derive(Debug)]
+pub struct Appended {
+    /// The source's UID.
+    pub uid: Uid,
+    /// Octets sent.
+    pub octets: u64,
+    /// The target's UID where it told one (UIDPLUS, RFC 4315), or why it refused.
+    pub result: Result<Option<Uid>, Fault>,
+    /// Whether the message went in its turn or again after a refused batch: then its UID may
+    /// not be in the source's order.
+    pub turn: Turn,
+}
+
+/// When a message went out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// In order.
+    First,
+    /// Again, after the batch it was in was refused.
+    Retried,
+}
+
+/// What to do with the flags of one message that is present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlagUpdate {
+    /// The target's UID.
+    pub uid: Uid,
+    /// Flags to add.
+    pub add: FlagSet,
+    /// Flags to remove.
+    pub remove: FlagSet,
+}
+
+/// A place to write mail to.
+pub trait Target: Source {
+    /// Creates a mailbox, with its special use where the target can (RFC 6154 §3). A mailbox
+    /// that exists already is no fault.
+    fn create(
+        &mut self,
+        mailbox: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Subscribes mailboxes. Answers one result each.
+    fn subscribe(&mut self, mailboxes: &[MailboxName]) -> impl Future<Output = Result<Vec<Result<(), Fault>>, Fault>> + Send;
+
+    /// Unsubscribes and deletes a mailbox with what is in it.
+    fn delete_mailbox(&mut self, mailbox: &MailboxName) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// The size above which the target takes no message (APPENDLIMIT, RFC 7889).
+    fn append_limit(&self) -> Option<u64>;
+
+    /// Makes ready to append to a mailbox.
+    fn open_appends(&mut self, mailbox: &MailboxName) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Whether another message, or another chunk, may be handed over now.
+    fn has_room(&self) -> bool;
+
+    /// Whether something is under way: unsent, or not answered.
+    fn is_busy(&self) -> bool;
+
+    /// Hands over a whole message.
+    fn append(&mut self, envelope: Envelope, octets: Vec<u8>);
+
+    /// Begins a message that is handed over in chunks, `octets` in all.
+    fn append_begin(&mut self, envelope: Envelope, octets: u64);
+
+    /// Hands over some octets of it.
+    fn append_chunk(&mut self, octets: &[u8]);
+
+    /// Ends it.
+    fn append_end(&mut self);
+
+    /// Sends what was gathered and not sent yet.
+    fn flush_appends(&mut self);
+
+    /// Moves on: sends, receives, and returns when some outcomes are known or there is room
+    /// again. May be dropped while waiting and called again.
+    fn advance_appends(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// The outcomes known since it was asked last.
+    fn take_appended(&mut self) -> Vec<Appended>;
+
+    /// Sets and removes flags of messages; answers those that were refused.
+    fn update_flags(
+        &mut self,
+        mailbox: &MailboxName,
+        updates: &[FlagUpdate],
+    ) -> impl Future<Output = Result<Vec<(Uid, Fault)>, Fault>> + Send;
+
+    /// Removes exactly these messages (`\Deleted`, then UID EXPUNGE, RFC 4315 §2.1). Answers
+    /// the UIDs that are still there, with the reason.
+    fn delete_messages(
+        &mut self,
+        mailbox: &MailboxName,
+        uids: &[Uid],
+    ) -> impl Future<Output = Result<Vec<(Uid, Fault)>, Fault>> + Send;
+}

@@ -1,0 +1,342 @@
+//! Mail on an IMAP server.
+
+mod appends;
+mod bodies;
+mod changes;
+mod mailboxes;
+mod messages;
+
+use mailferry_engine::fault::{Fault, FaultKind, Retry, Scope, Side};
+use mailferry_engine::identity::{Digests, KeyRule};
+use mailferry_engine::listing::{AccountListing, MessageListing};
+use mailferry_engine::message::Uid;
+use mailferry_engine::name::{MailboxName, SpecialUse};
+use mailferry_imap::command::Command;
+use mailferry_imap::connection::{Connection, ConnectionError};
+use mailferry_imap::login::{
+    ConnectError, Credentials, Endpoint, LoginError, Preauthenticated, connect, login,
+};
+use mailferry_imap::response::{Code, Status, Untagged};
+use mailferry_imap::session::Completion;
+use mailferry_imap::tls::Met;
+
+use crate::contract::{
+    Appended, BodyEvent, DigestOf, Envelope, FlagUpdate, Selection, Source, Target, Wanted,
+};
+
+/// How long to wait for the answer to LOGOUT before the connection is simply dropped.
+const LOGOUT_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// One logged-in connection to one account.
+pub struct ImapAccount {
+    side: Side,
+    connection: Connection,
+    selected: Option<Selected>,
+    bodies: bodies::Bodies,
+    appends: appends::Appends,
+    /// What was learnt when connecting, for whoever shows it.
+    pub welcome: Welcome,
+}
+
+/// What a server said of itself on the way in.
+#[derive(Clone, Debug)]
+pub struct Welcome {
+    /// Text of the greeting. Foreign.
+    pub banner: Vec<u8>,
+    /// The certificate, where there is TLS.
+    pub certificate: Option<Met>,
+    /// Capabilities after login.
+    pub capabilities: Vec<String>,
+}
+
+/// The mailbox that is open, and what opening it told (RFC 9051 §6.3.2).
+#[derive(Clone, Debug)]
+struct Selected {
+    mailbox: MailboxName,
+    access: Access,
+    exists: u64,
+    uid_validity: u32,
+    uid_next: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// EXAMINE: leaves no trace.
+    Read,
+    /// SELECT.
+    Write,
+}
+
+impl ImapAccount {
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// A fault of kind Connection, Tls or Authentication.
+    pub async fn open(side: Side, endpoint: &Endpoint, credentials: &Credentials) -> Result<Self, Fault> {
+        let greeted = connect(endpoint).await.map_err(|error| connect_fault(side, &error))?;
+        let mut connection = greeted.connection;
+        if greeted.preauthenticated == Preauthenticated::No {
+            login(&mut connection, credentials).await.map_err(|error| login_fault(side, &error))?;
+        }
+        let welcome = Welcome {
+            banner: greeted.banner,
+            certificate: greeted.certificate,
+            capabilities: connection.capabilities().iter().map(|name| name.to_string()).collect(),
+        };
+        let bodies = bodies::Bodies::default();
+        let appends = appends::Appends::default();
+        Ok(Self { side, connection, selected: None, bodies, appends, welcome })
+    }
+
+    fn fault(&self, kind: FaultKind, words: impl Into<String>) -> Fault {
+        Fault::new(self.side, kind, words)
+    }
+
+    fn broken(&self, error: &ConnectionError) -> Fault {
+        broken(self.side, error)
+    }
+
+    async fn run(&mut self, command: &Command, untagged: impl FnMut(&Untagged<'_>)) -> Result<Completion, Fault> {
+        let result = self.connection.run(command, untagged).await;
+        result.map_err(|error| self.broken(&error))
+    }
+
+    async fn run_all(
+        &mut self,
+        commands: &[Command],
+        untagged: impl FnMut(&Untagged<'_>),
+    ) -> Result<Vec<Completion>, Fault> {
+        let result = self.connection.run_all(commands, untagged).await;
+        result.map_err(|error| self.broken(&error))
+    }
+
+    /// Opens a mailbox, unless it is open that way already and `Freshness` does not matter.
+    async fn select(&mut self, mailbox: &MailboxName, access: Access) -> Result<Selected, Fault> {
+        let verb = if access == Access::Read { "EXAMINE" } else { "SELECT" };
+        let command = Command::new(verb).sp().mailbox(mailbox.as_bytes());
+        let mut now = Selected { mailbox: mailbox.clone(), access, exists: 0, uid_validity: 0, uid_next: 0 };
+        self.selected = None;
+        let completion = self
+            .run(&command, |data| match data {
+                Untagged::Exists(count) => now.exists = *count,
+                Untagged::Ok { code: Some(Code::UidValidity(value)), .. } => now.uid_validity = narrow(*value),
+                Untagged::Ok { code: Some(Code::UidNext(value)), .. } => now.uid_next = narrow(*value),
+                _ => {}
+            })
+            .await?;
+        if !completion.is_ok() {
+            return Err(self.fault(FaultKind::Select, completion.words()).in_mailbox(mailbox));
+        }
+        self.selected = Some(now.clone());
+        Ok(now)
+    }
+
+    async fn ensure_selected(&mut self, mailbox: &MailboxName, access: Access) -> Result<(), Fault> {
+        let open = self.selected.as_ref().is_some_and(|now| now.mailbox == *mailbox && now.access == access);
+        if open { Ok(()) } else { self.select(mailbox, access).await.map(drop) }
+    }
+
+    /// Leaves nothing selected and nothing expunged: imap4d loses messages appended to the
+    /// mailbox that is open in the same session, and servers differ in what they tell there.
+    async fn unselect(&mut self) -> Result<(), Fault> {
+        let Some(selected) = self.selected.take() else { return Ok(()) };
+        if self.connection.capabilities().has("UNSELECT") {
+            self.run(&Command::new("UNSELECT"), |_| {}).await?;
+            return Ok(());
+        }
+        // CLOSE expunges what is `\Deleted`, except where the mailbox is open for reading
+        // only (RFC 3501 §6.4.2).
+        if selected.access == Access::Write {
+            self.select(&selected.mailbox, Access::Read).await?;
+        }
+        self.run(&Command::new("CLOSE"), |_| {}).await?;
+        self.selected = None;
+        Ok(())
+    }
+}
+
+impl Source for ImapAccount {
+    async fn mailboxes(&mut self) -> Result<AccountListing, Fault> {
+        self.list_mailboxes().await
+    }
+
+    async fn messages(
+        &mut self,
+        mailbox: &MailboxName,
+        selection: &Selection,
+        keys: &KeyRule,
+    ) -> Result<MessageListing, Fault> {
+        let listed = self.list_messages(mailbox, selection, keys).await;
+        listed.map_err(|fault| fault.in_mailbox(mailbox))
+    }
+
+    async fn digests(&mut self, mailbox: &MailboxName, uids: &[Uid], of: DigestOf) -> Result<Digests, Fault> {
+        let digests = self.digest_messages(mailbox, uids, of).await;
+        digests.map_err(|fault| fault.in_mailbox(mailbox))
+    }
+
+    async fn open_bodies(&mut self, mailbox: &MailboxName, wanted: Vec<Wanted>) -> Result<(), Fault> {
+        self.begin_bodies(mailbox, wanted).await
+    }
+
+    async fn next_body(&mut self) -> Result<BodyEvent<'_>, Fault> {
+        self.advance_bodies().await
+    }
+
+    async fn close(&mut self) {
+        let logout = self.connection.run(&Command::new("LOGOUT"), |_| {});
+        // Politeness only: whatever becomes of it, the work is done.
+        let _ = tokio::time::timeout(LOGOUT_PATIENCE, logout).await;
+    }
+}
+
+impl Target for ImapAccount {
+    async fn create(&mut self, mailbox: &MailboxName, special_use: Option<SpecialUse>) -> Result<(), Fault> {
+        self.create_mailbox(mailbox, special_use).await
+    }
+
+    async fn subscribe(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Result<(), Fault>>, Fault> {
+        self.subscribe_mailboxes(mailboxes).await
+    }
+
+    async fn delete_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        self.remove_mailbox(mailbox).await
+    }
+
+    fn append_limit(&self) -> Option<u64> {
+        self.connection.capabilities().append_limit()
+    }
+
+    async fn open_appends(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        self.unselect().await?;
+        self.appends.open(mailbox);
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        self.appends.has_room(&self.connection)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.appends.is_busy(&self.connection)
+    }
+
+    fn append(&mut self, envelope: Envelope, octets: Vec<u8>) {
+        self.appends.gather(&mut self.connection, envelope, octets);
+    }
+
+    fn append_begin(&mut self, envelope: Envelope, octets: u64) {
+        self.appends.begin(&mut self.connection, envelope, octets);
+    }
+
+    fn append_chunk(&mut self, octets: &[u8]) {
+        self.connection.session.write(octets);
+    }
+
+    fn append_end(&mut self) {
+        self.connection.session.finish();
+    }
+
+    fn flush_appends(&mut self) {
+        self.appends.flush(&mut self.connection);
+    }
+
+    async fn advance_appends(&mut self) -> Result<(), Fault> {
+        self.move_appends_on().await
+    }
+
+    fn take_appended(&mut self) -> Vec<Appended> {
+        self.appends.take_outcomes()
+    }
+
+    async fn update_flags(
+        &mut self,
+        mailbox: &MailboxName,
+        updates: &[FlagUpdate],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        self.store_flags(mailbox, updates).await
+    }
+
+    async fn delete_messages(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<(Uid, Fault)>, Fault> {
+        self.expunge_messages(mailbox, uids).await
+    }
+}
+
+fn narrow(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+fn broken(side: Side, error: &ConnectionError) -> Fault {
+    let kind = match error {
+        ConnectionError::Protocol(_) => FaultKind::Protocol,
+        _ => FaultKind::Connection,
+    };
+    Fault::new(side, kind, error.to_string())
+}
+
+fn connect_fault(side: Side, error: &ConnectError) -> Fault {
+    match error {
+        ConnectError::Unreachable { .. } => Fault::new(side, FaultKind::Connection, error.to_string()),
+        ConnectError::Handshake { met, .. } => match (&met.fingerprint, &met.complaint) {
+            (Some(fingerprint), Some(complaint)) => Fault::new(
+                side,
+                FaultKind::Tls,
+                format!("{error}: the certificate {fingerprint} was not accepted: {complaint}"),
+            ),
+            // It never came to a certificate: mostly no TLS is spoken there at all.
+            _ => Fault::new(side, FaultKind::Connection, error.to_string()),
+        },
+        ConnectError::NoStartTls { .. } | ConnectError::StartTls(_) | ConnectError::Setup(_) => {
+            Fault::new(side, FaultKind::Tls, error.to_string())
+        }
+        ConnectError::Greeting(_) => {
+            Fault { retry: Retry::Later, ..Fault::new(side, FaultKind::Connection, error.to_string()) }
+        }
+        ConnectError::Broken(inner) => broken(side, inner),
+    }
+}
+
+fn login_fault(side: Side, error: &LoginError) -> Fault {
+    match error {
+        LoginError::Refused(words) => Fault::new(side, FaultKind::Authentication, words),
+        LoginError::NoMechanism(_) => Fault::new(side, FaultKind::Authentication, error.to_string()),
+        LoginError::Unavailable(words) => {
+            Fault { retry: Retry::Later, ..Fault::new(side, FaultKind::Connection, words) }
+        }
+        LoginError::Broken(inner) => broken(side, inner),
+    }
+}
+
+/// What a refused APPEND means (RFC 5530, RFC 9051 §7.1), by its code or, since half of the
+/// servers send none, by words that are known.
+fn append_fault(side: Side, completion: &Completion) -> Fault {
+    let text = completion.text.to_ascii_lowercase();
+    let says = |words: &[u8]| memchr::memmem::find(&text, words).is_some();
+    let too_big = says(b"too big")
+        || says(b"too large")
+        || says(b"larger than")
+        || says(b"message size")
+        || says(b"mail size")
+        || says(b"literal exceeds")
+        || says(b"maximum size");
+    let kind = match &completion.code {
+        Some(Code::OverQuota) => FaultKind::OverQuota,
+        Some(Code::TooBig) => FaultKind::AppendSize,
+        _ if too_big => FaultKind::AppendSize,
+        _ if says(b"quota") => FaultKind::OverQuota,
+        _ if says(b"virus") => FaultKind::AppendVirus,
+        _ => FaultKind::Append,
+    };
+    let fault = Fault::new(side, kind, completion.words());
+    match &completion.code {
+        Some(Code::TryCreate | Code::NonExistent) => Fault { scope: Scope::Mailbox, ..fault },
+        Some(Code::Limit | Code::Unavailable | Code::InUse) if kind == FaultKind::Append => {
+            Fault { scope: Scope::Account, retry: Retry::Later, ..fault }
+        }
+        _ => fault,
+    }
+}
+
+fn is_bad(completion: &Completion) -> bool {
+    completion.status == Status::Bad
+}

@@ -1,0 +1,249 @@
+//! Appending messages: small ones gathered into MULTIAPPEND batches (RFC 3502), large ones
+//! streamed alone, many in flight, and every one answered for.
+
+use std::collections::VecDeque;
+
+use mailferry_engine::fault::{Fault, Scope, Side};
+use mailferry_engine::message::Uid;
+use mailferry_engine::name::MailboxName;
+use mailferry_imap::command::Command;
+use mailferry_imap::connection::Connection;
+use mailferry_imap::date::InternalDate as WireDate;
+use mailferry_imap::response::Code;
+use mailferry_imap::session::{Completion, Event, Tag};
+
+use super::{ImapAccount, append_fault, is_bad};
+use crate::contract::{Appended, Envelope, Turn};
+
+/// Messages larger than this go alone.
+const BATCH_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Octets in one batch.
+const BATCH_BYTES_MAX: usize = 2 << 20;
+/// Messages in one batch.
+const BATCH_MESSAGES_MAX: usize = 100;
+/// Octets kept until they are answered for.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+/// Octets waiting to be sent before the source has to wait.
+const UNSENT_BYTES_MAX: usize = 512 * 1024;
+/// Commands in flight.
+const COMMANDS_MAX: usize = 256;
+
+/// A whole message, kept until the target answered for it: a refused batch is split and
+/// sent again without fetching anything twice.
+struct Item {
+    envelope: Envelope,
+    octets: Vec<u8>,
+    turn: Turn,
+}
+
+/// An APPEND in flight.
+struct Sent {
+    tag: Tag,
+    what: What,
+}
+
+enum What {
+    Whole(Vec<Item>),
+    /// Streamed: its octets are gone.
+    Streamed(Envelope, u64),
+}
+
+/// State of the appends to one mailbox.
+#[derive(Default)]
+pub(super) struct Appends {
+    mailbox: Option<MailboxName>,
+    batch: Vec<Item>,
+    batch_bytes: usize,
+    in_flight: VecDeque<Sent>,
+    kept_bytes: usize,
+    outcomes: Vec<Appended>,
+}
+
+impl Appends {
+    pub(super) fn open(&mut self, mailbox: &MailboxName) {
+        *self = Self { mailbox: Some(mailbox.clone()), ..Self::default() };
+    }
+
+    pub(super) fn has_room(&self, connection: &Connection) -> bool {
+        self.kept_bytes < KEPT_BYTES_MAX
+            && connection.session.unsent_bytes() < UNSENT_BYTES_MAX
+            && self.in_flight.len() < COMMANDS_MAX
+    }
+
+    pub(super) fn is_busy(&self, connection: &Connection) -> bool {
+        !self.in_flight.is_empty() || connection.session.unsent_bytes() > 0
+    }
+
+    pub(super) fn take_outcomes(&mut self) -> Vec<Appended> {
+        std::mem::take(&mut self.outcomes)
+    }
+
+    pub(super) fn gather(&mut self, connection: &mut Connection, envelope: Envelope, octets: Vec<u8>) {
+        let bytes = octets.len();
+        let alone = bytes > BATCH_MESSAGE_BYTES_MAX || !multiappend(connection);
+        if alone || self.batch_bytes + bytes > BATCH_BYTES_MAX || self.batch.len() >= BATCH_MESSAGES_MAX {
+            self.flush(connection);
+        }
+        self.kept_bytes += bytes;
+        self.batch_bytes += bytes;
+        self.batch.push(Item { envelope, octets, turn: Turn::First });
+        if alone {
+            self.flush(connection);
+        }
+    }
+
+    pub(super) fn flush(&mut self, connection: &mut Connection) {
+        let batch = std::mem::take(&mut self.batch);
+        self.batch_bytes = 0;
+        self.send(connection, batch);
+    }
+
+    fn send(&mut self, connection: &mut Connection, items: Vec<Item>) {
+        if items.is_empty() {
+            return;
+        }
+        if items.len() > 1 && !multiappend(connection) {
+            for item in items {
+                self.send(connection, vec![item]);
+            }
+            return;
+        }
+        if !self.is_busy(connection) {
+            connection.begin_waiting();
+        }
+        let tag = self.begin_command(connection);
+        for item in &items {
+            announce(connection, &item.envelope, item.octets.len() as u64);
+            connection.session.write(&item.octets);
+        }
+        connection.session.finish();
+        self.in_flight.push_back(Sent { tag, what: What::Whole(items) });
+    }
+
+    pub(super) fn begin(&mut self, connection: &mut Connection, envelope: Envelope, octets: u64) {
+        self.flush(connection);
+        if !self.is_busy(connection) {
+            connection.begin_waiting();
+        }
+        let tag = self.begin_command(connection);
+        announce(connection, &envelope, octets);
+        self.in_flight.push_back(Sent { tag, what: What::Streamed(envelope, octets) });
+    }
+
+    fn begin_command(&self, connection: &mut Connection) -> Tag {
+        let name = self.mailbox.as_ref().map_or(MailboxName::INBOX, MailboxName::as_bytes);
+        let command = Command::new("APPEND").sp().mailbox(name);
+        let tag = connection.session.begin();
+        connection.session.write_pieces(&command);
+        tag
+    }
+
+    fn settle(&mut self, connection: &mut Connection, completion: &Completion) {
+        let Some(at) = self.in_flight.iter().position(|sent| sent.tag == completion.tag) else { return };
+        let Some(sent) = self.in_flight.remove(at) else { return };
+        match sent.what {
+            What::Streamed(envelope, octets) => {
+                let uid = appended_uids(completion, 1).pop().flatten();
+                let result = if completion.is_ok() { Ok(uid) } else { Err(self.refusal(completion, &envelope)) };
+                self.outcomes.push(Appended { uid: envelope.uid, octets, result, turn: Turn::First });
+            }
+            What::Whole(items) if completion.is_ok() => {
+                let uids = appended_uids(completion, items.len());
+                for (item, uid) in items.into_iter().zip(uids) {
+                    self.tell(item, Ok(uid));
+                }
+            }
+            What::Whole(items) => self.refused(connection, completion, items),
+        }
+    }
+
+    /// A batch is all or nothing (RFC 3502 §3): one refused message refuses it. Unless the
+    /// refusal speaks of more than a message, the halves are tried until it stands alone.
+    fn refused(&mut self, connection: &mut Connection, completion: &Completion, mut items: Vec<Item>) {
+        let fault = append_fault(Side::Target, completion);
+        let of_a_message = fault.scope == Scope::Message;
+        if items.len() == 1 || !of_a_message {
+            for item in items {
+                let fault = self.refusal(completion, &item.envelope);
+                self.tell(item, Err(fault));
+            }
+            return;
+        }
+        if is_bad(completion) {
+            connection.session.quirks.no_multiappend = true;
+        }
+        for item in &mut items {
+            item.turn = Turn::Retried;
+        }
+        let second = items.split_off(items.len() / 2);
+        self.send(connection, items);
+        self.send(connection, second);
+    }
+
+    fn refusal(&self, completion: &Completion, envelope: &Envelope) -> Fault {
+        let fault = append_fault(Side::Target, completion).of_message(envelope.uid);
+        match &self.mailbox {
+            Some(mailbox) => fault.in_mailbox(mailbox),
+            None => fault,
+        }
+    }
+
+    fn tell(&mut self, item: Item, result: Result<Option<Uid>, Fault>) {
+        let octets = item.octets.len();
+        self.kept_bytes -= octets;
+        self.outcomes.push(Appended { uid: item.envelope.uid, octets: octets as u64, result, turn: item.turn });
+    }
+}
+
+impl ImapAccount {
+    pub(super) async fn move_appends_on(&mut self) -> Result<(), Fault> {
+        let had_room = self.appends.has_room(&self.connection);
+        loop {
+            let result = self.connection.step().await;
+            let completion = match result.map_err(|error| super::broken(self.side, &error))? {
+                Some(Event::Completed(completion)) => Some(completion),
+                Some(_) => None,
+                None if !had_room && self.appends.has_room(&self.connection) => return Ok(()),
+                None if !self.appends.is_busy(&self.connection) => return Ok(()),
+                None => None,
+            };
+            if let Some(completion) = completion {
+                self.appends.settle(&mut self.connection, &completion);
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn multiappend(connection: &Connection) -> bool {
+    connection.capabilities().has("MULTIAPPEND") && !connection.session.quirks.no_multiappend
+}
+
+/// ` (flags) "date" {n}` (RFC 9051 §6.3.12).
+fn announce(connection: &mut Connection, envelope: &Envelope, octets: u64) {
+    let mut words: Vec<u8> = Vec::with_capacity(64);
+    words.extend_from_slice(b" (");
+    for (at, flag) in envelope.flags.iter().enumerate() {
+        if at > 0 {
+            words.push(b' ');
+        }
+        words.extend_from_slice(flag.as_bytes());
+    }
+    words.extend_from_slice(b") ");
+    if let (Some(seconds), Some(zone_minutes)) = (envelope.date.instant(), envelope.date.zone_minutes()) {
+        let date = WireDate { seconds, zone_minutes };
+        words.extend_from_slice(format!("\"{}\" ", date.format()).as_bytes());
+    }
+    connection.session.write(&words);
+    connection.session.announce_literal(octets);
+}
+
+/// The UIDs of APPENDUID in the order of the messages (RFC 4315 §3, RFC 3502 §3), as many as
+/// messages; `None` where the server tells none or another number.
+fn appended_uids(completion: &Completion, messages: usize) -> Vec<Option<Uid>> {
+    let told: Vec<Option<Uid>> = match &completion.code {
+        Some(Code::AppendUid { uids, .. }) if uids.len() == messages as u64 => uids.iter().map(Uid::new).collect(),
+        _ => Vec::new(),
+    };
+    if told.len() == messages { told } else { vec![None; messages] }
+}

@@ -1,0 +1,169 @@
+//! Changing an account: mailboxes, subscriptions, flags, deletions.
+
+use std::collections::BTreeMap;
+
+use mailferry_engine::fault::{Fault, FaultKind};
+use mailferry_engine::message::{FlagSet, Uid};
+use mailferry_engine::name::{MailboxName, SpecialUse};
+use mailferry_imap::command::Command;
+use mailferry_imap::response::Code;
+use mailferry_imap::session::Completion;
+use mailferry_imap::uid_set::UidSet;
+
+use super::messages::UID_SET_BYTES_MAX;
+use super::{Access, ImapAccount};
+use crate::contract::FlagUpdate;
+
+impl ImapAccount {
+    pub(super) async fn create_mailbox(
+        &mut self,
+        mailbox: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<(), Fault> {
+        let plain = Command::new("CREATE").sp().mailbox(mailbox.as_bytes());
+        if let Some(special_use) = special_use
+            && self.connection.capabilities().has("CREATE-SPECIAL-USE")
+        {
+            let command = plain.clone().sp().raw(&format!("(USE ({}))", special_use.attribute()));
+            // Refused where another mailbox has that use already (RFC 6154 §3): then plainly.
+            if self.run(&command, |_| {}).await?.is_ok() {
+                return Ok(());
+            }
+        }
+        let completion = self.run(&plain, |_| {}).await?;
+        if completion.is_ok() || matches!(completion.code, Some(Code::AlreadyExists)) {
+            return Ok(());
+        }
+        // Half of the servers have no code for it: it is there if STATUS says so.
+        let status = Command::new("STATUS").sp().mailbox(mailbox.as_bytes()).sp().raw("(MESSAGES)");
+        if self.run(&status, |_| {}).await?.is_ok() {
+            return Ok(());
+        }
+        Err(self.fault(FaultKind::Create, completion.words()).in_mailbox(mailbox))
+    }
+
+    pub(super) async fn subscribe_mailboxes(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Result<(), Fault>>, Fault> {
+        let commands: Vec<Command> =
+            mailboxes.iter().map(|mailbox| Command::new("SUBSCRIBE").sp().mailbox(mailbox.as_bytes())).collect();
+        let completions = self.run_all(&commands, |_| {}).await?;
+        let judge = |(completion, mailbox): (Completion, &MailboxName)| match completion.is_ok() {
+            true => Ok(()),
+            false => Err(self.fault(FaultKind::Subscribe, completion.words()).in_mailbox(mailbox)),
+        };
+        Ok(completions.into_iter().zip(mailboxes).map(judge).collect())
+    }
+
+    pub(super) async fn remove_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        self.unselect().await?;
+        let unsubscribe = Command::new("UNSUBSCRIBE").sp().mailbox(mailbox.as_bytes());
+        let delete = Command::new("DELETE").sp().mailbox(mailbox.as_bytes());
+        self.run(&unsubscribe, |_| {}).await?;
+        let completion = self.run(&delete, |_| {}).await?;
+        if completion.is_ok() || matches!(completion.code, Some(Code::NonExistent)) {
+            return Ok(());
+        }
+        Err(self.fault(FaultKind::DeleteMailbox, completion.words()).in_mailbox(mailbox))
+    }
+
+    pub(super) async fn store_flags(
+        &mut self,
+        mailbox: &MailboxName,
+        updates: &[FlagUpdate],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        self.ensure_selected(mailbox, Access::Write).await?;
+        let mut groups: BTreeMap<(&'static str, Vec<u8>), Vec<u32>> = BTreeMap::new();
+        for update in updates {
+            for (item, flags) in [("+FLAGS.SILENT", &update.add), ("-FLAGS.SILENT", &update.remove)] {
+                if !flags.is_empty() {
+                    groups.entry((item, flag_list(flags))).or_default().push(update.uid.value());
+                }
+            }
+        }
+        let mut stores = Vec::new();
+        for ((item, flags), mut uids) in groups {
+            uids.sort_unstable();
+            for set in UidSet::from_sorted(&uids).split(UID_SET_BYTES_MAX) {
+                let command = Command::new("UID STORE").sp().raw(&set.to_string()).sp().raw(item).sp();
+                stores.push((command.raw(&String::from_utf8_lossy(&flags)), set));
+            }
+        }
+        self.run_stores(mailbox, stores, FaultKind::Flags).await
+    }
+
+    async fn run_stores(
+        &mut self,
+        mailbox: &MailboxName,
+        stores: Vec<(Command, UidSet)>,
+        kind: FaultKind,
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        let (commands, sets): (Vec<Command>, Vec<UidSet>) = stores.into_iter().unzip();
+        let completions = self.run_all(&commands, |_| {}).await?;
+        let mut refused = Vec::new();
+        for (completion, set) in completions.into_iter().zip(sets).filter(|(completion, _)| !completion.is_ok()) {
+            for uid in set.iter().filter_map(Uid::new) {
+                let fault = self.fault(kind, completion.words()).in_mailbox(mailbox).of_message(uid);
+                refused.push((uid, fault));
+            }
+        }
+        Ok(refused)
+    }
+
+    pub(super) async fn expunge_messages(
+        &mut self,
+        mailbox: &MailboxName,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        self.select(mailbox, Access::Write).await?;
+        let mut values: Vec<u32> = uids.iter().map(|uid| uid.value()).collect();
+        values.sort_unstable();
+        let sets = UidSet::from_sorted(&values).split(UID_SET_BYTES_MAX);
+        let mark = |set: &UidSet| {
+            let command = Command::new("UID STORE").sp().raw(&set.to_string());
+            (command.sp().raw("+FLAGS.SILENT (\\Deleted)"), set.clone())
+        };
+        let mut refused = self.run_stores(mailbox, sets.iter().map(mark).collect(), FaultKind::DeleteMessage).await?;
+        let capabilities = self.connection.capabilities();
+        if capabilities.has("UIDPLUS") || capabilities.is_rev2() {
+            let expunge = |set: &UidSet| (Command::new("UID EXPUNGE").sp().raw(&set.to_string()), set.clone());
+            refused.extend(self.run_stores(mailbox, sets.iter().map(expunge).collect(), FaultKind::DeleteMessage).await?);
+        } else {
+            refused.extend(self.expunge_without_uidplus(mailbox, &values).await?);
+        }
+        refused.sort_by_key(|(uid, _)| *uid);
+        refused.dedup_by_key(|(uid, _)| *uid);
+        Ok(refused)
+    }
+
+    /// Plain EXPUNGE removes whatever is `\Deleted` (RFC 3501 §6.4.3), so it is sent only
+    /// where nothing else is.
+    async fn expunge_without_uidplus(
+        &mut self,
+        mailbox: &MailboxName,
+        values: &[u32],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        let marked = self.search(b"DELETED").await?;
+        let others = marked.iter().filter(|uid| values.binary_search(uid).is_err()).count();
+        let words = if others == 0 {
+            let completion = self.run(&Command::new("EXPUNGE"), |_| {}).await?;
+            if completion.is_ok() {
+                return Ok(Vec::new());
+            }
+            completion.words()
+        } else {
+            format!(
+                "marked \\Deleted and not expunged: the server has no UIDPLUS, and {others} other messages are \
+                 marked \\Deleted there too"
+            )
+        };
+        let fault = |uid| self.fault(FaultKind::DeleteMessage, words.clone()).in_mailbox(mailbox).of_message(uid);
+        Ok(values.iter().filter_map(|&uid| Uid::new(uid)).map(|uid| (uid, fault(uid))).collect())
+    }
+}
+
+fn flag_list(flags: &FlagSet) -> Vec<u8> {
+    let words: Vec<&[u8]> = flags.iter().map(|flag| flag.as_bytes()).collect();
+    [b"(", words.join(&b' ').as_slice(), b")"].concat()
+}

@@ -1,0 +1,177 @@
+//! Listing the mailboxes of an account (RFC 9051 §6.3.9, §6.3.10; RFC 5258, RFC 5819, RFC 6154).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mailferry_engine::fault::{Fault, FaultKind};
+use mailferry_engine::listing::{AccountListing, MailboxInfo, Namespace};
+use mailferry_engine::name::{MailboxName, SpecialUse};
+use mailferry_imap::command::Command;
+use mailferry_imap::response::{List, Untagged};
+
+use super::ImapAccount;
+
+/// Prefixes by kind of namespace, longest first.
+#[derive(Default)]
+struct Namespaces {
+    personal: Option<(Vec<u8>, Option<u8>)>,
+    prefixes: Vec<(Vec<u8>, Namespace)>,
+}
+
+impl Namespaces {
+    fn of(&self, name: &MailboxName) -> Namespace {
+        if name.is_inbox() {
+            return Namespace::Personal;
+        }
+        let within = |prefix: &[u8]| {
+            let bare = prefix.strip_suffix(b"/").or_else(|| prefix.strip_suffix(b".")).unwrap_or(prefix);
+            name.as_bytes().starts_with(prefix) || (!bare.is_empty() && name.as_bytes() == bare)
+        };
+        let found = self.prefixes.iter().filter(|(prefix, _)| within(prefix)).max_by_key(|(prefix, _)| prefix.len());
+        found.map_or(Namespace::Personal, |(_, namespace)| *namespace)
+    }
+}
+
+/// What several answers told of one mailbox.
+#[derive(Default)]
+struct Seen {
+    delimiter: Option<u8>,
+    attributes: BTreeSet<Vec<u8>>,
+    subscribed: bool,
+    listed: bool,
+    messages: Option<u32>,
+}
+
+impl ImapAccount {
+    pub(super) async fn list_mailboxes(&mut self) -> Result<AccountListing, Fault> {
+        let namespaces = self.namespaces().await?;
+        let mut seen: BTreeMap<MailboxName, Seen> = BTreeMap::new();
+        for (command, completion) in self.list_commands(&mut seen).await? {
+            if !completion.is_ok() {
+                return Err(self.fault(FaultKind::ListingIncomplete, format!("{command}: {}", completion.words())));
+            }
+        }
+        Ok(account_listing(seen, &namespaces))
+    }
+
+    async fn list_commands(
+        &mut self,
+        seen: &mut BTreeMap<MailboxName, Seen>,
+    ) -> Result<Vec<(&'static str, mailferry_imap::session::Completion)>, Fault> {
+        let capabilities = self.connection.capabilities();
+        let extended = capabilities.has("LIST-EXTENDED");
+        let mut commands = Vec::new();
+        let mut names = Vec::new();
+        if extended {
+            let mut returns = vec!["SUBSCRIBED"];
+            if capabilities.has("SPECIAL-USE") {
+                returns.push("SPECIAL-USE");
+            }
+            if capabilities.has("LIST-STATUS") {
+                returns.push("STATUS (MESSAGES UIDNEXT UIDVALIDITY)");
+            }
+            commands.push(Command::new("LIST \"\" \"*\"").sp().raw(&format!("RETURN ({})", returns.join(" "))));
+            names.push("LIST");
+        } else {
+            commands.push(Command::new("LIST \"\" \"*\""));
+            names.push("LIST");
+            commands.push(Command::new("LSUB \"\" \"*\""));
+            names.push("LSUB");
+        }
+        let completions = self.run_all(&commands, |data| note(seen, data)).await?;
+        Ok(names.into_iter().zip(completions).collect())
+    }
+
+    async fn namespaces(&mut self) -> Result<Namespaces, Fault> {
+        let mut namespaces = Namespaces::default();
+        if !self.connection.capabilities().has("NAMESPACE") {
+            return Ok(namespaces);
+        }
+        self.run(&Command::new("NAMESPACE"), |data| {
+            if let Untagged::Namespace { personal, other, shared } = data {
+                let first = personal.first();
+                namespaces.personal = first.map(|entry| (entry.prefix.to_vec(), entry.delimiter));
+                for (entries, kind) in
+                    [(personal, Namespace::Personal), (other, Namespace::Other), (shared, Namespace::Shared)]
+                {
+                    namespaces.prefixes.extend(entries.iter().map(|entry| (entry.prefix.to_vec(), kind)));
+                }
+            }
+        })
+        .await?;
+        Ok(namespaces)
+    }
+}
+
+fn note(seen: &mut BTreeMap<MailboxName, Seen>, data: &Untagged<'_>) {
+    match data {
+        Untagged::List(list) => note_list(seen.entry(MailboxName::new(&*list.name)).or_default(), list),
+        Untagged::Status { mailbox, items } => {
+            let entry = seen.entry(MailboxName::new(&**mailbox)).or_default();
+            entry.messages = items.messages.and_then(|count| u32::try_from(count).ok());
+        }
+        _ => {}
+    }
+}
+
+fn note_list(entry: &mut Seen, list: &List<'_>) {
+    if list.is_lsub() {
+        // LSUB of a parent whose child is subscribed shows it `\Noselect` (RFC 3501 §6.3.9):
+        // that is no subscription of its own.
+        let named_only = list.attributes.iter().any(|attribute| attribute.eq_ignore_ascii_case(b"\\Noselect"));
+        entry.subscribed |= !named_only;
+        return;
+    }
+    entry.listed = true;
+    entry.delimiter = list.delimiter;
+    for attribute in &list.attributes {
+        entry.subscribed |= attribute.eq_ignore_ascii_case(b"\\Subscribed");
+        entry.attributes.insert(attribute.to_ascii_lowercase());
+    }
+}
+
+fn account_listing(seen: BTreeMap<MailboxName, Seen>, namespaces: &Namespaces) -> AccountListing {
+    let mut mailboxes: Vec<MailboxInfo> = seen
+        .into_iter()
+        .filter(|(name, entry)| entry.listed && !name.as_bytes().is_empty())
+        .map(|(name, entry)| {
+            let special_use = SpecialUse::EVERY
+                .into_iter()
+                .find(|use_| entry.attributes.contains(use_.attribute().to_ascii_lowercase().as_bytes()));
+            let absent = entry.attributes.contains(b"\\noselect".as_slice())
+                || entry.attributes.contains(b"\\nonexistent".as_slice());
+            MailboxInfo {
+                namespace: namespaces.of(&name),
+                delimiter: entry.delimiter,
+                special_use,
+                selectable: !absent,
+                subscribed: entry.subscribed,
+                messages: entry.messages,
+                name,
+            }
+        })
+        .collect();
+    mailboxes.sort_by(|one, other| one.name.cmp(&other.name));
+    let (prefix, delimiter) = match &namespaces.personal {
+        Some((prefix, delimiter)) => (prefix.clone(), *delimiter),
+        None => guessed(&mailboxes),
+    };
+    AccountListing { mailboxes, prefix: prefix.into(), delimiter }
+}
+
+/// Without NAMESPACE: the delimiter that LIST shows most, and `INBOX` with it as prefix if
+/// every other mailbox stands below INBOX.
+fn guessed(mailboxes: &[MailboxInfo]) -> (Vec<u8>, Option<u8>) {
+    let mut counts: BTreeMap<u8, usize> = BTreeMap::new();
+    for delimiter in mailboxes.iter().filter_map(|mailbox| mailbox.delimiter) {
+        *counts.entry(delimiter).or_default() += 1;
+    }
+    let Some(delimiter) = counts.into_iter().max_by_key(|&(_, count)| count).map(|(delimiter, _)| delimiter) else {
+        return (Vec::new(), None);
+    };
+    let prefix = [MailboxName::INBOX, &[delimiter]].concat();
+    let mut others = mailboxes.iter().filter(|mailbox| !mailbox.name.is_inbox()).peekable();
+    let below = |mailbox: &MailboxInfo| {
+        mailbox.name.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(&prefix))
+    };
+    if others.peek().is_some() && others.all(below) { (prefix, Some(delimiter)) } else { (Vec::new(), Some(delimiter)) }
+}

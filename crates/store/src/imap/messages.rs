@@ -1,0 +1,187 @@
+//! Listing the messages of a mailbox: UID, flags, date, size and identity headers, in one
+//! FETCH, reconciled with what the server says is there.
+
+use std::collections::BTreeSet;
+
+use mailferry_engine::fault::{Fault, FaultKind};
+use mailferry_engine::identity::{KeyRule, header_key};
+use mailferry_engine::listing::{MessageListing, Oddity, Row};
+use mailferry_engine::message::{Flag, FlagSet, InternalDate, Key, Uid};
+use mailferry_engine::name::MailboxName;
+use mailferry_imap::command::Command;
+use mailferry_imap::response::{Fetch, Untagged};
+use mailferry_imap::session::{Completion, Event};
+use mailferry_imap::uid_set::UidSet;
+
+use super::{Access, ImapAccount};
+use crate::contract::Selection;
+
+/// Identity headers of one message longer than this count as absent: a digest decides.
+const HEADER_BYTES_MAX: usize = 1 << 20;
+
+/// A command line with a UID set stays below this: Stalwart takes 4,096 octets an argument.
+pub(super) const UID_SET_BYTES_MAX: usize = 3900;
+
+impl ImapAccount {
+    pub(super) async fn list_messages(
+        &mut self,
+        mailbox: &MailboxName,
+        selection: &Selection,
+        keys: &KeyRule,
+    ) -> Result<MessageListing, Fault> {
+        let selected = self.select(mailbox, Access::Read).await?;
+        let mut listing = MessageListing {
+            uid_validity: selected.uid_validity,
+            uid_next: selected.uid_next,
+            ..MessageListing::default()
+        };
+        // `FETCH 1:*` in an empty mailbox is BAD on Dovecot, NO on Cyrus.
+        if selected.exists == 0 {
+            return Ok(listing);
+        }
+        let chosen = match &selection.0 {
+            Some(program) => Some(self.search(program).await?),
+            None => None,
+        };
+        let completion = self.fetch_rows("1:*", keys, &mut listing).await?;
+        listing.sort();
+        let count = self.selected.as_ref().map_or(selected.exists, |now| now.exists);
+        if !completion.is_ok() || listing.len() as u64 != count {
+            self.fetch_missing_rows(keys, &mut listing, &completion).await?;
+        }
+        if let Some(chosen) = chosen {
+            for (mark, uid) in listing.selected.iter_mut().zip(&listing.uid) {
+                *mark = chosen.contains(&uid.value());
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The UIDs that a SEARCH program finds.
+    pub(super) async fn search(&mut self, program: &[u8]) -> Result<BTreeSet<u32>, Fault> {
+        let command = Command::new("UID SEARCH").sp().raw(&String::from_utf8_lossy(program));
+        let mut found = BTreeSet::new();
+        let completion = self
+            .run(&command, |data| {
+                if let Untagged::Search { numbers, .. } = data {
+                    found.extend(numbers.iter().copied());
+                }
+            })
+            .await?;
+        if completion.is_ok() {
+            return Ok(found);
+        }
+        let words = format!("UID SEARCH {}: {}", String::from_utf8_lossy(program), completion.words());
+        Err(self.fault(FaultKind::ListingIncomplete, words))
+    }
+
+    async fn fetch_rows(
+        &mut self,
+        set: &str,
+        keys: &KeyRule,
+        listing: &mut MessageListing,
+    ) -> Result<Completion, Fault> {
+        let fields = keys.header_names().join(" ");
+        let items = format!("(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS ({fields})])");
+        let command = Command::new("UID FETCH").sp().raw(set).sp().raw(&items);
+        self.connection.begin_waiting();
+        let tag = self.connection.session.send(&command);
+        let mut long_header = None;
+        loop {
+            let event = self.connection.next().await;
+            match event.map_err(|error| super::broken(self.side, &error))? {
+                Event::Completed(completion) if completion.tag == tag => return Ok(completion),
+                Event::LiteralBegin { .. } => long_header = Some(Vec::new()),
+                Event::Chunk(octets) => {
+                    if let Some(header) = long_header.as_mut().filter(|header| header.len() < HEADER_BYTES_MAX) {
+                        header.extend_from_slice(octets);
+                    }
+                }
+                Event::Untagged(Untagged::Fetch(fetch)) => {
+                    if let Some(row) = row(&fetch, long_header.take(), keys, listing) {
+                        listing.push(row);
+                    }
+                }
+                Event::Untagged(Untagged::Exists(count)) => note_exists(&mut self.selected, count),
+                Event::Untagged(Untagged::Expunge(_)) => note_expunge(&mut self.selected),
+                _ => {}
+            }
+        }
+    }
+
+    /// Fewer messages came than the server says there are: asks for the rest by UID, once,
+    /// and notes as odd what still does not come.
+    async fn fetch_missing_rows(
+        &mut self,
+        keys: &KeyRule,
+        listing: &mut MessageListing,
+        first: &Completion,
+    ) -> Result<(), Fault> {
+        let there = self.search(b"ALL").await?;
+        let missing = absent(&there, listing);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if listing.is_empty() && !first.is_ok() {
+            return Err(self.fault(FaultKind::ListingIncomplete, format!("UID FETCH: {}", first.words())));
+        }
+        for set in UidSet::from_sorted(&missing).split(UID_SET_BYTES_MAX) {
+            self.fetch_rows(&set.to_string(), keys, listing).await?;
+        }
+        listing.sort();
+        let still_there = self.search(b"ALL").await?;
+        for uid in absent(&still_there, listing) {
+            let Some(uid) = Uid::new(uid) else { continue };
+            let flags = listing.flag_table.intern(FlagSet::default());
+            let date = InternalDate::UNKNOWN;
+            listing.push(Row { uid, key: Key::NONE, size: 0, date, flags, selected: true });
+            listing.sort();
+            if let Some(at) = listing.position(uid) {
+                listing.oddities.push((u32::try_from(at).unwrap_or(u32::MAX), Oddity::NotDelivered));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn absent(there: &BTreeSet<u32>, listing: &MessageListing) -> Vec<u32> {
+    let listed = |&uid: &u32| Uid::new(uid).is_some_and(|uid| listing.position(uid).is_some());
+    there.iter().copied().filter(|uid| !listed(uid)).collect()
+}
+
+fn note_exists(selected: &mut Option<super::Selected>, count: u64) {
+    // A message that arrives now is listed next time: only a shrinking count matters, and
+    // that is told by EXPUNGE.
+    if let Some(selected) = selected {
+        selected.exists = selected.exists.min(count);
+    }
+}
+
+fn note_expunge(selected: &mut Option<super::Selected>) {
+    if let Some(selected) = selected {
+        selected.exists = selected.exists.saturating_sub(1);
+    }
+}
+
+fn row(fetch: &Fetch<'_>, long_header: Option<Vec<u8>>, keys: &KeyRule, listing: &mut MessageListing) -> Option<Row> {
+    let uid = Uid::new(fetch.uid?)?;
+    // Flags alone are news of a message listed before or later, not a listing of it.
+    if fetch.size.is_none() && fetch.internal_date.is_none() && fetch.header_fields.is_none() && long_header.is_none() {
+        return None;
+    }
+    let key = match (&fetch.header_fields, &long_header) {
+        (Some(octets), _) => header_key(octets, keys),
+        (None, Some(octets)) if octets.len() < HEADER_BYTES_MAX => header_key(octets, keys),
+        _ => Key::NONE,
+    };
+    let flags: FlagSet = fetch.flags.iter().flatten().map(|flag| Flag::new(flag)).collect();
+    let date = fetch.internal_date.map_or(InternalDate::UNKNOWN, |date| InternalDate::new(date.seconds, date.zone_minutes));
+    Some(Row {
+        uid,
+        key,
+        size: fetch.size.map_or(0, |size| u32::try_from(size).unwrap_or(u32::MAX)),
+        date,
+        flags: listing.flag_table.intern(flags),
+        selected: true,
+    })
+}
