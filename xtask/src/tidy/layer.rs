@@ -22,6 +22,7 @@ const ROOMS: [Room; 9] = [
         others: Some(&[
             "data-encoding",
             "memchr",
+            "ring",
             "rustls",
             "rustls-pki-types",
             "rustls-platform-verifier",
