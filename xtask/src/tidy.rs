@@ -46,10 +46,11 @@ impl File<'_> {
         self.path.ends_with(".rs")
     }
 
-    /// Written by a tool or taken over as it stands: its layout is not ours to judge.
+    /// Written by a tool or taken over as it stands, below a directory `data`: its layout is
+    /// not ours to judge.
     fn is_data(&self) -> bool {
         let generated = self.path.ends_with(".lock") || self.path.ends_with(".snap");
-        generated || self.path.starts_with("tests/data/") || self.path.contains("/tests/data/")
+        generated || (!self.is_rust() && self.path.split('/').any(|part| part == "data"))
     }
 }
 
@@ -96,4 +97,47 @@ fn inspect(file: &File<'_>, paths: &[String]) -> Vec<Finding> {
     findings.extend(document::inspect_links(file, paths));
     findings.extend(document::inspect_changelog(file));
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(path: &str, text: &str) -> Vec<String> {
+        inspect(&File { path, text }, &[]).iter().map(|finding| finding.what.clone()).collect()
+    }
+
+    #[test]
+    fn every_rule_is_asked() {
+        let unfinished = concat!("to", "do!");
+        let long = format!("fn long() {{\n{}}}\n", "x();\n".repeat(600));
+        let source = format!("mod utils;\n// RFC 3501\n{unfinished}();\t\n{long}");
+        let expected = [
+            "blanks at the end of the line",
+            "a tab",
+            "605 lines, 600 at most",
+            &format!("{unfinished} is not done"),
+            "fn long has 602 lines, 70 at most",
+            "mod utils: `utils` says nothing: name what it is",
+            "RFC 3501 is cited without its section (§)",
+        ];
+        assert_eq!(findings("crates/imap/src/a.rs", &source), expected);
+        assert_eq!(
+            findings("CHANGELOG.md", "[a](b)\n"),
+            ["the link leads nowhere: b", "no section `## [Unreleased]`"]
+        );
+        let manifest =
+            "[package]\nname = \"mailferry-run\"\n[dependencies]\nmailferry-cli = \"1\"\n";
+        assert_eq!(
+            findings("crates/run/Cargo.toml", manifest),
+            ["`run` must not depend on `mailferry-cli`"]
+        );
+    }
+
+    #[test]
+    fn data_is_what_lies_below_data_and_is_no_code() {
+        let is_data = |path| File { path, text: "" }.is_data();
+        assert!(is_data("crates/testkit/data/odd.eml") && is_data("tests/data/imap/a.txt"));
+        assert!(!is_data("crates/run/src/data/a.rs") && !is_data("docs/database.md"));
+    }
 }
