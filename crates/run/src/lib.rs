@@ -1,1 +1,15 @@
-//! Placeholder replaced by the first commit of this room.
+//! Carries a plan out and says what became of every message.
+//!
+//! [`survey::survey`] lists both sides and makes the plan; nothing on a server changes before
+//! the guard has approved it. [`execute::execute`] carries it out.
+
+pub mod accounts;
+pub mod check;
+pub mod copy;
+pub mod events;
+pub mod execute;
+pub mod job;
+mod mailbox;
+pub mod report;
+pub mod stop;
+pub mod survey;

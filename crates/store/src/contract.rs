@@ -10,10 +10,11 @@
 use std::future::Future;
 
 use mailferry_engine::fault::Fault;
-use mailferry_engine::identity::{Digests, KeyRule};
+use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{AccountListing, MessageListing};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
+use mailferry_engine::pairing::Digests;
 
 /// Which messages of a mailbox are selected: an IMAP SEARCH program (RFC 9051 §6.4.4),
 /// `None` for all. A narrowed listing still holds every message, with the selected marked.
@@ -83,7 +84,7 @@ pub trait Source: Send {
         keys: &KeyRule,
     ) -> impl Future<Output = Result<MessageListing, Fault>> + Send;
 
-    /// Digests of some messages. A message that could not be read is absent.
+    /// Digests of some messages. A message that could not be read is noted as unavailable.
     fn digests(
         &mut self,
         mailbox: &MailboxName,

@@ -7,16 +7,17 @@ mod mailboxes;
 mod messages;
 
 use mailferry_engine::fault::{Fault, FaultKind, Retry, Scope, Side};
-use mailferry_engine::identity::{Digests, KeyRule};
+use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{AccountListing, MessageListing};
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::{MailboxName, SpecialUse};
+use mailferry_engine::pairing::Digests;
 use mailferry_imap::command::Command;
 use mailferry_imap::connection::{Connection, ConnectionError};
 use mailferry_imap::login::{
     ConnectError, Credentials, Endpoint, LoginError, Preauthenticated, connect, login,
 };
-use mailferry_imap::response::{Code, Status, Untagged};
+use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
 use mailferry_imap::tls::Met;
 
@@ -81,7 +82,7 @@ impl ImapAccount {
         let welcome = Welcome {
             banner: greeted.banner,
             certificate: greeted.certificate,
-            capabilities: connection.capabilities().iter().map(|name| name.to_string()).collect(),
+            capabilities: connection.capabilities().iter().map(|name| name.escape_ascii().to_string()).collect(),
         };
         let bodies = bodies::Bodies::default();
         let appends = appends::Appends::default();
@@ -119,8 +120,11 @@ impl ImapAccount {
         let completion = self
             .run(&command, |data| match data {
                 Untagged::Exists(count) => now.exists = *count,
-                Untagged::Ok { code: Some(Code::UidValidity(value)), .. } => now.uid_validity = narrow(*value),
-                Untagged::Ok { code: Some(Code::UidNext(value)), .. } => now.uid_next = narrow(*value),
+                Untagged::Condition { kind: ConditionKind::Ok, code: Some(code), .. } => match code {
+                    Code::UidValidity(value) => now.uid_validity = narrow(*value),
+                    Code::UidNext(value) => now.uid_next = narrow(*value),
+                    _ => {}
+                },
                 _ => {}
             })
             .await?;
@@ -209,8 +213,8 @@ impl Target for ImapAccount {
 
     async fn open_appends(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
         self.unselect().await?;
-        self.appends.open(mailbox);
-        Ok(())
+        let opened = self.appends.open(mailbox);
+        opened.map_err(|error| self.fault(FaultKind::Mapping, error.to_string()).in_mailbox(mailbox))
     }
 
     fn has_room(&self) -> bool {
@@ -310,7 +314,7 @@ fn login_fault(side: Side, error: &LoginError) -> Fault {
 /// What a refused APPEND means (RFC 5530, RFC 9051 §7.1), by its code or, since half of the
 /// servers send none, by words that are known.
 fn append_fault(side: Side, completion: &Completion) -> Fault {
-    let text = completion.text.to_ascii_lowercase();
+    let text = completion.text().to_ascii_lowercase();
     let says = |words: &[u8]| memchr::memmem::find(&text, words).is_some();
     let too_big = says(b"too big")
         || says(b"too large")
@@ -319,7 +323,7 @@ fn append_fault(side: Side, completion: &Completion) -> Fault {
         || says(b"mail size")
         || says(b"literal exceeds")
         || says(b"maximum size");
-    let kind = match &completion.code {
+    let kind = match completion.code() {
         Some(Code::OverQuota) => FaultKind::OverQuota,
         Some(Code::TooBig) => FaultKind::AppendSize,
         _ if too_big => FaultKind::AppendSize,
@@ -328,7 +332,7 @@ fn append_fault(side: Side, completion: &Completion) -> Fault {
         _ => FaultKind::Append,
     };
     let fault = Fault::new(side, kind, completion.words());
-    match &completion.code {
+    match completion.code() {
         Some(Code::TryCreate | Code::NonExistent) => Fault { scope: Scope::Mailbox, ..fault },
         Some(Code::Limit | Code::Unavailable | Code::InUse) if kind == FaultKind::Append => {
             Fault { scope: Scope::Account, retry: Retry::Later, ..fault }

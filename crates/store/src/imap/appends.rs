@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use mailferry_engine::fault::{Fault, Scope, Side};
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
-use mailferry_imap::command::Command;
+use mailferry_imap::command::{Command, CommandError};
 use mailferry_imap::connection::Connection;
 use mailferry_imap::date::InternalDate as WireDate;
 use mailferry_imap::response::Code;
@@ -52,6 +52,8 @@ enum What {
 #[derive(Default)]
 pub(super) struct Appends {
     mailbox: Option<MailboxName>,
+    /// `APPEND mailbox`, checked.
+    command: Option<Command>,
     batch: Vec<Item>,
     batch_bytes: usize,
     in_flight: VecDeque<Sent>,
@@ -60,8 +62,11 @@ pub(super) struct Appends {
 }
 
 impl Appends {
-    pub(super) fn open(&mut self, mailbox: &MailboxName) {
-        *self = Self { mailbox: Some(mailbox.clone()), ..Self::default() };
+    pub(super) fn open(&mut self, mailbox: &MailboxName) -> Result<(), CommandError> {
+        let command = Command::new("APPEND").sp().mailbox(mailbox.as_bytes());
+        command.pieces()?;
+        *self = Self { mailbox: Some(mailbox.clone()), command: Some(command), ..Self::default() };
+        Ok(())
     }
 
     pub(super) fn has_room(&self, connection: &Connection) -> bool {
@@ -131,10 +136,11 @@ impl Appends {
     }
 
     fn begin_command(&self, connection: &mut Connection) -> Tag {
-        let name = self.mailbox.as_ref().map_or(MailboxName::INBOX, MailboxName::as_bytes);
-        let command = Command::new("APPEND").sp().mailbox(name);
         let tag = connection.session.begin();
-        connection.session.write_pieces(&command);
+        if let Some(command) = &self.command {
+            // It was checked by `open`, so it can be written.
+            let _ = connection.session.write_pieces(command);
+        }
         tag
     }
 
@@ -241,7 +247,7 @@ fn announce(connection: &mut Connection, envelope: &Envelope, octets: u64) {
 /// The UIDs of APPENDUID in the order of the messages (RFC 4315 §3, RFC 3502 §3), as many as
 /// messages; `None` where the server tells none or another number.
 fn appended_uids(completion: &Completion, messages: usize) -> Vec<Option<Uid>> {
-    let told: Vec<Option<Uid>> = match &completion.code {
+    let told: Vec<Option<Uid>> = match completion.code() {
         Some(Code::AppendUid { uids, .. }) if uids.len() == messages as u64 => uids.iter().map(Uid::new).collect(),
         _ => Vec::new(),
     };

@@ -5,9 +5,9 @@ use std::collections::{HashMap, VecDeque};
 
 use mailferry_engine::canonical::Canonical;
 use mailferry_engine::fault::{Fault, FaultKind};
-use mailferry_engine::identity::Digests;
 use mailferry_engine::message::{Digest, Uid};
 use mailferry_engine::name::MailboxName;
+use mailferry_engine::pairing::Digests;
 use mailferry_imap::command::Command;
 use mailferry_imap::response::{Body, Fetch, Untagged, head_uid};
 use mailferry_imap::session::{Completion, Event, Tag};
@@ -105,7 +105,7 @@ impl ImapAccount {
             if let Some((uid, fault)) = self.bodies.missing.pop_front() {
                 return Ok(BodyEvent::Missing { uid, fault });
             }
-            self.ask_more();
+            self.ask_more()?;
             if self.bodies.asked.is_empty() && !self.resolve().await? {
                 return Ok(BodyEvent::Finished);
             }
@@ -130,23 +130,23 @@ impl ImapAccount {
         })
     }
 
-    fn ask_more(&mut self) {
+    fn ask_more(&mut self) -> Result<(), Fault> {
         let one_at_a_time = self.connection.session.quirks.one_command_at_a_time;
         loop {
             let bodies = &mut self.bodies;
             let full = bodies.asked_bytes >= ASKED_BYTES_MAX || bodies.asked.len() >= ASKED_COMMANDS_MAX;
             if bodies.doubtful.is_some() || full || (one_at_a_time && !bodies.asked.is_empty()) {
-                return;
+                return Ok(());
             }
             let group = bodies.next_group();
             if group.is_empty() {
-                return;
+                return Ok(());
             }
             let uids: Vec<u32> = group.iter().map(|wanted| wanted.uid.value()).collect();
-            let set = UidSet::from_sorted(&uids).to_string();
-            let command = Command::new("UID FETCH").sp().raw(&set).sp().raw("(UID BODY.PEEK[])");
+            let set = UidSet::from_sorted(&uids);
+            let command = Command::new("UID FETCH").sp().uid_set(&set).sp().raw("(UID BODY.PEEK[])");
             let bytes = group.iter().map(|wanted| u64::from(wanted.size)).sum();
-            let tag = self.connection.session.send(&command);
+            let tag = self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
             self.bodies.asked_bytes += bytes;
             self.bodies.asked.push_back(Asked { tag, bytes, left: group });
         }
@@ -212,7 +212,7 @@ impl ImapAccount {
         let mut sizes = HashMap::new();
         self.run(&Command::new("NOOP"), |_| {}).await?;
         for set in UidSet::from_sorted(&uids).split(UID_SET_BYTES_MAX) {
-            let command = Command::new("UID FETCH").sp().raw(&set.to_string()).sp().raw("(UID RFC822.SIZE)");
+            let command = Command::new("UID FETCH").sp().uid_set(&set).sp().raw("(UID RFC822.SIZE)");
             self.run(&command, |data| {
                 if let Untagged::Fetch(Fetch { uid: Some(uid), size: Some(size), .. }) = data {
                     sizes.extend(Uid::new(*uid).map(|uid| (uid, *size)));
@@ -255,7 +255,7 @@ impl ImapAccount {
                         digests.insert(uid, digester.finish());
                     }
                 }
-                BodyEvent::Missing { .. } => {}
+                BodyEvent::Missing { uid, .. } => digests.insert_unavailable(uid),
                 BodyEvent::Finished => break,
             }
         }

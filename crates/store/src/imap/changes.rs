@@ -31,7 +31,7 @@ impl ImapAccount {
             }
         }
         let completion = self.run(&plain, |_| {}).await?;
-        if completion.is_ok() || matches!(completion.code, Some(Code::AlreadyExists)) {
+        if completion.is_ok() || matches!(completion.code(), Some(Code::AlreadyExists)) {
             return Ok(());
         }
         // Half of the servers have no code for it: it is there if STATUS says so.
@@ -62,7 +62,7 @@ impl ImapAccount {
         let delete = Command::new("DELETE").sp().mailbox(mailbox.as_bytes());
         self.run(&unsubscribe, |_| {}).await?;
         let completion = self.run(&delete, |_| {}).await?;
-        if completion.is_ok() || matches!(completion.code, Some(Code::NonExistent)) {
+        if completion.is_ok() || matches!(completion.code(), Some(Code::NonExistent)) {
             return Ok(());
         }
         Err(self.fault(FaultKind::DeleteMailbox, completion.words()).in_mailbox(mailbox))
@@ -86,7 +86,7 @@ impl ImapAccount {
         for ((item, flags), mut uids) in groups {
             uids.sort_unstable();
             for set in UidSet::from_sorted(&uids).split(UID_SET_BYTES_MAX) {
-                let command = Command::new("UID STORE").sp().raw(&set.to_string()).sp().raw(item).sp();
+                let command = Command::new("UID STORE").sp().uid_set(&set).sp().raw(item).sp();
                 stores.push((command.raw(&String::from_utf8_lossy(&flags)), set));
             }
         }
@@ -121,13 +121,13 @@ impl ImapAccount {
         values.sort_unstable();
         let sets = UidSet::from_sorted(&values).split(UID_SET_BYTES_MAX);
         let mark = |set: &UidSet| {
-            let command = Command::new("UID STORE").sp().raw(&set.to_string());
+            let command = Command::new("UID STORE").sp().uid_set(set);
             (command.sp().raw("+FLAGS.SILENT (\\Deleted)"), set.clone())
         };
         let mut refused = self.run_stores(mailbox, sets.iter().map(mark).collect(), FaultKind::DeleteMessage).await?;
         let capabilities = self.connection.capabilities();
         if capabilities.has("UIDPLUS") || capabilities.is_rev2() {
-            let expunge = |set: &UidSet| (Command::new("UID EXPUNGE").sp().raw(&set.to_string()), set.clone());
+            let expunge = |set: &UidSet| (Command::new("UID EXPUNGE").sp().uid_set(set), set.clone());
             refused.extend(self.run_stores(mailbox, sets.iter().map(expunge).collect(), FaultKind::DeleteMessage).await?);
         } else {
             refused.extend(self.expunge_without_uidplus(mailbox, &values).await?);

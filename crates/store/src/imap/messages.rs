@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use mailferry_engine::fault::{Fault, FaultKind};
-use mailferry_engine::identity::{KeyRule, header_key};
+use mailferry_engine::identity::{Headers, KeyRule, header_key};
 use mailferry_engine::listing::{MessageListing, Oddity, Row};
 use mailferry_engine::message::{Flag, FlagSet, InternalDate, Key, Uid};
 use mailferry_engine::name::MailboxName;
@@ -81,11 +81,10 @@ impl ImapAccount {
         keys: &KeyRule,
         listing: &mut MessageListing,
     ) -> Result<Completion, Fault> {
-        let fields = keys.header_names().join(" ");
-        let items = format!("(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS ({fields})])");
+        let items = format!("(UID FLAGS INTERNALDATE RFC822.SIZE {})", header_item(keys));
         let command = Command::new("UID FETCH").sp().raw(set).sp().raw(&items);
         self.connection.begin_waiting();
-        let tag = self.connection.session.send(&command);
+        let tag = self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
         let mut long_header = None;
         loop {
             let event = self.connection.next().await;
@@ -141,6 +140,17 @@ impl ImapAccount {
             }
         }
         Ok(())
+    }
+}
+
+/// The part of the header that keys are made of.
+fn header_item(keys: &KeyRule) -> String {
+    match &keys.headers {
+        Headers::All => "BODY.PEEK[HEADER]".to_owned(),
+        Headers::Named(names) => {
+            let names: Vec<String> = names.iter().map(|name| String::from_utf8_lossy(name).to_ascii_uppercase()).collect();
+            format!("BODY.PEEK[HEADER.FIELDS ({})]", names.join(" "))
+        }
     }
 }
 

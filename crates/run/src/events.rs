@@ -1,0 +1,104 @@
+//! What happens, as it happens: for a terminal, a log, JSON Lines, a progress bar.
+
+use mailferry_engine::account::Plan;
+use mailferry_engine::fault::{Fault, Side};
+use mailferry_engine::listing::AccountListing;
+use mailferry_engine::message::Uid;
+use mailferry_engine::name::MailboxName;
+use mailferry_store::contract::Turn;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Both accounts were listed.
+    Accounts {
+        /// Mailboxes of the source.
+        source: &'a AccountListing,
+        /// Mailboxes of the target.
+        target: &'a AccountListing,
+    },
+    /// The messages of a mailbox were listed.
+    Listed {
+        /// Which side.
+        side: Side,
+        /// Which mailbox, by its name on that side.
+        mailbox: &'a MailboxName,
+        /// How many messages it holds.
+        messages: u64,
+        /// Their sizes together, in octets.
+        octets: u64,
+    },
+    /// The plan is made.
+    Planned(&'a Plan),
+    /// A mailbox was created on the target.
+    Created(&'a MailboxName),
+    /// A mailbox was subscribed on the target.
+    Subscribed(&'a MailboxName),
+    /// Work on a target mailbox begins.
+    MailboxBegins {
+        /// Its place in the plan.
+        at: usize,
+        /// Its name.
+        target: &'a MailboxName,
+    },
+    /// A message was copied.
+    Copied(Copied<'a>),
+    /// So many octets of bodies were read from the source.
+    Octets(u64),
+    /// The flags of a message were changed on the target.
+    FlagsUpdated {
+        /// The mailbox on the target.
+        mailbox: &'a MailboxName,
+        /// The message there.
+        uid: Uid,
+    },
+    /// A message was removed from the target.
+    Deleted {
+        /// The mailbox on the target.
+        mailbox: &'a MailboxName,
+        /// The message that was there.
+        uid: Uid,
+    },
+    /// A mailbox was deleted on the target.
+    MailboxDeleted(&'a MailboxName),
+    /// Something failed.
+    Failed(&'a Fault),
+    /// Work on a target mailbox ended.
+    MailboxEnds {
+        /// Its place in the plan.
+        at: usize,
+        /// Its name.
+        target: &'a MailboxName,
+    },
+}
+
+/// A message was copied.
+#[derive(Clone, Copy, Debug)]
+pub struct Copied<'a> {
+    /// The mailbox on the source.
+    pub source: &'a MailboxName,
+    /// The message there.
+    pub uid: Uid,
+    /// The mailbox on the target.
+    pub target: &'a MailboxName,
+    /// The copy, where the target told its UID.
+    pub target_uid: Option<Uid>,
+    /// Octets sent.
+    pub octets: u64,
+    /// Whether it went in its turn.
+    pub turn: Turn,
+}
+
+/// Whoever wants to know. Called from several tasks; must not block for long.
+pub trait EventSink: Send + Sync {
+    /// Takes note of an event.
+    fn on(&self, event: &Event<'_>);
+}
+
+/// Nobody wants to know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl EventSink for Silent {
+    fn on(&self, _: &Event<'_>) {}
+}

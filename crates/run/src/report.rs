@@ -1,0 +1,152 @@
+//! What became of everything that was planned.
+
+use mailferry_engine::account::Plan;
+use mailferry_engine::fault::{Fault, FaultKind, Scope};
+use mailferry_engine::message::Uid;
+use mailferry_engine::name::MailboxName;
+use mailferry_engine::summary::Counts;
+use serde::Serialize;
+
+/// What was done in one target mailbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// Messages copied.
+    pub copied: u64,
+    /// Octets of them.
+    pub copied_octets: u64,
+    /// The largest of them.
+    pub largest_octets: u64,
+    /// Messages whose flags were changed.
+    pub flags_updated: u64,
+    /// Messages removed.
+    pub deleted: u64,
+    /// Messages that were to be copied and could not.
+    pub failed: u64,
+    /// Messages whose flags were to be changed and could not.
+    pub flags_failed: u64,
+    /// Messages that were to be removed and could not.
+    pub delete_failed: u64,
+    /// Messages that vanished from the source meanwhile.
+    pub expunged: u64,
+}
+
+impl Done {
+    fn join(&mut self, other: &Self) {
+        self.copied += other.copied;
+        self.copied_octets += other.copied_octets;
+        self.largest_octets = self.largest_octets.max(other.largest_octets);
+        self.flags_updated += other.flags_updated;
+        self.deleted += other.deleted;
+        self.failed += other.failed;
+        self.flags_failed += other.flags_failed;
+        self.delete_failed += other.delete_failed;
+        self.expunged += other.expunged;
+    }
+}
+
+/// One target mailbox: what was planned and what was done.
+#[derive(Clone, Debug, Serialize)]
+pub struct MailboxReport {
+    /// Its name on the target.
+    pub target: MailboxName,
+    /// The source mailboxes that feed it.
+    pub sources: Vec<MailboxName>,
+    /// What was planned.
+    pub planned: Counts,
+    /// What was done.
+    pub done: Done,
+    /// Source UIDs of messages that were sent again after a refused batch: their copies may
+    /// stand behind later ones.
+    pub out_of_order: Vec<Uid>,
+}
+
+impl MailboxReport {
+    /// Messages that were to be copied and were not begun: `copy = copied + failed + expunged
+    /// + not started`.
+    #[must_use]
+    pub fn copies_not_started(&self) -> u64 {
+        self.planned.copy.saturating_sub(self.done.copied + self.done.failed + self.done.expunged)
+    }
+
+    /// Flag changes and removals that were not begun.
+    #[must_use]
+    pub fn changes_not_started(&self) -> u64 {
+        let flags = self.planned.update_flags.saturating_sub(self.done.flags_updated + self.done.flags_failed);
+        let deletions = self.planned.deletions().saturating_sub(self.done.deleted + self.done.delete_failed);
+        flags + deletions
+    }
+}
+
+/// What became of a plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Each target mailbox.
+    pub mailboxes: Vec<MailboxReport>,
+    /// Mailboxes created on the target.
+    pub created: Vec<MailboxName>,
+    /// Mailboxes subscribed on the target.
+    pub subscribed: Vec<MailboxName>,
+    /// Mailboxes deleted on the target.
+    pub deleted_mailboxes: Vec<MailboxName>,
+    /// Everything that failed, in the order it did.
+    pub faults: Vec<Fault>,
+}
+
+impl Report {
+    /// A report of a plan of which nothing has been done.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let mailboxes = plan.mailboxes.iter().map(|mailbox| MailboxReport {
+            target: mailbox.target.clone(),
+            sources: mailbox.parts.iter().map(|part| part.source.clone()).collect(),
+            planned: mailbox.counts,
+            done: Done::default(),
+            out_of_order: Vec::new(),
+        });
+        let faults = plan.mailboxes.iter().flat_map(|mailbox| mailbox.faults.iter().cloned());
+        Self {
+            mailboxes: mailboxes.collect(),
+            created: Vec::new(),
+            subscribed: Vec::new(),
+            deleted_mailboxes: Vec::new(),
+            faults: faults.collect(),
+        }
+    }
+
+    /// What was done in all mailboxes together.
+    #[must_use]
+    pub fn total(&self) -> Done {
+        let mut total = Done::default();
+        for mailbox in &self.mailboxes {
+            total.join(&mailbox.done);
+        }
+        total
+    }
+
+    /// Messages that were to be copied and were not begun.
+    #[must_use]
+    pub fn not_started(&self) -> u64 {
+        self.mailboxes.iter().map(MailboxReport::copies_not_started).sum()
+    }
+
+    /// Whether everything that was planned was done, and nothing was a problem. A message
+    /// that its owner removed meanwhile is no failure.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let begun = self.mailboxes.iter().all(|mailbox| {
+            mailbox.copies_not_started() == 0 && mailbox.changes_not_started() == 0 && mailbox.planned.problem == 0
+        });
+        begun && self.failures().next().is_none()
+    }
+
+    /// The faults that make a run a failed one.
+    pub fn failures(&self) -> impl Iterator<Item = &Fault> {
+        self.faults.iter().filter(|fault| fault.kind != FaultKind::Expunged)
+    }
+
+    /// Whether a fault stopped a whole side.
+    #[must_use]
+    pub fn was_cut_short(&self) -> bool {
+        self.failures().any(|fault| fault.scope >= Scope::Account)
+    }
+}
