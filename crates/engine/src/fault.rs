@@ -85,12 +85,15 @@ pub enum FaultKind {
     /// Two mailboxes of the source would land on one name that the rules do not join, or a
     /// name cannot be had on the target.
     Mapping,
+    /// The target mailbox holds messages of which none is recognised: it may be one that
+    /// rewrites what it stores, so that every run would append everything again.
+    Unrecognised,
     /// The run was stopped before this was done.
     Interrupted,
 }
 
 /// One fault.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{kind:?}: {words}")]
 pub struct Fault {
     /// How far it reaches.
@@ -119,9 +122,12 @@ impl Fault {
             K::Tls | K::Authentication | K::Protocol => (Scope::Account, Retry::Never),
             K::Limit | K::Interrupted => (Scope::Run, Retry::Never),
             K::ListingIncomplete => (Scope::Mailbox, Retry::Now),
-            K::Select | K::Create | K::DeleteMailbox | K::Subscribe | K::Mapping => {
-                (Scope::Mailbox, Retry::Never)
-            }
+            K::Select
+            | K::Create
+            | K::DeleteMailbox
+            | K::Subscribe
+            | K::Mapping
+            | K::Unrecognised => (Scope::Mailbox, Retry::Never),
             K::Fetch | K::Expunged => (Scope::Message, Retry::Now),
             K::Append | K::AppendSize | K::AppendVirus | K::Flags | K::DeleteMessage => {
                 (Scope::Message, Retry::Never)

@@ -6,7 +6,19 @@
 //! safe ([`guard`]). No I/O, no clock, no environment, no randomness: the same input gives
 //! the same plan, byte for byte.
 
+pub mod account;
+pub mod canonical;
 pub mod fault;
+pub mod guard;
+pub mod identity;
 pub mod listing;
+pub mod mapping;
 pub mod message;
 pub mod name;
+pub mod pairing;
+pub mod plan;
+pub mod policy;
+pub mod select;
+mod separator;
+pub mod special_use;
+pub mod summary;

@@ -4,8 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
 
+use serde::{Serialize, Serializer};
+
+use crate::name::write_escaped;
+
 /// A unique identifier within one mailbox and one UIDVALIDITY (RFC 9051 §2.3.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Uid(pub NonZeroU32);
 
 impl Uid {
@@ -130,8 +134,8 @@ impl Flag {
         &*self.0 == b"\\Recent"
     }
 
-    fn folded(&self) -> Vec<u8> {
-        self.0.to_ascii_lowercase()
+    fn folded(&self) -> impl Iterator<Item = u8> {
+        self.0.iter().map(u8::to_ascii_lowercase)
     }
 }
 
@@ -151,13 +155,26 @@ impl PartialOrd for Flag {
 
 impl Ord for Flag {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.folded().cmp(&other.folded())
+        self.folded().cmp(other.folded())
     }
 }
 
 impl std::hash::Hash for Flag {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.folded().hash(state);
+        self.folded().for_each(|octet| state.write_u8(octet));
+        state.write_u8(0xff);
+    }
+}
+
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_escaped(&self.0, f)
+    }
+}
+
+impl Serialize for Flag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -181,6 +198,12 @@ impl FlagSet {
     /// The flags in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Flag> {
         self.0.iter()
+    }
+
+    /// Number of flags.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether the set is empty.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// The name of a mailbox: its octets on the wire, unquoted, in modified UTF-7
 /// (RFC 3501 §5.1.3), hierarchy delimiters included.
 ///
@@ -44,10 +46,36 @@ impl From<&str> for MailboxName {
     }
 }
 
+/// Printable ASCII as it is, a backslash doubled, every other octet as `\xHH`: a name comes
+/// from a server, so it must not be able to steer a terminal or to look like another name.
+impl fmt::Display for MailboxName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_escaped(&self.0, f)
+    }
+}
+
 impl fmt::Debug for MailboxName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", self.0.escape_ascii())
+        write!(f, "`{self}`")
     }
+}
+
+impl Serialize for MailboxName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Writes octets so that they can be shown and told apart.
+pub(crate) fn write_escaped(octets: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for &octet in octets {
+        match octet {
+            b'\\' => f.write_str("\\\\")?,
+            b' '..=b'~' => write!(f, "{}", char::from(octet))?,
+            _ => write!(f, "\\x{octet:02x}")?,
+        }
+    }
+    Ok(())
 }
 
 /// What a mailbox is for: the SPECIAL-USE attributes of RFC 6154 §2.
@@ -101,5 +129,34 @@ impl SpecialUse {
         Self::EVERY
             .into_iter()
             .find(|use_| attribute.eq_ignore_ascii_case(use_.attribute().as_bytes()))
+    }
+}
+
+impl Serialize for SpecialUse {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.attribute())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inbox_is_one_mailbox_in_any_case() {
+        assert_eq!(MailboxName::from("iNbOx"), MailboxName::from("INBOX"));
+        assert_ne!(MailboxName::from("Inbox/x"), MailboxName::from("INBOX/x"));
+    }
+
+    #[test]
+    fn a_name_shows_every_octet_without_ambiguity() {
+        let name = MailboxName::new(&b"a\\b\xff\x1b\"c"[..]);
+        assert_eq!(name.to_string(), r#"a\\b\xff\x1b"c"#);
+    }
+
+    #[test]
+    fn special_use_is_read_in_any_case() {
+        assert_eq!(SpecialUse::from_attribute(b"\\sent"), Some(SpecialUse::Sent));
+        assert_eq!(SpecialUse::from_attribute(b"\\HasChildren"), None);
     }
 }

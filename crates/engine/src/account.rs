@@ -1,0 +1,246 @@
+//! The plan of a whole account: the mailbox plans, the mailboxes that go, and those that take
+//! no part, with the reasons.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::listing::{AccountListing, MailboxInfo, Namespace};
+use crate::name::MailboxName;
+use crate::plan::MailboxPlan;
+use crate::policy::DeleteRule;
+use crate::select::{LeftOut, NamePattern};
+use crate::summary::{AccountFacts, PlanSummary};
+
+/// The version of the written form of a [`Plan`].
+pub const PLAN_FORMAT: u32 = 1;
+
+/// A whole plan, for reading and comparing. It is written by serde in the order of its
+/// fields; the same plan gives the same octets.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// [`PLAN_FORMAT`].
+    pub format: u32,
+    /// What is to be done, in the order in which it is done.
+    pub mailboxes: Vec<MailboxPlan>,
+    /// Target mailboxes to be deleted, children first.
+    pub delete_mailboxes: Vec<MailboxDeletion>,
+    /// Source mailboxes that take no part, with the reasons.
+    pub left_out: Vec<LeftOut>,
+    /// Mailboxes that were named and do not exist.
+    pub missing: Vec<MailboxName>,
+    /// The sums.
+    pub summary: PlanSummary,
+}
+
+impl Plan {
+    /// A plan without any mailbox yet.
+    #[must_use]
+    pub fn new(facts: AccountFacts, delete_mailboxes: Vec<MailboxDeletion>) -> Self {
+        Self {
+            format: PLAN_FORMAT,
+            mailboxes: Vec::new(),
+            summary: PlanSummary::new(facts, delete_mailboxes.clone()),
+            delete_mailboxes,
+            left_out: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+
+    /// Adds what is to be done in one mailbox.
+    pub fn push(&mut self, mailbox: MailboxPlan) {
+        self.summary.add(&mailbox);
+        self.mailboxes.push(mailbox);
+    }
+}
+
+/// A target mailbox to be deleted with what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MailboxDeletion {
+    /// Its name.
+    pub name: MailboxName,
+    /// The number of its messages, where STATUS told it.
+    pub messages: Option<u32>,
+}
+
+/// Which target mailboxes a mirror may delete.
+#[derive(Clone, Copy)]
+pub struct MailboxDeleteRule<'a> {
+    /// [`DeleteRule::MessagesAndMailboxes`], or nothing is deleted.
+    pub delete: DeleteRule,
+    /// Only mailboxes below this one; itself, it stays (`--subfolder2`).
+    pub below: Option<&'a MailboxName>,
+    /// Only mailboxes that match (`--delete2foldersonly`).
+    pub only: Option<&'a dyn NamePattern>,
+    /// No mailboxes that match (`--delete2foldersbutnot`).
+    pub but_not: Option<&'a dyn NamePattern>,
+}
+
+/// The target mailboxes that the source does not have, children before their parents.
+///
+/// `mapped` holds the names on the target of *all* source mailboxes, whether they take part or
+/// not. A mailbox stays if it is INBOX, not the user's own, not selectable, the name of any
+/// source mailbox, mapped or literally, or the parent of one that stays. Without any source
+/// mailbox nothing is deleted.
+#[must_use]
+pub fn mailboxes_to_delete(
+    source: &AccountListing,
+    target: &AccountListing,
+    mapped: &BTreeSet<MailboxName>,
+    rule: &MailboxDeleteRule<'_>,
+) -> Vec<MailboxDeletion> {
+    if rule.delete != DeleteRule::MessagesAndMailboxes || source.mailboxes.is_empty() {
+        return Vec::new();
+    }
+    let literal: BTreeSet<&MailboxName> =
+        source.mailboxes.iter().map(|mailbox| &mailbox.name).collect();
+    let may_go = |mailbox: &MailboxInfo| {
+        let name = mailbox.name.as_bytes();
+        mailbox.namespace == Namespace::Personal
+            && mailbox.selectable
+            && !mailbox.name.is_inbox()
+            && !mapped.contains(&mailbox.name)
+            && !literal.contains(&mailbox.name)
+            && rule.below.is_none_or(|top| is_below(&mailbox.name, top, target.delimiter))
+            && rule.only.is_none_or(|pattern| pattern.matches(name))
+            && !rule.but_not.is_some_and(|pattern| pattern.matches(name))
+    };
+    let (going, staying): (Vec<_>, Vec<_>) =
+        target.mailboxes.iter().partition(|mailbox| may_go(mailbox));
+    // Mailboxes still to be created keep their parents, too.
+    let kept: BTreeSet<&MailboxName> =
+        staying.iter().map(|mailbox| &mailbox.name).chain(mapped).collect();
+    let mut deletions: Vec<MailboxDeletion> = going
+        .into_iter()
+        .filter(|mailbox| {
+            let delimiter = mailbox.delimiter.or(target.delimiter);
+            !has_child_in(&mailbox.name, &kept, delimiter)
+        })
+        .map(|mailbox| MailboxDeletion { name: mailbox.name.clone(), messages: mailbox.messages })
+        .collect();
+    // Descending order of octets puts every child before its parent.
+    deletions.sort_unstable_by(|one, other| other.name.cmp(&one.name));
+    deletions
+}
+
+fn has_child_in(
+    parent: &MailboxName,
+    names: &BTreeSet<&MailboxName>,
+    delimiter: Option<u8>,
+) -> bool {
+    let Some(delimiter) = delimiter else { return false };
+    let first = MailboxName::new([parent.as_bytes(), &[delimiter]].concat());
+    names
+        .range::<MailboxName, _>(&first..)
+        .next()
+        .is_some_and(|name| name.as_bytes().starts_with(first.as_bytes()))
+}
+
+fn is_below(name: &MailboxName, top: &MailboxName, delimiter: Option<u8>) -> bool {
+    let rest = name.as_bytes().strip_prefix(top.as_bytes());
+    match (rest, delimiter) {
+        (Some([first, ..]), Some(delimiter)) => *first == delimiter,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(name: &str) -> MailboxInfo {
+        MailboxInfo {
+            name: MailboxName::from(name),
+            delimiter: Some(b'/'),
+            namespace: Namespace::Personal,
+            special_use: None,
+            selectable: true,
+            subscribed: false,
+            messages: Some(3),
+        }
+    }
+
+    fn account(names: &[&str]) -> AccountListing {
+        let mut mailboxes: Vec<MailboxInfo> = names.iter().map(|name| info(name)).collect();
+        mailboxes.sort_by(|one, other| one.name.cmp(&other.name));
+        AccountListing { mailboxes, prefix: Box::default(), delimiter: Some(b'/') }
+    }
+
+    fn names(deletions: &[MailboxDeletion]) -> Vec<String> {
+        deletions.iter().map(|deletion| deletion.name.to_string()).collect()
+    }
+
+    const MIRROR: MailboxDeleteRule<'_> = MailboxDeleteRule {
+        delete: DeleteRule::MessagesAndMailboxes,
+        below: None,
+        only: None,
+        but_not: None,
+    };
+
+    fn mapped(names: &[&str]) -> BTreeSet<MailboxName> {
+        names.iter().map(|name| MailboxName::from(*name)).collect()
+    }
+
+    #[test]
+    fn children_go_before_their_parents_and_inbox_stays() {
+        let target = account(&["INBOX", "INBOX/a", "Old", "Old/x", "Old/x/y", "Olds", "Kept"]);
+        let deletions =
+            mailboxes_to_delete(&account(&["Kept"]), &target, &mapped(&["Kept"]), &MIRROR);
+        assert_eq!(names(&deletions), ["Olds", "Old/x/y", "Old/x", "Old", "INBOX/a"]);
+        assert_eq!(deletions[0].messages, Some(3));
+    }
+
+    #[test]
+    fn the_parent_of_one_that_stays_stays() {
+        let target = account(&["a", "a/b", "a/b/c", "a/d", "e"]);
+        let deletions =
+            mailboxes_to_delete(&account(&["x"]), &target, &mapped(&["a/b/c", "e/new"]), &MIRROR);
+        assert_eq!(names(&deletions), ["a/d"]);
+    }
+
+    #[test]
+    fn only_the_own_mailboxes_that_hold_messages_go() {
+        let mut target = account(&["a", "b", "c"]);
+        target.mailboxes[0].namespace = Namespace::Shared;
+        target.mailboxes[1].selectable = false;
+        let deletions = mailboxes_to_delete(&account(&["x"]), &target, &mapped(&["x"]), &MIRROR);
+        assert_eq!(names(&deletions), ["c"]);
+    }
+
+    #[test]
+    fn what_has_the_name_of_a_source_mailbox_stays() {
+        let target = account(&["a", "b"]);
+        let deletions = mailboxes_to_delete(&account(&["a"]), &target, &mapped(&["z"]), &MIRROR);
+        assert_eq!(names(&deletions), ["b"]);
+    }
+
+    #[test]
+    fn nothing_goes_without_a_source_or_without_the_rule() {
+        let target = account(&["a"]);
+        assert!(mailboxes_to_delete(&account(&[]), &target, &mapped(&[]), &MIRROR).is_empty());
+        let rule = MailboxDeleteRule { delete: DeleteRule::Messages, ..MIRROR };
+        assert!(mailboxes_to_delete(&account(&["x"]), &target, &mapped(&[]), &rule).is_empty());
+    }
+
+    struct Ends(u8);
+    impl NamePattern for Ends {
+        fn matches(&self, name: &[u8]) -> bool {
+            name.ends_with(&[self.0])
+        }
+    }
+
+    #[test]
+    fn patterns_and_a_top_narrow_what_goes() {
+        let target = account(&["a", "b", "Top", "Top/a", "Top/b", "Topa"]);
+        let gone = |rule: &MailboxDeleteRule<'_>| {
+            names(&mailboxes_to_delete(&account(&["x"]), &target, &mapped(&["Top/c"]), rule))
+        };
+        let top = MailboxName::from("Top");
+        assert_eq!(gone(&MailboxDeleteRule { below: Some(&top), ..MIRROR }), ["Top/b", "Top/a"]);
+        assert_eq!(gone(&MailboxDeleteRule { only: Some(&Ends(b'b')), ..MIRROR }), ["b", "Top/b"]);
+        assert_eq!(
+            gone(&MailboxDeleteRule { but_not: Some(&Ends(b'a')), ..MIRROR }),
+            ["b", "Top/b"]
+        );
+    }
+}

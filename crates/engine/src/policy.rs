@@ -1,0 +1,344 @@
+//! The rules that shape a plan.
+
+use serde::Serialize;
+
+use crate::message::{Flag, FlagSet};
+use crate::pairing::{PairRule, TargetQuestion};
+use crate::plan::SkipReason;
+
+/// Everything that shapes what is done with messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rules {
+    /// What happens to the flags of messages that are on the target already.
+    pub flags: FlagPolicy,
+    /// Whether keywords travel.
+    pub keywords: Keywords,
+    /// Which sizes are copied.
+    pub sizes: Sizes,
+    /// What is removed from the target.
+    pub delete: DeleteRule,
+    /// Whether the selection of messages (search, age) narrows deletions as well.
+    pub delete_within: DeleteWithin,
+    /// How many of several messages of equal content are copied.
+    pub duplicates: Duplicates,
+    /// What happens to surplus messages of equal content on the target.
+    pub target_duplicates: TargetDuplicates,
+    /// What is subscribed on the target.
+    pub subscribe: Subscribe,
+    /// What happens to a message that is in another mailbox of the target.
+    pub elsewhere: Elsewhere,
+    /// What happens where a target mailbox holds messages and none is recognised.
+    pub unrecognised: Unrecognised,
+}
+
+impl Rules {
+    /// `mailferry sync`: adds, never removes.
+    #[must_use]
+    pub fn sync() -> Self {
+        Self {
+            flags: FlagPolicy::Add,
+            keywords: Keywords::Carry,
+            sizes: Sizes::default(),
+            delete: DeleteRule::Nothing,
+            delete_within: DeleteWithin::Mailbox,
+            duplicates: Duplicates::CopyAll,
+            target_duplicates: TargetDuplicates::Keep,
+            subscribe: Subscribe::Mirror,
+            elsewhere: Elsewhere::Copy,
+            unrecognised: Unrecognised::Refuse,
+        }
+    }
+
+    /// `mailferry sync --delete`: a presync, which also removes what the source no longer has.
+    #[must_use]
+    pub fn presync() -> Self {
+        Self { delete: DeleteRule::Messages, ..Self::sync() }
+    }
+
+    /// `mailferry sync --mirror`: an exact backup.
+    #[must_use]
+    pub fn mirror() -> Self {
+        Self { flags: FlagPolicy::Mirror, delete: DeleteRule::MessagesAndMailboxes, ..Self::sync() }
+    }
+
+    /// `mailferry restore`: brings back what is missing, leaves alone what is there.
+    #[must_use]
+    pub fn restore() -> Self {
+        Self { flags: FlagPolicy::NewOnly, elsewhere: Elsewhere::Skip, ..Self::sync() }
+    }
+
+    /// The imapsync front without options.
+    #[must_use]
+    pub fn imapsync() -> Self {
+        Self {
+            flags: FlagPolicy::Mirror,
+            duplicates: Duplicates::CopyOne,
+            unrecognised: Unrecognised::Append,
+            ..Self::sync()
+        }
+    }
+
+    /// What pairing has to know of these rules.
+    #[must_use]
+    pub fn pair_rule(&self) -> PairRule {
+        let question = match (self.target_duplicates, self.delete) {
+            (TargetDuplicates::Delete, _) => TargetQuestion::ExtraAndDuplicates,
+            (TargetDuplicates::Keep, DeleteRule::Nothing) => TargetQuestion::None,
+            (TargetDuplicates::Keep, _) => TargetQuestion::Extra,
+        };
+        PairRule { duplicates: self.duplicates, question, sizes: self.sizes }
+    }
+}
+
+/// What happens to the flags of messages that are on the target already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlagPolicy {
+    /// They become those of the source.
+    Mirror,
+    /// Those of the source are added, none is removed.
+    Add,
+    /// Nothing: flags travel with new messages only.
+    NewOnly,
+}
+
+/// Whether keywords travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keywords {
+    /// Like any flag.
+    Carry,
+    /// They are neither sent nor removed.
+    Leave,
+}
+
+/// Which sizes (RFC822.SIZE in octets) are copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sizes {
+    /// The largest that the user wants.
+    pub max: Option<u32>,
+    /// The user wants only larger ones than this.
+    pub above: Option<u32>,
+    /// The largest that the target takes (APPENDLIMIT, RFC 7889).
+    pub append_limit: Option<u32>,
+}
+
+impl Sizes {
+    /// Why a message of this size is not copied; `None` if it is.
+    #[must_use]
+    pub fn refusal(&self, size: u32) -> Option<SkipReason> {
+        if let Some(limit) = self.max.filter(|&max| size > max) {
+            Some(SkipReason::TooBig { limit })
+        } else if let Some(limit) = self.above.filter(|&above| size <= above) {
+            Some(SkipReason::TooSmall { limit })
+        } else {
+            let limit = self.append_limit.filter(|&limit| size > limit)?;
+            Some(SkipReason::OverAppendLimit { limit })
+        }
+    }
+}
+
+/// What is removed from the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeleteRule {
+    /// Nothing.
+    Nothing,
+    /// Messages that the source does not have, in the mailboxes that take part.
+    Messages,
+    /// Those, and mailboxes that the source does not have.
+    MessagesAndMailboxes,
+}
+
+/// Which target messages may be removed where a selection narrows the copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeleteWithin {
+    /// Any of the mailbox.
+    Mailbox,
+    /// Only those within the selection, as it was applied to the target.
+    Selection,
+}
+
+/// How many of several messages of equal content are copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Duplicates {
+    /// All, n-th to n-th.
+    CopyAll,
+    /// The first.
+    CopyOne,
+}
+
+/// What happens to surplus messages of equal content on the target (`--delete2duplicates`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetDuplicates {
+    /// They stay, unless [`DeleteRule`] removes them as more than the source has.
+    Keep,
+    /// They are removed; the one with the lowest UID stays. Not where several source
+    /// mailboxes feed the target mailbox.
+    Delete,
+}
+
+/// What is subscribed on the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subscribe {
+    /// What is subscribed on the source. Nothing is ever unsubscribed.
+    Mirror,
+    /// Every mailbox that takes part.
+    All,
+    /// Nothing.
+    None,
+}
+
+/// What happens to a message that is in another mailbox of the target (restore).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Elsewhere {
+    /// It is copied nevertheless.
+    Copy,
+    /// It was moved by its owner, and is left where it is.
+    Skip,
+}
+
+/// What happens where a target mailbox holds at least 20 messages of which none is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unrecognised {
+    /// Nothing is appended: the target may rewrite what it stores, and would take everything
+    /// again in every run.
+    Refuse,
+    /// Messages are appended (`--append-unrecognised`).
+    Append,
+}
+
+/// The flags that a target mailbox keeps (RFC 9051 §7.1, PERMANENTFLAGS).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PermanentFlags {
+    /// Not known. What EXAMINE says does not count: Dovecot answers `()`.
+    #[default]
+    Unknown,
+    /// Any: the list holds `\*`.
+    Any,
+    /// These only.
+    Only(FlagSet),
+}
+
+/// Rewrites flags on their way to the target (imapsync's `--regexflag` and the like).
+pub trait FlagRewrite {
+    /// The flags to be sent instead.
+    fn rewrite(&self, flags: &FlagSet) -> FlagSet;
+}
+
+/// The flags as they are sent to the target: those it would not keep are left out, so that
+/// they are not asked for in every run.
+#[must_use]
+pub fn flags_to_send(source: &FlagSet, permanent: &PermanentFlags, keywords: Keywords) -> FlagSet {
+    let travels = |flag: &&Flag| {
+        let kept = match permanent {
+            PermanentFlags::Unknown | PermanentFlags::Any => true,
+            PermanentFlags::Only(flags) => flags.contains(flag),
+        };
+        kept && (keywords == Keywords::Carry || !flag.is_keyword())
+    };
+    source.iter().filter(travels).cloned().collect()
+}
+
+/// Flags to be added to and removed from one target message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FlagChange {
+    /// To be added.
+    pub add: Vec<Flag>,
+    /// To be removed.
+    pub remove: Vec<Flag>,
+}
+
+/// What has to change on a target message; `None` if nothing. `sent` is what
+/// [`flags_to_send`] makes of the source's flags. [`FlagPolicy::Add`] never removes, and
+/// [`Keywords::Leave`] keeps its hands off the target's keywords.
+#[must_use]
+pub fn flags_update(
+    sent: &FlagSet,
+    target: &FlagSet,
+    policy: FlagPolicy,
+    keywords: Keywords,
+) -> Option<FlagChange> {
+    if policy == FlagPolicy::NewOnly || sent == target {
+        return None;
+    }
+    let missing = |from: &FlagSet, to: &FlagSet| -> Vec<Flag> {
+        from.iter()
+            .filter(|flag| !to.contains(flag))
+            .filter(|flag| keywords == Keywords::Carry || !flag.is_keyword())
+            .cloned()
+            .collect()
+    };
+    let add = missing(sent, target);
+    let remove = if policy == FlagPolicy::Mirror { missing(target, sent) } else { Vec::new() };
+    (!add.is_empty() || !remove.is_empty()).then_some(FlagChange { add, remove })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(text: &str) -> FlagSet {
+        text.split_whitespace().map(|flag| Flag::new(flag.as_bytes())).collect()
+    }
+
+    fn change(add: &str, remove: &str) -> Option<FlagChange> {
+        let list = |text: &str| set(text).iter().cloned().collect();
+        Some(FlagChange { add: list(add), remove: list(remove) })
+    }
+
+    /// U28 and U30 of the unit catalogue.
+    #[test]
+    fn flags_are_sent_as_far_as_the_target_keeps_them() {
+        let send = |source: &str, permanent: PermanentFlags| {
+            flags_to_send(&set(source), &permanent, Keywords::Carry)
+        };
+        assert_eq!(send("\\Recent", PermanentFlags::Unknown), set(""));
+        assert_eq!(send("\\Deleted \\Recent \\Seen", PermanentFlags::Any), set("\\Deleted \\Seen"));
+        let only = PermanentFlags::Only(set("\\Seen \\Junk"));
+        assert_eq!(send("\\Seen \\Blabla", only.clone()), set("\\Seen"));
+        assert_eq!(send("\\SEEN \\JUNK", only), set("\\Seen \\Junk"));
+        let without = flags_to_send(&set("\\Seen $x"), &PermanentFlags::Any, Keywords::Leave);
+        assert_eq!(without, set("\\Seen"));
+    }
+
+    #[test]
+    fn mirror_removes_add_only_adds_and_new_only_leaves_alone() {
+        let (source, target) = (set("\\Seen a"), set("\\Flagged A b"));
+        let update = |policy| flags_update(&source, &target, policy, Keywords::Carry);
+        assert_eq!(update(FlagPolicy::Mirror), change("\\Seen", "\\Flagged b"));
+        assert_eq!(update(FlagPolicy::Add), change("\\Seen", ""));
+        assert_eq!(update(FlagPolicy::NewOnly), None);
+    }
+
+    #[test]
+    fn keywords_that_do_not_travel_are_not_removed_either() {
+        let update =
+            flags_update(&set("\\Seen"), &set("\\Flagged b"), FlagPolicy::Mirror, Keywords::Leave);
+        assert_eq!(update, change("\\Seen", "\\Flagged"));
+    }
+
+    #[test]
+    fn equal_flags_need_no_update_whatever_their_case() {
+        let update =
+            flags_update(&set("\\seen A"), &set("a \\SEEN"), FlagPolicy::Mirror, Keywords::Carry);
+        assert_eq!(update, None);
+    }
+
+    #[test]
+    fn a_size_is_refused_for_the_first_reason_that_holds() {
+        let sizes = Sizes { max: Some(10), above: Some(2), append_limit: Some(8) };
+        assert_eq!(sizes.refusal(11), Some(SkipReason::TooBig { limit: 10 }));
+        assert_eq!(sizes.refusal(10), Some(SkipReason::OverAppendLimit { limit: 8 }));
+        assert_eq!(sizes.refusal(8), None);
+        assert_eq!(sizes.refusal(3), None);
+        assert_eq!(sizes.refusal(2), Some(SkipReason::TooSmall { limit: 2 }));
+        assert_eq!(Sizes::default().refusal(u32::MAX), None);
+    }
+}
