@@ -1,1 +1,11 @@
-//! Placeholder replaced by the first commit of this room.
+//! The programs `mailferry` and `imapsync`: arguments to a job, events to text and JSON, the
+//! outcome to an exit status. The only room that prints or reads the environment.
+
+pub mod account;
+pub mod fault_text;
+pub mod imapsync;
+pub mod mailferry;
+pub mod screen;
+pub mod secret;
+pub mod servers;
+pub mod status;

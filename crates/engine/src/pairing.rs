@@ -27,6 +27,11 @@ impl Digests {
         self.0.entry(uid).or_insert(None);
     }
 
+    /// Adds what another answer told.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// `None`: not known whether it can be had. `Some(None)`: it cannot.
     #[must_use]
     pub fn find(&self, uid: Uid) -> Option<Option<Digest>> {

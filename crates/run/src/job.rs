@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use mailferry_engine::account::MailboxDeleteRule;
 use mailferry_engine::identity::KeyRule;
-use mailferry_engine::mapping::MappingRules;
+use mailferry_engine::listing::AccountListing;
+use mailferry_engine::mapping::{FixSlash, Hierarchy, MappingRules, NameRewrite, SpecialUseMapping};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::policy::Rules;
-use mailferry_engine::select::{MailboxRules, NamePattern};
+use mailferry_engine::select::{NamePattern, Namespaces, Order, Selection as MailboxSelection, Subscribed};
 use mailferry_engine::summary::SameAccount;
 use mailferry_store::contract::Selection;
 
@@ -19,9 +20,9 @@ pub struct Job {
     /// What shapes the plan.
     pub rules: Rules,
     /// Which mailboxes take part.
-    pub mailboxes: Arc<MailboxRules>,
+    pub mailboxes: MailboxChoice,
     /// What they are called on the target.
-    pub mapping: Arc<MappingRules>,
+    pub naming: Naming,
     /// How identity keys are made.
     pub keys: KeyRule,
     /// Which messages of the source take part.
@@ -56,9 +57,112 @@ pub struct MailboxDeletionNarrowing {
     /// Only below this one (`--subfolder2`).
     pub below: Option<MailboxName>,
     /// Only those that match.
-    pub only: Option<Arc<dyn NamePattern + Send + Sync>>,
+    pub only: Option<Pattern>,
     /// None of those that match.
-    pub but_not: Option<Arc<dyn NamePattern + Send + Sync>>,
+    pub but_not: Option<Pattern>,
+}
+
+/// A pattern over mailbox names, owned.
+pub type Pattern = Arc<dyn NamePattern + Send + Sync>;
+
+/// Which mailboxes take part; see [`MailboxSelection`].
+#[derive(Clone, Default)]
+pub struct MailboxChoice {
+    /// These.
+    pub named: Vec<MailboxName>,
+    /// These and all below them.
+    pub recursive: Vec<MailboxName>,
+    /// Subscribed ones.
+    pub subscribed: Subscribed,
+    /// Those that match one of these,
+    pub include: Vec<Pattern>,
+    /// except those that match one of these.
+    pub exclude: Vec<Pattern>,
+    /// Whose mailboxes take part without being named.
+    pub namespaces: Namespaces,
+    /// Which come first.
+    pub first: Vec<MailboxName>,
+    /// Which come last.
+    pub last: Vec<MailboxName>,
+    /// The order of the others.
+    pub order: Order,
+}
+
+impl MailboxChoice {
+    /// The same, as the engine takes it.
+    #[must_use]
+    pub fn selection(&self) -> MailboxSelection<'_> {
+        fn borrowed(patterns: &[Pattern]) -> Vec<&dyn NamePattern> {
+            patterns.iter().map(|pattern| &**pattern as &dyn NamePattern).collect()
+        }
+        MailboxSelection {
+            named: self.named.clone(),
+            recursive: self.recursive.clone(),
+            subscribed: self.subscribed,
+            include: borrowed(&self.include),
+            exclude: borrowed(&self.exclude),
+            namespaces: self.namespaces,
+            first: self.first.clone(),
+            last: self.last.clone(),
+            order: self.order,
+        }
+    }
+}
+
+/// What mailboxes are called on the target; see [`MappingRules`].
+#[derive(Clone, Default)]
+pub struct Naming {
+    /// Source name and whole target name.
+    pub explicit: Vec<(MailboxName, MailboxName)>,
+    /// Whether special use decides before names do.
+    pub special_use: SpecialUseMapping,
+    /// What overrides the source's own prefix and delimiter.
+    pub source: HierarchyOverride,
+    /// What overrides the target's.
+    pub target: HierarchyOverride,
+    /// Only this subtree of the source.
+    pub source_subtree: Option<Box<[u8]>>,
+    /// Everything below this mailbox of the target.
+    pub target_subtree: Option<Box<[u8]>>,
+    /// Whether slashes that are no delimiter become `_`.
+    pub fix_slash: FixSlash,
+    /// The last word.
+    pub rewrite: Option<Arc<dyn NameRewrite + Send + Sync>>,
+}
+
+/// What somebody knows better than the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HierarchyOverride {
+    /// `--prefixN`.
+    pub prefix: Option<Box<[u8]>>,
+    /// `--sepN`.
+    pub delimiter: Option<u8>,
+}
+
+impl HierarchyOverride {
+    fn over(&self, account: &AccountListing) -> Hierarchy {
+        Hierarchy {
+            prefix: self.prefix.clone().unwrap_or_else(|| account.prefix.clone()),
+            delimiter: self.delimiter.or(account.delimiter),
+        }
+    }
+}
+
+impl Naming {
+    /// The rules for these two accounts, as the engine takes them.
+    #[must_use]
+    pub fn rules(&self, source: &AccountListing, target: &AccountListing) -> MappingRules<'_> {
+        MappingRules {
+            explicit: self.explicit.clone(),
+            special_use: self.special_use,
+            source: self.source.over(source),
+            target: self.target.over(target),
+            source_subtree: self.source_subtree.clone(),
+            target_subtree: self.target_subtree.clone(),
+            fix_slash: self.fix_slash,
+            rewrite: self.rewrite.as_deref().map(|rewrite| rewrite as &dyn NameRewrite),
+        }
+    }
 }
 
 impl Job {

@@ -188,7 +188,8 @@ impl Source for ImapAccount {
     }
 
     async fn close(&mut self) {
-        let logout = self.connection.run(&Command::new("LOGOUT"), |_| {});
+        let command = Command::new("LOGOUT");
+        let logout = self.connection.run(&command, |_| {});
         // Politeness only: whatever becomes of it, the work is done.
         let _ = tokio::time::timeout(LOGOUT_PATIENCE, logout).await;
     }

@@ -1,2 +1,5 @@
-//! mailferry
-fn main() {}
+//! The modern front.
+
+fn main() -> std::process::ExitCode {
+    mailferry_cli::mailferry::main()
+}

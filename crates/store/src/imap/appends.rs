@@ -208,13 +208,14 @@ impl ImapAccount {
             let result = self.connection.step().await;
             let completion = match result.map_err(|error| super::broken(self.side, &error))? {
                 Some(Event::Completed(completion)) => Some(completion),
-                Some(_) => None,
-                None if !had_room && self.appends.has_room(&self.connection) => return Ok(()),
-                None if !self.appends.is_busy(&self.connection) => return Ok(()),
-                None => None,
+                _ => None,
             };
             if let Some(completion) = completion {
                 self.appends.settle(&mut self.connection, &completion);
+                return Ok(());
+            }
+            let room_again = !had_room && self.appends.has_room(&self.connection);
+            if room_again || !self.appends.is_busy(&self.connection) {
                 return Ok(());
             }
         }

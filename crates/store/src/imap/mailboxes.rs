@@ -114,7 +114,7 @@ fn note(seen: &mut BTreeMap<MailboxName, Seen>, data: &Untagged<'_>) {
 }
 
 fn note_list(entry: &mut Seen, list: &List<'_>) {
-    if list.is_lsub() {
+    if list.is_lsub {
         // LSUB of a parent whose child is subscribed shows it `\Noselect` (RFC 3501 §6.3.9):
         // that is no subscription of its own.
         let named_only = list.attributes.iter().any(|attribute| attribute.eq_ignore_ascii_case(b"\\Noselect"));

@@ -1,0 +1,96 @@
+//! Faults in words for people: what, where, the server's own words, and what helps.
+
+use mailferry_engine::fault::{Fault, FaultKind, Side};
+use mailferry_engine::name::MailboxName;
+use mailferry_imap::mutf7;
+
+/// A mailbox name as people read it; nothing in it can act on a terminal.
+#[must_use]
+pub fn shown(name: &MailboxName) -> String {
+    mutf7::display(name.as_bytes())
+}
+
+/// `error: …` in the form of the house: what and where, the server's words, a hint.
+#[must_use]
+pub fn fault_text(fault: &Fault) -> String {
+    let mut text = format!("error: {}{}", what(fault), place(fault));
+    text.push_str("\n  ");
+    text.push_str(if fault.kind == FaultKind::Connection { "" } else { "server: " });
+    text.push_str(&mailferry_imap::session::printable(fault.words.as_bytes()));
+    if let Some(hint) = hint(fault) {
+        text.push_str("\n\nhint: ");
+        text.push_str(hint);
+    }
+    text
+}
+
+fn side(fault: &Fault) -> &'static str {
+    match fault.side {
+        Side::Source => "source",
+        Side::Target => "target",
+    }
+}
+
+fn what(fault: &Fault) -> String {
+    let side = side(fault);
+    match fault.kind {
+        FaultKind::Connection => format!("no connection to the {side}"),
+        FaultKind::Tls => format!("no TLS with the {side}"),
+        FaultKind::Authentication => format!("the {side} refused the login"),
+        FaultKind::Protocol => format!("the {side} does not speak IMAP as it should"),
+        FaultKind::Limit => "a limit was reached".to_owned(),
+        FaultKind::ListingIncomplete => format!("the {side} could not be listed to its end"),
+        FaultKind::Select => format!("the {side} did not open a mailbox"),
+        FaultKind::Create => format!("the {side} did not create a mailbox"),
+        FaultKind::DeleteMailbox => format!("the {side} did not delete a mailbox"),
+        FaultKind::Subscribe => format!("the {side} did not subscribe a mailbox"),
+        FaultKind::Fetch => format!("the {side} did not deliver a message"),
+        FaultKind::Expunged => format!("a message left the {side} meanwhile"),
+        FaultKind::Append => format!("the {side} refused a message"),
+        FaultKind::AppendSize => format!("the {side} refused a message for its size"),
+        FaultKind::AppendVirus => format!("the {side} took a message for a virus"),
+        FaultKind::OverQuota => format!("the {side} is full"),
+        FaultKind::Flags => format!("the {side} did not change flags"),
+        FaultKind::DeleteMessage => format!("the {side} did not remove a message"),
+        FaultKind::Mapping => format!("a mailbox cannot have its name on the {side}"),
+        FaultKind::Interrupted => "the run was stopped".to_owned(),
+        FaultKind::Unrecognised => format!("a mailbox of the {side} holds only strangers"),
+    }
+}
+
+fn place(fault: &Fault) -> String {
+    match (&fault.mailbox, fault.uid) {
+        (Some(mailbox), Some(uid)) => format!(": UID {uid} of `{}`", shown(mailbox)),
+        (Some(mailbox), None) => format!(": `{}`", shown(mailbox)),
+        (None, Some(uid)) => format!(": UID {uid}"),
+        (None, None) => String::new(),
+    }
+}
+
+fn hint(fault: &Fault) -> Option<&'static str> {
+    match (fault.kind, fault.side) {
+        (FaultKind::Tls, _) if fault.words.contains("STARTTLS") => Some(
+            "clear text has to be asked for: imap+plain://… (imapsync: --nosslN --notlsN), or \
+             MAILFERRY_ALLOW_CLEARTEXT=1",
+        ),
+        (FaultKind::Tls, Side::Source) => {
+            Some("if that is the right server, accept its certificate with --source-pin sha256:…, or give its CA by --ca-file")
+        }
+        (FaultKind::Tls, Side::Target) => {
+            Some("if that is the right server, accept its certificate with --target-pin sha256:…, or give its CA by --ca-file")
+        }
+        (FaultKind::Authentication, _) => {
+            Some("check the user and the password; many providers want a password made for programs")
+        }
+        (FaultKind::Connection, _) => Some("check host, port and protection: imaps:// is port 993, imap:// is 143 with STARTTLS"),
+        (FaultKind::AppendSize, _) => {
+            Some("leave such messages out with --maxsize, or raise the limit on the target")
+        }
+        (FaultKind::OverQuota, _) => Some("make room on the target and run it again: what is there is not copied twice"),
+        (FaultKind::Create | FaultKind::Mapping, _) => {
+            Some("give the mailbox another name with --map SOURCE=TARGET, or leave it out with --exclude")
+        }
+        (FaultKind::Unrecognised, _) => Some("look at the target; if it is right, add --append-unrecognised"),
+        _ => None,
+    }
+}

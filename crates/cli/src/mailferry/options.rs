@@ -1,0 +1,300 @@
+//! The options of the modern front.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Brings mailboxes from one IMAP server to another.
+#[derive(Debug, Parser)]
+#[command(name = "mailferry", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Copy what is missing; --delete makes it a presync, --mirror an exact backup
+    Sync(SyncArgs),
+    /// Show what sync would do, and change nothing
+    Plan(SyncArgs),
+    /// Compare two accounts, and change nothing
+    Check(CheckArgs),
+    /// Bring back from a backup what is missing, and remove nothing
+    Restore(RestoreArgs),
+    /// Start two servers in this process with sample mail, and sync them
+    Demo(DemoArgs),
+}
+
+/// The two accounts and how to get there.
+#[derive(Args, Clone, Debug)]
+pub struct Accounts {
+    /// Account to read: imaps://user@host[:port] (TLS), imap:// (STARTTLS), imap+plain://
+    pub source: String,
+    /// Account to write
+    pub target: String,
+    /// Source password: the first line this command prints
+    #[arg(long, value_name = "COMMAND")]
+    pub source_password_command: Option<String>,
+    /// Source password: the first line of this file
+    #[arg(long, value_name = "FILE")]
+    pub source_password_file: Option<PathBuf>,
+    /// Source password: this environment variable [else MAILFERRY_SOURCE_PASSWORD, else a prompt]
+    #[arg(long, value_name = "NAME")]
+    pub source_password_env: Option<String>,
+    /// Target password: the first line this command prints
+    #[arg(long, value_name = "COMMAND")]
+    pub target_password_command: Option<String>,
+    /// Target password: the first line of this file
+    #[arg(long, value_name = "FILE")]
+    pub target_password_file: Option<PathBuf>,
+    /// Target password: this environment variable [else MAILFERRY_TARGET_PASSWORD, else a prompt]
+    #[arg(long, value_name = "NAME")]
+    pub target_password_env: Option<String>,
+    /// Accept only the source certificate with this fingerprint (sha256:…)
+    #[arg(long, value_name = "SHA256")]
+    pub source_pin: Vec<String>,
+    /// Accept only the target certificate with this fingerprint
+    #[arg(long, value_name = "SHA256")]
+    pub target_pin: Vec<String>,
+    /// Trust the authorities in this PEM file too, on both sides
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Log in to the source as this administrator (SASL PLAIN)
+    #[arg(long, value_name = "USER")]
+    pub source_login_as: Option<String>,
+    /// Log in to the target as this administrator
+    #[arg(long, value_name = "USER")]
+    pub target_login_as: Option<String>,
+    /// Seconds of silence after which a connection counts as dead
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub timeout: u64,
+    /// Use IPv4 only
+    #[arg(long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use IPv6 only
+    #[arg(long)]
+    pub ipv6: bool,
+}
+
+impl Accounts {
+    /// The silence after which a connection counts as dead.
+    #[must_use]
+    pub fn silence_max(&self) -> Duration {
+        Duration::from_secs(self.timeout.max(1))
+    }
+}
+
+/// Which mailboxes and messages take part, and under which names.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Choice {
+    /// Only this mailbox, by its name on the source (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    pub folder: Vec<String>,
+    /// Only this mailbox and all below it (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    pub folder_recursive: Vec<String>,
+    /// Only mailboxes whose name this regular expression finds (may be repeated)
+    #[arg(long, value_name = "REGEX")]
+    pub include: Vec<String>,
+    /// No mailboxes whose name this regular expression finds (may be repeated)
+    #[arg(long, value_name = "REGEX")]
+    pub exclude: Vec<String>,
+    /// Only subscribed mailboxes
+    #[arg(long)]
+    pub subscribed: bool,
+    /// Other users' and shared mailboxes, too
+    #[arg(long)]
+    pub shared: bool,
+    /// Only messages that came in the last DAYS days
+    #[arg(long, value_name = "DAYS")]
+    pub maxage: Option<f64>,
+    /// Only messages that this IMAP SEARCH program finds on the source
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "maxage")]
+    pub search: Option<String>,
+    /// No messages larger than this: 10M, 500k, 1048576
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub maxsize: Option<u32>,
+    /// Copy the mailbox A of the source to B of the target (A=B, may be repeated)
+    #[arg(long, value_name = "A=B")]
+    pub map: Vec<String>,
+    /// Map Sent, Drafts, Trash… by their names only, not by what they are for
+    #[arg(long)]
+    pub no_special_use: bool,
+    /// Put everything below this mailbox of the target
+    #[arg(long, value_name = "NAME")]
+    pub into: Option<String>,
+    /// Only this subtree of the source, brought to the top
+    #[arg(long, value_name = "NAME")]
+    pub from: Option<String>,
+}
+
+/// How it is shown.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Output {
+    /// JSON Lines on standard output (docs/json.md)
+    #[arg(long)]
+    pub json: bool,
+    /// Nothing but errors and the last line
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Every message, too
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// What happens to the flags of messages that are on the target already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Flags {
+    /// They become those of the source
+    Mirror,
+    /// Those of the source are added
+    Add,
+    /// Flags travel with new messages only
+    NewOnly,
+}
+
+/// `sync` and `plan`.
+#[derive(Args, Clone, Debug)]
+pub struct SyncArgs {
+    /// The accounts.
+    #[command(flatten)]
+    pub accounts: Accounts,
+    /// What takes part.
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Remove messages that the source does not have (presync)
+    #[arg(long)]
+    pub delete: bool,
+    /// Make the target what the source is: remove messages and mailboxes (exact backup)
+    #[arg(long)]
+    pub mirror: bool,
+    /// What happens to the flags of messages that are there already [default: add; with --mirror: mirror]
+    #[arg(long, value_enum)]
+    pub flags: Option<Flags>,
+    /// Subscribe every mailbox that takes part
+    #[arg(long)]
+    pub subscribe_all: bool,
+    /// Subscribe nothing
+    #[arg(long, conflicts_with = "subscribe_all")]
+    pub no_subscribe: bool,
+    /// Refuse a run that would remove more than N messages, or N% of the target's
+    #[arg(long, value_name = "N|N%", env = "MAILFERRY_MAX_DELETE")]
+    pub max_delete: Option<String>,
+    /// Remove nearly everything on the target, if the plan says so
+    #[arg(long)]
+    pub allow_mass_delete: bool,
+    /// Source and target may be the same account
+    #[arg(long)]
+    pub allow_same_account: bool,
+    /// Append to mailboxes of which no message is recognised
+    #[arg(long)]
+    pub append_unrecognised: bool,
+    /// Put a Message-Id before messages that have no identity headers, as imapsync does
+    #[arg(long)]
+    pub add_header: bool,
+    /// Pairs of connections that copy side by side
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub connections: usize,
+    /// How it is shown.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// The accounts.
+    #[command(flatten)]
+    pub accounts: Accounts,
+    /// What takes part.
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Read every message on both sides and compare their octets
+    #[arg(long)]
+    pub deep: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `restore`.
+#[derive(Args, Clone, Debug)]
+pub struct RestoreArgs {
+    /// The accounts: the backup, and the account that is to be restored.
+    #[command(flatten)]
+    pub accounts: Accounts,
+    /// What takes part.
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Bring back messages that are now in another mailbox of the account, too
+    #[arg(long)]
+    pub even_if_elsewhere: bool,
+    /// Put everything below Restored-YYYY-MM-DD
+    #[arg(long, conflicts_with = "into")]
+    pub into_subfolder: bool,
+    /// What happens to the flags of messages that are there already
+    #[arg(long, value_enum, default_value = "new-only")]
+    pub flags: Flags,
+    /// Not permitted here: a restore removes nothing
+    #[arg(long, hide = true)]
+    pub delete: bool,
+    /// Not permitted here: a restore removes nothing
+    #[arg(long, hide = true)]
+    pub mirror: bool,
+    /// Pairs of connections that copy side by side
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub connections: usize,
+    /// How it is shown.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `demo`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DemoArgs {
+    /// How it is shown.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+fn parse_size(text: &str) -> Result<u32, String> {
+    let (digits, factor) = match text.trim().to_ascii_lowercase() {
+        size if size.ends_with('k') => (size[..size.len() - 1].to_owned(), 1024),
+        size if size.ends_with('m') => (size[..size.len() - 1].to_owned(), 1024 * 1024),
+        size if size.ends_with('g') => (size[..size.len() - 1].to_owned(), 1024 * 1024 * 1024),
+        size => (size, 1),
+    };
+    let number: u64 = digits.replace('_', "").parse().map_err(|_| format!("`{text}` is no size: write 10M or 1048576"))?;
+    number
+        .checked_mul(factor)
+        .and_then(|octets| u32::try_from(octets).ok())
+        .ok_or_else(|| format!("`{text}` is more than 4 GiB"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_options_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        assert_eq!(parse_size("10M"), Ok(10 << 20));
+        assert_eq!(parse_size("500k"), Ok(500 << 10));
+        assert_eq!(parse_size("1_000"), Ok(1000));
+        assert!(parse_size("ten").is_err());
+        assert!(parse_size("8G").is_err());
+    }
+}

@@ -1,0 +1,293 @@
+//! From options to a job and two logins.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use mailferry_engine::guard::{GuardLimits, MaxDelete, NearlyAll, SameAccountRule};
+use mailferry_engine::identity::KeyRule;
+use mailferry_engine::mapping::{SpecialUseMapping, split_explicit};
+use mailferry_engine::name::MailboxName;
+use mailferry_engine::policy::{Elsewhere, FlagPolicy, Rules, Sizes, Subscribe, Unrecognised};
+use mailferry_engine::select::{Namespaces, Subscribed};
+use mailferry_engine::summary::SameAccount;
+use mailferry_imap::login::{Credentials, Family, Mechanism};
+use mailferry_imap::mutf7;
+use mailferry_imap::tls::{Fingerprint, TlsPolicy};
+use mailferry_run::copy::AddHeader;
+use mailferry_run::job::{EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern};
+use mailferry_store::contract::Selection;
+
+use super::options::{Accounts, CheckArgs, Choice, Flags, RestoreArgs, SyncArgs};
+use crate::account::AccountUrl;
+use crate::secret::SecretFrom;
+use crate::servers::{CanonicalName, Login, NameRegex, Servers};
+
+/// The command line asks for what cannot be: exit status 64, nothing was connected.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}\n\nhint: {hint}")]
+pub struct UsageError {
+    /// What is wrong.
+    pub what: String,
+    /// What helps.
+    pub hint: String,
+}
+
+impl UsageError {
+    pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: hint.into() }
+    }
+}
+
+/// The two servers that the options name, with the passwords fetched.
+///
+/// # Errors
+/// A URL, a fingerprint or a password source is no good.
+pub fn servers(accounts: &Accounts) -> Result<Servers, UsageError> {
+    let ca_pem = match &accounts.ca_file {
+        None => None,
+        Some(path) => Some(std::fs::read(path).map_err(|error| {
+            UsageError::new(format!("the CA file {} cannot be read: {error}", path.display()), "check --ca-file")
+        })?),
+    };
+    let side = |url: &str, pins: &[String], secret: SecretFrom, login_as: &Option<String>| {
+        let url = AccountUrl::parse(url).map_err(|error| {
+            UsageError::new(error.to_string(), "accounts are written imaps://user@host[:port]")
+        })?;
+        let pins = pins.iter().map(|pin| fingerprint(pin)).collect::<Result<Vec<_>, _>>()?;
+        let tls = TlsPolicy { pins, ca_pem: ca_pem.clone(), ..TlsPolicy::default() };
+        let password = secret.fetch().map_err(|error| {
+            UsageError::new(error.to_string(), "see --source-password-command, -file and -env")
+        })?;
+        let login_as = login_as.as_ref().map(|name| name.clone().into_bytes());
+        let credentials = Credentials { user: url.user.clone(), password, login_as, mechanism: Mechanism::Best };
+        Ok(Login { endpoint: url.endpoint(tls, accounts.silence_max(), family(accounts)), credentials })
+    };
+    let source = side(&accounts.source, &accounts.source_pin, source_secret(accounts), &accounts.source_login_as)?;
+    let target = side(&accounts.target, &accounts.target_pin, target_secret(accounts), &accounts.target_login_as)?;
+    Ok(Servers { source, target })
+}
+
+fn family(accounts: &Accounts) -> Family {
+    match (accounts.ipv4, accounts.ipv6) {
+        (true, _) => Family::V4,
+        (_, true) => Family::V6,
+        _ => Family::Any,
+    }
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, UsageError> {
+    Fingerprint::parse(text).ok_or_else(|| {
+        UsageError::new(
+            format!("`{text}` is no fingerprint"),
+            "a pin is sha256: and 64 hexadecimal digits, as an error about a certificate shows it",
+        )
+    })
+}
+
+fn source_secret(accounts: &Accounts) -> SecretFrom {
+    let named = (&accounts.source_password_command, &accounts.source_password_file, &accounts.source_password_env);
+    secret(named, "MAILFERRY_SOURCE_PASSWORD", &format!("Password of {}", accounts.source))
+}
+
+fn target_secret(accounts: &Accounts) -> SecretFrom {
+    let named = (&accounts.target_password_command, &accounts.target_password_file, &accounts.target_password_env);
+    secret(named, "MAILFERRY_TARGET_PASSWORD", &format!("Password of {}", accounts.target))
+}
+
+fn secret(
+    named: (&Option<String>, &Option<std::path::PathBuf>, &Option<String>),
+    usual: &str,
+    what: &str,
+) -> SecretFrom {
+    match named {
+        (Some(command), _, _) => SecretFrom::Command(command.clone()),
+        (_, Some(path), _) => SecretFrom::File(path.clone()),
+        (_, _, Some(name)) => SecretFrom::Environment(name.clone()),
+        _ if std::env::var_os(usual).is_some() => SecretFrom::Environment(usual.to_owned()),
+        _ => SecretFrom::Prompt(what.to_owned()),
+    }
+}
+
+/// The job of `sync` and `plan`.
+///
+/// # Errors
+/// An expression, a mapping or a limit is no good.
+pub fn sync_job(args: &SyncArgs, servers: &Servers) -> Result<(Job, GuardLimits), UsageError> {
+    let mut rules = match (args.mirror, args.delete) {
+        (true, _) => Rules::mirror(),
+        (_, true) => Rules::presync(),
+        _ => Rules::sync(),
+    };
+    if let Some(flags) = args.flags {
+        rules.flags = flag_policy(flags);
+    }
+    rules.subscribe = match (args.subscribe_all, args.no_subscribe) {
+        (true, _) => Subscribe::All,
+        (_, true) => Subscribe::None,
+        _ => Subscribe::Mirror,
+    };
+    if args.append_unrecognised {
+        rules.unrecognised = Unrecognised::Append;
+    }
+    let mut job = job(rules, &args.choice, servers)?;
+    if args.add_header {
+        job.add_header = AddHeader::IfUnidentified;
+    }
+    job.limits.pairs_max = args.connections.max(1);
+    let mut guard = GuardLimits::modern();
+    guard.max_delete = args.max_delete.as_deref().map(max_delete).transpose()?;
+    if guard.max_delete.is_some() {
+        guard.mailbox = None;
+    }
+    if args.allow_mass_delete {
+        guard.nearly_all = NearlyAll::Allow;
+    }
+    if args.allow_same_account {
+        guard.same_account = SameAccountRule::Allow;
+    }
+    Ok((job, guard))
+}
+
+/// The job of `restore`.
+///
+/// # Errors
+/// As [`sync_job`], and where a deletion is asked for.
+pub fn restore_job(args: &RestoreArgs, servers: &Servers) -> Result<(Job, GuardLimits), UsageError> {
+    if args.delete || args.mirror {
+        return Err(UsageError::new(
+            "a restore removes nothing, so --delete and --mirror have no place in it",
+            "to make an account what its backup is, use `mailferry sync BACKUP ACCOUNT --mirror`",
+        ));
+    }
+    let mut rules = Rules::restore();
+    rules.flags = flag_policy(args.flags);
+    if args.even_if_elsewhere || args.into_subfolder || args.choice.into.is_some() {
+        rules.elsewhere = Elsewhere::Copy;
+    }
+    let mut choice = args.choice.clone();
+    if args.into_subfolder {
+        let today = Timestamp::now().to_zoned(TimeZone::system()).date();
+        choice.into = Some(format!("Restored-{today}"));
+    }
+    let mut job = job(rules, &choice, servers)?;
+    job.limits.pairs_max = args.connections.max(1);
+    Ok((job, GuardLimits::modern()))
+}
+
+/// The job of `check`: everything that differs, in both directions.
+///
+/// # Errors
+/// As [`sync_job`].
+pub fn check_job(args: &CheckArgs, servers: &Servers) -> Result<Job, UsageError> {
+    let mut rules = Rules::mirror();
+    rules.unrecognised = Unrecognised::Append;
+    job(rules, &args.choice, servers)
+}
+
+fn flag_policy(flags: Flags) -> FlagPolicy {
+    match flags {
+        Flags::Mirror => FlagPolicy::Mirror,
+        Flags::Add => FlagPolicy::Add,
+        Flags::NewOnly => FlagPolicy::NewOnly,
+    }
+}
+
+fn max_delete(text: &str) -> Result<MaxDelete, UsageError> {
+    let parsed = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse().ok().filter(|&percent: &u8| percent <= 100).map(MaxDelete::Percent),
+        None => text.trim().parse().ok().map(MaxDelete::Messages),
+    };
+    parsed.ok_or_else(|| UsageError::new(format!("`{text}` is no limit"), "write --max-delete 500 or --max-delete 10%"))
+}
+
+fn job(mut rules: Rules, choice: &Choice, servers: &Servers) -> Result<Job, UsageError> {
+    rules.sizes = Sizes { max: choice.maxsize, ..rules.sizes };
+    let one = if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No };
+    Ok(Job {
+        rules,
+        mailboxes: mailbox_choice(choice)?,
+        naming: naming(choice)?,
+        keys: KeyRule::default(),
+        source_selection: Selection(selection(choice)?),
+        target_selection: Selection::default(),
+        add_header: AddHeader::Never,
+        empty_mailboxes: EmptyMailboxes::Create,
+        mailbox_deletion: MailboxDeletionNarrowing {
+            below: choice.into.as_deref().map(wire_name),
+            ..MailboxDeletionNarrowing::default()
+        },
+        same_account: one,
+        limits: Limits::default(),
+    })
+}
+
+fn mailbox_choice(choice: &Choice) -> Result<MailboxChoice, UsageError> {
+    Ok(MailboxChoice {
+        named: choice.folder.iter().map(|name| wire_name(name)).collect(),
+        recursive: choice.folder_recursive.iter().chain(&choice.from).map(|name| wire_name(name)).collect(),
+        subscribed: if choice.subscribed { Subscribed::Selected } else { Subscribed::Ignored },
+        include: patterns("--include", &choice.include)?,
+        exclude: patterns("--exclude", &choice.exclude)?,
+        namespaces: if choice.shared { Namespaces::All } else { Namespaces::Personal },
+        ..MailboxChoice::default()
+    })
+}
+
+fn patterns(option: &str, expressions: &[String]) -> Result<Vec<Pattern>, UsageError> {
+    let compile = |expression: &String| {
+        let regex = NameRegex::new(expression).map_err(|error| {
+            UsageError::new(
+                format!("{option} `{expression}` is no regular expression: {error}"),
+                "the syntax is that of the Rust crate regex; look-around is not in it",
+            )
+        })?;
+        Ok(Arc::new(regex) as Pattern)
+    };
+    expressions.iter().map(compile).collect()
+}
+
+fn naming(choice: &Choice) -> Result<Naming, UsageError> {
+    let explicit = |pair: &String| {
+        let (source, target) = split_explicit(pair.as_bytes());
+        if source.is_empty() || target.is_empty() {
+            return Err(UsageError::new(format!("`{pair}` maps no mailbox to another"), "write --map Old=New"));
+        }
+        let decode = |octets: &[u8]| wire_name(&String::from_utf8_lossy(octets));
+        Ok((decode(source), decode(target)))
+    };
+    Ok(Naming {
+        explicit: choice.map.iter().map(explicit).collect::<Result<_, _>>()?,
+        special_use: if choice.no_special_use { SpecialUseMapping::Off } else { SpecialUseMapping::On },
+        source_subtree: choice.from.as_deref().map(|name| wire_name(name).as_bytes().into()),
+        target_subtree: choice.into.as_deref().map(|name| wire_name(name).as_bytes().into()),
+        rewrite: Some(Arc::new(CanonicalName)),
+        ..Naming::default()
+    })
+}
+
+/// A name as people type it, in the octets of the wire: real characters are encoded, what is
+/// modified UTF-7 already stays.
+fn wire_name(text: &str) -> MailboxName {
+    let typed_encoded = text.is_ascii() && mutf7::decode(text.as_bytes()).is_some();
+    let octets = if typed_encoded { text.as_bytes().to_vec() } else { mutf7::encode(text) };
+    MailboxName::new(octets)
+}
+
+/// The SEARCH program (RFC 9051 §6.4.4) that the choice comes to.
+fn selection(choice: &Choice) -> Result<Option<Vec<u8>>, UsageError> {
+    if let Some(program) = &choice.search {
+        if program.bytes().any(|octet| octet < b' ') {
+            return Err(UsageError::new("--search holds a control character", "write it on one line"));
+        }
+        return Ok(Some(program.clone().into_bytes()));
+    }
+    let Some(days) = choice.maxage else { return Ok(None) };
+    let seconds = days * 86_400.0;
+    if !seconds.is_finite() || !(0.0..1e11).contains(&seconds) {
+        return Err(UsageError::new(format!("--maxage {days} is no age"), "write a number of days, such as 30"));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be below 1e11")]
+    let since = Timestamp::now().checked_sub(SignedDuration::from_secs(seconds as i64)).unwrap_or(Timestamp::UNIX_EPOCH);
+    let date = since.to_zoned(TimeZone::system()).strftime("%-d-%b-%Y").to_string();
+    Ok(Some(format!("SINCE {date}").into_bytes()))
+}

@@ -1,0 +1,84 @@
+//! The two servers of a run, as its accounts.
+
+use mailferry_engine::fault::{Fault, Side};
+use mailferry_engine::mapping::NameRewrite;
+use mailferry_engine::select::NamePattern;
+use mailferry_imap::login::{Credentials, Endpoint};
+use mailferry_imap::mutf7;
+use mailferry_run::accounts::Accounts;
+use mailferry_store::imap::ImapAccount;
+
+/// One side: where it is and who logs in.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Where.
+    pub endpoint: Endpoint,
+    /// Who.
+    pub credentials: Credentials,
+}
+
+/// Both sides.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    /// Where mail is read.
+    pub source: Login,
+    /// Where it is written.
+    pub target: Login,
+}
+
+impl Servers {
+    /// Whether both sides are one account, as far as names tell.
+    #[must_use]
+    pub fn is_one_account(&self) -> bool {
+        let (one, other) = (&self.source, &self.target);
+        one.endpoint.host.eq_ignore_ascii_case(&other.endpoint.host)
+            && one.endpoint.port == other.endpoint.port
+            && one.credentials.user == other.credentials.user
+    }
+}
+
+impl Accounts for Servers {
+    type Source = ImapAccount;
+    type Target = ImapAccount;
+
+    async fn open_source(&self) -> Result<ImapAccount, Fault> {
+        ImapAccount::open(Side::Source, &self.source.endpoint, &self.source.credentials).await
+    }
+
+    async fn open_target(&self) -> Result<ImapAccount, Fault> {
+        ImapAccount::open(Side::Target, &self.target.endpoint, &self.target.credentials).await
+    }
+}
+
+/// Makes a target name valid, canonical modified UTF-7 (RFC 3501 §5.1.3): servers refuse or
+/// rewrite others, and a rewritten name would never be found again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CanonicalName;
+
+impl NameRewrite for CanonicalName {
+    fn rewrite(&self, name: &[u8]) -> Vec<u8> {
+        mutf7::canonical(name).into_owned()
+    }
+}
+
+/// A regular expression over mailbox names: over the octets on the wire, and over the decoded
+/// name, since people type what they see.
+#[derive(Clone, Debug)]
+pub struct NameRegex(regex::bytes::Regex);
+
+impl NameRegex {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// The expression is broken, or asks for what this engine does not have (look-around,
+    /// back references); the words say which.
+    pub fn new(expression: &str) -> Result<Self, String> {
+        regex::bytes::Regex::new(expression).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl NamePattern for NameRegex {
+    fn matches(&self, name: &[u8]) -> bool {
+        self.0.is_match(name) || mutf7::decode(name).is_some_and(|decoded| self.0.is_match(decoded.as_bytes()))
+    }
+}

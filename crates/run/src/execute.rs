@@ -1,0 +1,266 @@
+//! Phase two: an approved plan is carried out. Mailboxes are created and subscribed first,
+//! then several pairs of connections copy side by side, each another mailbox, and target
+//! mailboxes are deleted last.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mailferry_engine::account::Plan;
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::guard::Approval;
+use mailferry_engine::name::MailboxName;
+use mailferry_engine::plan::Subscription;
+use mailferry_store::contract::{Source, Target};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::accounts::Accounts;
+use crate::events::{Event, EventSink};
+use crate::job::Job;
+use crate::mailbox::{Left, Progress, Task};
+use crate::report::Report;
+use crate::stop::Stop;
+use crate::survey::{MailboxListings, Survey};
+
+/// Who carries a plan out, and for whom.
+pub struct Execution<A: Accounts> {
+    /// Opens further connections.
+    pub accounts: Arc<A>,
+    /// The task.
+    pub job: Arc<Job>,
+    /// Who wants to know.
+    pub events: Arc<dyn EventSink>,
+    /// Who may stop it.
+    pub stop: Stop,
+}
+
+/// What the workers share.
+struct Shared<A: Accounts> {
+    execution: Execution<A>,
+    plan: Plan,
+    listings: Vec<MailboxListings>,
+    /// Indices of the mailboxes with something to do, largest first.
+    queue: Vec<usize>,
+    next: AtomicUsize,
+}
+
+/// What a worker tells of a mailbox, or of itself.
+enum News {
+    Mailbox(usize, Progress),
+    Lost(Fault),
+}
+
+impl<A: Accounts> Execution<A> {
+    /// Carries a plan out. A plan is used once, and only with the guard's approval.
+    pub async fn run(self, survey: Survey<A>, approval: Approval) -> Report {
+        drop(approval);
+        let Survey { plan, listings, connections: (source, mut target), .. } = survey;
+        let mut report = Report::new(&plan);
+        let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;
+        let mut queue: Vec<usize> = (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
+        queue.retain(|&at| {
+            let counts = &plan.mailboxes[at].counts;
+            counts.act() + counts.deletions() > 0
+        });
+        queue.sort_by_key(|&at| std::cmp::Reverse(plan.mailboxes[at].counts.copy_octets));
+        let shared = Arc::new(Shared { execution: self, plan, listings, queue, next: AtomicUsize::new(0) });
+        let pair = run_workers(&shared, (source, target), &mut report).await;
+        if let Some((mut source, mut target)) = pair {
+            shared.delete_mailboxes(&mut target, &mut report).await;
+            tokio::join!(source.close(), target.close());
+        }
+        report
+    }
+
+    /// Creates and subscribes; answers the indices of mailboxes that could not be had.
+    async fn prepare_mailboxes(&self, plan: &Plan, target: &mut A::Target, report: &mut Report) -> Vec<usize> {
+        let mut blocked = Vec::new();
+        for (at, mailbox) in plan.mailboxes.iter().enumerate() {
+            let Some(creation) = mailbox.create else { continue };
+            match target.create(&mailbox.target, creation.special_use).await {
+                Ok(()) => report.created.push(mailbox.target.clone()),
+                Err(fault) => {
+                    blocked.push(at);
+                    self.note(fault, report);
+                }
+            }
+        }
+        if !report.created.is_empty() {
+            self.look_for_created(plan, target, report, &mut blocked).await;
+        }
+        for created in &report.created {
+            self.events.on(&Event::Created(created));
+        }
+        self.subscribe(plan, target, report, &blocked).await;
+        blocked
+    }
+
+    /// Some servers trim names or write them anew: what was created must be there by the
+    /// name that will be used.
+    async fn look_for_created(
+        &self,
+        plan: &Plan,
+        target: &mut A::Target,
+        report: &mut Report,
+        blocked: &mut Vec<usize>,
+    ) {
+        let listed = match target.mailboxes().await {
+            Ok(listed) => listed,
+            Err(fault) => return self.note(fault, report),
+        };
+        let absent: Vec<MailboxName> =
+            report.created.iter().filter(|name| listed.find(name).is_none()).cloned().collect();
+        for name in absent {
+            report.created.retain(|created| *created != name);
+            blocked.extend(plan.mailboxes.iter().position(|mailbox| mailbox.target == name));
+            let words = "CREATE was answered OK, but no mailbox of that name is listed";
+            self.note(Fault::new(Side::Target, FaultKind::Create, words).in_mailbox(&name), report);
+        }
+    }
+
+    async fn subscribe(&self, plan: &Plan, target: &mut A::Target, report: &mut Report, blocked: &[usize]) {
+        let wanted = plan.mailboxes.iter().enumerate();
+        let names: Vec<MailboxName> = wanted
+            .filter(|(at, mailbox)| mailbox.subscribe == Subscription::Add && !blocked.contains(at))
+            .map(|(_, mailbox)| mailbox.target.clone())
+            .collect();
+        if names.is_empty() {
+            return;
+        }
+        match target.subscribe(&names).await {
+            Err(fault) => self.note(fault, report),
+            Ok(results) => {
+                for (name, result) in names.into_iter().zip(results) {
+                    match result {
+                        Ok(()) => {
+                            self.events.on(&Event::Subscribed(&name));
+                            report.subscribed.push(name);
+                        }
+                        Err(fault) => self.note(fault, report),
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&self, fault: Fault, report: &mut Report) {
+        self.events.on(&Event::Failed(&fault));
+        report.faults.push(fault);
+    }
+}
+
+/// Lets the pairs of connections work until nothing is left; answers the first pair, if it
+/// can still be used.
+async fn run_workers<A: Accounts>(
+    shared: &Arc<Shared<A>>,
+    first: (A::Source, A::Target),
+    report: &mut Report,
+) -> Option<(A::Source, A::Target)> {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let mut workers = JoinSet::new();
+    let pairs = shared.execution.job.limits.pairs_max.clamp(1, shared.queue.len().max(1));
+    workers.spawn(work(shared.clone(), Some(first), tell.clone()));
+    for _ in 1..pairs {
+        workers.spawn(work(shared.clone(), None, tell.clone()));
+    }
+    drop(tell);
+    while let Some(news) = told.recv().await {
+        match news {
+            News::Lost(fault) => {
+                shared.execution.events.on(&Event::Failed(&fault));
+                report.faults.push(fault);
+            }
+            News::Mailbox(at, progress) => {
+                let mailbox = &mut report.mailboxes[at];
+                mailbox.done = progress.done;
+                mailbox.out_of_order = progress.out_of_order;
+                report.faults.extend(progress.faults);
+            }
+        }
+    }
+    let mut left = None;
+    while let Some(ended) = workers.join_next().await {
+        match ended {
+            Ok(Some(pair)) if left.is_none() => left = Some(pair),
+            Ok(Some((mut source, mut target))) => {
+                tokio::join!(source.close(), target.close());
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let words = format!("a worker ended early: {error}");
+                report.faults.push(Fault { scope: Scope::Run, ..Fault::new(Side::Source, FaultKind::Limit, words) });
+            }
+        }
+    }
+    left
+}
+
+/// One worker: takes the next mailbox until none is left. `pair`: the connections to begin
+/// with; others are opened when needed.
+async fn work<A: Accounts>(
+    shared: Arc<Shared<A>>,
+    mut pair: Option<(A::Source, A::Target)>,
+    tell: mpsc::UnboundedSender<News>,
+) -> Option<(A::Source, A::Target)> {
+    let Execution { accounts, job, events, stop } = &shared.execution;
+    let had_pair = pair.is_some();
+    while !stop.is_asked() {
+        let Some(&at) = shared.queue.get(shared.next.fetch_add(1, Ordering::Relaxed)) else { break };
+        let (mut source, mut target) = match pair.take() {
+            Some(pair) => pair,
+            None => match tokio::join!(accounts.open_source(), accounts.open_target()) {
+                (Ok(source), Ok(target)) => (source, target),
+                (source, target) => {
+                    let faults = source.err().into_iter().chain(target.err());
+                    faults.for_each(|fault| drop(tell.send(News::Lost(fault))));
+                    return None;
+                }
+            },
+        };
+        let plan = &shared.plan.mailboxes[at];
+        let task = Task { plan, listings: &shared.listings[at], job, events: &**events, stop };
+        let mut progress = Progress::default();
+        events.on(&Event::MailboxBegins { at, target: &plan.target });
+        let left = task.carry_out(&mut source, &mut target, &mut progress).await;
+        match left {
+            Ok(Left::Usable) => pair = Some((source, target)),
+            Ok(Left::Spent) => {}
+            Err(fault) => {
+                events.on(&Event::Failed(&fault));
+                progress.faults.push(fault.clone().in_mailbox(&plan.target));
+            }
+        }
+        events.on(&Event::MailboxEnds { at, target: &plan.target });
+        let full = progress.faults.iter().any(|fault| fault.kind == FaultKind::OverQuota);
+        drop(tell.send(News::Mailbox(at, progress)));
+        if full {
+            break;
+        }
+    }
+    if had_pair || pair.is_some() { pair } else { None }
+}
+
+impl<A: Accounts> Shared<A> {
+    /// Deletes the target mailboxes that the source does not have, unless something failed:
+    /// what could not be copied may be in them.
+    async fn delete_mailboxes(&self, target: &mut A::Target, report: &mut Report) {
+        let gone = &self.plan.delete_mailboxes;
+        if gone.is_empty() || self.execution.stop.is_asked() {
+            return;
+        }
+        if report.failures().next().is_some() {
+            let words = format!("{} mailboxes of the target were not deleted, since something failed before", gone.len());
+            self.execution.note(Fault::new(Side::Target, FaultKind::DeleteMailbox, words), report);
+            return;
+        }
+        for deletion in gone {
+            match target.delete_mailbox(&deletion.name).await {
+                Ok(()) => {
+                    self.execution.events.on(&Event::MailboxDeleted(&deletion.name));
+                    report.deleted_mailboxes.push(deletion.name.clone());
+                }
+                Err(fault) => self.execution.note(fault, report),
+            }
+        }
+    }
+}

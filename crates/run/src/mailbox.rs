@@ -1,0 +1,229 @@
+//! Carrying out the plan of one target mailbox: copies first, then flags, and deletions last
+//! and only if everything before went well.
+
+use mailferry_engine::fault::{Fault, FaultKind, Scope};
+use mailferry_engine::message::{FlagSet, Uid};
+use mailferry_engine::name::MailboxName;
+use mailferry_engine::plan::{Action, Decision, MailboxPlan};
+use mailferry_engine::policy::{PermanentFlags, flags_to_send, flags_update};
+use mailferry_store::contract::{Appended, FlagUpdate, Source, Target, Turn};
+
+use crate::copy::{Ended, News, Order, copy_messages};
+use crate::events::{Copied, Event, EventSink};
+use crate::job::Job;
+use crate::report::Done;
+use crate::stop::Stop;
+use crate::survey::MailboxListings;
+
+/// What was done so far; kept whatever happens next.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) done: Done,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) out_of_order: Vec<Uid>,
+}
+
+/// One mailbox to be worked on.
+pub(crate) struct Task<'a> {
+    pub(crate) plan: &'a MailboxPlan,
+    pub(crate) listings: &'a MailboxListings,
+    pub(crate) job: &'a Job,
+    pub(crate) events: &'a dyn EventSink,
+    pub(crate) stop: &'a Stop,
+}
+
+/// How work on a mailbox ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Both connections can go on.
+    Usable,
+    /// The source still has bodies under way, or a connection broke.
+    Spent,
+}
+
+impl Task<'_> {
+    /// Carries the plan out. Whatever was done is in `progress`, also on an error.
+    pub(crate) async fn carry_out<S: Source, T: Target>(
+        &self,
+        source: &mut S,
+        target: &mut T,
+        progress: &mut Progress,
+    ) -> Result<Left, Fault> {
+        for part in 0..self.plan.parts.len() {
+            if self.stop.is_asked() {
+                return Ok(Left::Usable);
+            }
+            if self.copy_part(part, source, target, progress).await? != Ended::Complete {
+                return Ok(Left::Spent);
+            }
+        }
+        self.update_flags(target, progress).await?;
+        self.delete(target, progress).await?;
+        Ok(Left::Usable)
+    }
+
+    async fn copy_part<S: Source, T: Target>(
+        &self,
+        part: usize,
+        source: &mut S,
+        target: &mut T,
+        progress: &mut Progress,
+    ) -> Result<Ended, Fault> {
+        let orders = self.orders(part);
+        if orders.is_empty() {
+            return Ok(Ended::Complete);
+        }
+        let from = &self.plan.parts[part].source;
+        let to = &self.plan.target;
+        let faults_max = self.job.limits.faults_max;
+        copy_messages(source, target, (from, to), &orders, self.stop, |news| {
+            self.take_note(from, news, progress);
+            if progress.faults.len() >= faults_max {
+                self.stop.ask();
+            }
+        })
+        .await
+    }
+
+    fn orders(&self, part: usize) -> Vec<Order> {
+        let listing = &self.listings.sources[part];
+        let wanted = self.plan.parts[part].decisions.iter().enumerate();
+        wanted
+            .filter(|(_, decision)| matches!(decision, Decision::Act(Action::Copy)))
+            .map(|(at, _)| Order {
+                uid: listing.uid[at],
+                size: listing.size[at],
+                flags: self.flags_of_copy(listing.flag_table.set(listing.flags[at])),
+                date: listing.date[at],
+                header: self.job.add_header,
+            })
+            .collect()
+    }
+
+    fn flags_of_copy(&self, flags: &FlagSet) -> FlagSet {
+        flags_to_send(flags, &PermanentFlags::Unknown, self.job.rules.keywords)
+    }
+
+    fn take_note(&self, from: &MailboxName, news: News, progress: &mut Progress) {
+        match news {
+            News::Octets(octets) => self.events.on(&Event::Octets(octets)),
+            News::Missing { uid, fault } => {
+                match fault.kind {
+                    FaultKind::Expunged => progress.done.expunged += 1,
+                    _ => progress.done.failed += 1,
+                }
+                self.note_fault(fault.in_mailbox(from).of_message(uid), progress);
+            }
+            News::Appended(appended) => self.take_note_of_append(from, appended, progress),
+        }
+    }
+
+    fn take_note_of_append(&self, from: &MailboxName, appended: Appended, progress: &mut Progress) {
+        let Appended { uid, octets, result, turn } = appended;
+        match result {
+            Ok(target_uid) => {
+                progress.done.copied += 1;
+                progress.done.copied_octets += octets;
+                progress.done.largest_octets = progress.done.largest_octets.max(octets);
+                if turn == Turn::Retried {
+                    progress.out_of_order.push(uid);
+                }
+                let target = &self.plan.target;
+                self.events.on(&Event::Copied(Copied { source: from, uid, target, target_uid, octets, turn }));
+            }
+            Err(fault) => {
+                progress.done.failed += 1;
+                // The message is named by where it is: on the source.
+                self.note_fault(fault.in_mailbox(from).of_message(uid), progress);
+            }
+        }
+    }
+
+    fn note_fault(&self, fault: Fault, progress: &mut Progress) {
+        self.events.on(&Event::Failed(&fault));
+        progress.faults.push(fault);
+    }
+
+    async fn update_flags<T: Target>(&self, target: &mut T, progress: &mut Progress) -> Result<(), Fault> {
+        let updates = self.flag_updates();
+        if updates.is_empty() {
+            return Ok(());
+        }
+        let refused = match target.update_flags(&self.plan.target, &updates).await {
+            Ok(refused) => refused,
+            Err(fault) if fault.scope <= Scope::Mailbox => {
+                progress.done.flags_failed += updates.len() as u64;
+                self.note_fault(fault, progress);
+                return Ok(());
+            }
+            Err(fault) => return Err(fault),
+        };
+        let mut failed: Vec<Uid> = refused.iter().map(|(uid, _)| *uid).collect();
+        failed.sort_unstable();
+        failed.dedup();
+        for update in &updates {
+            if failed.binary_search(&update.uid).is_err() {
+                progress.done.flags_updated += 1;
+                self.events.on(&Event::FlagsUpdated { mailbox: &self.plan.target, uid: update.uid });
+            }
+        }
+        progress.done.flags_failed += failed.len() as u64;
+        for (_, fault) in refused {
+            self.note_fault(fault, progress);
+        }
+        Ok(())
+    }
+
+    fn flag_updates(&self) -> Vec<FlagUpdate> {
+        let mut updates = Vec::new();
+        let rules = &self.job.rules;
+        for (part, listing) in self.plan.parts.iter().zip(&self.listings.sources) {
+            for (at, decision) in part.decisions.iter().enumerate() {
+                let Decision::Act(Action::UpdateFlags { target }) = decision else { continue };
+                let Some(there) = self.listings.target.position(*target) else { continue };
+                let sent = self.flags_of_copy(listing.flag_table.set(listing.flags[at]));
+                let present = self.listings.target.flag_table.set(self.listings.target.flags[there]);
+                if let Some(change) = flags_update(&sent, present, rules.flags, rules.keywords) {
+                    let (add, remove) = (change.add.into_iter().collect(), change.remove.into_iter().collect());
+                    updates.push(FlagUpdate { uid: *target, add, remove });
+                }
+            }
+        }
+        updates
+    }
+
+    /// Removes what the plan says, unless anything of this mailbox failed before: what could
+    /// not be copied may be what was to be removed.
+    async fn delete<T: Target>(&self, target: &mut T, progress: &mut Progress) -> Result<(), Fault> {
+        let done = &progress.done;
+        let all_well = done.failed == 0 && done.expunged == 0 && progress.faults.is_empty();
+        let asked = self.stop.is_asked();
+        if self.plan.delete.is_empty() || !all_well || asked {
+            return Ok(());
+        }
+        let uids: Vec<Uid> = self.plan.delete.iter().map(|deletion| deletion.uid).collect();
+        let left = match target.delete_messages(&self.plan.target, &uids).await {
+            Ok(left) => left,
+            Err(fault) if fault.scope <= Scope::Mailbox => {
+                progress.done.delete_failed += uids.len() as u64;
+                self.note_fault(fault, progress);
+                return Ok(());
+            }
+            Err(fault) => return Err(fault),
+        };
+        let still_there: Vec<Uid> = left.iter().map(|(uid, _)| *uid).collect();
+        for uid in uids {
+            if still_there.contains(&uid) {
+                progress.done.delete_failed += 1;
+            } else {
+                progress.done.deleted += 1;
+                self.events.on(&Event::Deleted { mailbox: &self.plan.target, uid });
+            }
+        }
+        for (_, fault) in left {
+            self.note_fault(fault, progress);
+        }
+        Ok(())
+    }
+}
+

@@ -1,0 +1,327 @@
+//! Phase one: both accounts are listed, their messages paired, and the plan is made. Nothing
+//! on a server changes.
+
+use std::collections::{BTreeSet, HashSet};
+
+use mailferry_engine::account::{Plan, mailboxes_to_delete};
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::listing::{AccountListing, MailboxInfo, MessageListing};
+use mailferry_engine::mapping::{Mapping, group_by_target, map_mailboxes};
+use mailferry_engine::message::Key;
+use mailferry_engine::name::MailboxName;
+use mailferry_engine::pairing::{Digests, PairInput, Pairing, Pairs, pair};
+use mailferry_engine::plan::{MailboxInput, PartInput, plan_mailbox};
+use mailferry_engine::policy::{Elsewhere, PermanentFlags, Rules};
+use mailferry_engine::select::select_mailboxes;
+use mailferry_engine::summary::AccountFacts;
+use mailferry_store::contract::{DigestOf, Selection, Source, Target};
+
+use crate::accounts::Accounts;
+use crate::events::{Event, EventSink};
+use crate::job::{EmptyMailboxes, Job};
+use crate::stop::Stop;
+
+/// How often pairing may ask for more digests before it is given up: once for each kind of
+/// doubt, with some to spare.
+const PAIRING_ROUNDS_MAX: usize = 4;
+
+/// What phase one found.
+pub struct Survey<A: Accounts> {
+    /// What is to be done.
+    pub plan: Plan,
+    /// What each source mailbox is called on the target.
+    pub mappings: Vec<Mapping>,
+    /// The mailboxes of both sides.
+    pub source: AccountListing,
+    /// The target's.
+    pub target: AccountListing,
+    /// The messages behind each mailbox of the plan, in its order.
+    pub listings: Vec<MailboxListings>,
+    /// The connections used, ready for more.
+    pub connections: (A::Source, A::Target),
+}
+
+/// The messages behind one [`mailferry_engine::plan::MailboxPlan`].
+pub struct MailboxListings {
+    /// Of each source mailbox.
+    pub sources: Vec<MessageListing>,
+    /// Of the target mailbox; empty where it is still to be created.
+    pub target: MessageListing,
+}
+
+struct Surveyor<'a, A: Accounts> {
+    job: &'a Job,
+    rules: Rules,
+    source: A::Source,
+    target: A::Target,
+    source_account: AccountListing,
+    target_account: AccountListing,
+    events: &'a dyn EventSink,
+    stop: &'a Stop,
+}
+
+/// Lists both sides and makes the plan.
+///
+/// # Errors
+/// Faults of scope account or run: one for each side that failed. A mailbox that cannot be
+/// listed is in the plan, with its fault.
+pub async fn survey<A: Accounts>(
+    accounts: &A,
+    job: &Job,
+    events: &dyn EventSink,
+    stop: &Stop,
+) -> Result<Survey<A>, Vec<Fault>> {
+    let (source, target) = both(tokio::join!(accounts.open_source(), accounts.open_target()))?;
+    survey_with((source, target), job, events, stop).await
+}
+
+async fn survey_with<A: Accounts>(
+    (mut source, mut target): (A::Source, A::Target),
+    job: &Job,
+    events: &dyn EventSink,
+    stop: &Stop,
+) -> Result<Survey<A>, Vec<Fault>> {
+    let listed = both(tokio::join!(source.mailboxes(), target.mailboxes()))?;
+    let (source_account, target_account) = listed;
+    events.on(&Event::Accounts { source: &source_account, target: &target_account });
+    let mut rules = job.rules.clone();
+    if let Some(limit) = target.append_limit() {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        rules.sizes.append_limit = Some(rules.sizes.append_limit.map_or(limit, |own| own.min(limit)));
+    }
+    let surveyor = Surveyor::<A> { job, rules, source, target, source_account, target_account, events, stop };
+    surveyor.run().await.map_err(|fault| vec![fault])
+}
+
+fn both<S, T>((source, target): (Result<S, Fault>, Result<T, Fault>)) -> Result<(S, T), Vec<Fault>> {
+    match (source, target) {
+        (Ok(source), Ok(target)) => Ok((source, target)),
+        (source, target) => Err(source.err().into_iter().chain(target.err()).collect()),
+    }
+}
+
+impl<A: Accounts> Surveyor<'_, A> {
+    async fn run(mut self) -> Result<Survey<A>, Fault> {
+        let selection = self.job.mailboxes.selection();
+        let selected = select_mailboxes(&self.source_account, &selection);
+        let naming = self.job.naming.rules(&self.source_account, &self.target_account);
+        let all = map_mailboxes(&self.source_account.mailboxes, &self.source_account, &self.target_account, &naming);
+        let chosen: Vec<MailboxInfo> = selected.chosen.into_iter().cloned().collect();
+        let (left_out, missing) = (selected.left_out, selected.missing);
+        let mappings = map_mailboxes(&chosen, &self.source_account, &self.target_account, &naming);
+        drop((selection, naming));
+        let mut plan = Plan::new(self.facts(&mappings), self.mailboxes_to_delete(&all));
+        plan.left_out = left_out;
+        plan.missing = missing;
+        let elsewhere = self.elsewhere().await?;
+        let mut listings = Vec::new();
+        for (target, members) in group_by_target(&mappings) {
+            if self.stop.is_asked() {
+                return Err(Fault::new(Side::Source, FaultKind::Interrupted, "stopped while listing"));
+            }
+            let group = Group {
+                target,
+                others: others(&all, &mappings, &mappings[members[0]].target),
+                members: members.iter().map(|&at| (&mappings[at], &chosen[at])).collect(),
+            };
+            if self.job.empty_mailboxes == EmptyMailboxes::Skip
+                && group.members.iter().all(|(_, info)| info.messages == Some(0))
+            {
+                continue;
+            }
+            let (mailbox, listed) = self.plan_group(&group, elsewhere.as_ref()).await?;
+            plan.push(mailbox);
+            listings.push(listed);
+        }
+        self.events.on(&Event::Planned(&plan));
+        let connections = (self.source, self.target);
+        Ok(Survey { plan, mappings, source: self.source_account, target: self.target_account, listings, connections })
+    }
+
+    fn facts(&self, mappings: &[Mapping]) -> AccountFacts {
+        let touched: BTreeSet<&MailboxName> = mappings.iter().map(|mapping| &mapping.target).collect();
+        let others = self.target_account.mailboxes.iter().filter(|mailbox| !touched.contains(&mailbox.name));
+        AccountFacts {
+            source_mailboxes: self.source_account.mailboxes.len() as u64,
+            other_target_messages: others.filter_map(|mailbox| mailbox.messages).map(u64::from).sum(),
+            same_account: self.job.same_account,
+        }
+    }
+
+    fn mailboxes_to_delete(&self, all: &[Mapping]) -> Vec<mailferry_engine::account::MailboxDeletion> {
+        let mapped: BTreeSet<MailboxName> = all.iter().map(|mapping| mapping.target.clone()).collect();
+        mailboxes_to_delete(&self.source_account, &self.target_account, &mapped, &self.job.mailbox_delete_rule())
+    }
+
+    /// For restore: the keys of every message on the target, wherever it is.
+    async fn elsewhere(&mut self) -> Result<Option<HashSet<Key>>, Fault> {
+        if self.rules.elsewhere == Elsewhere::Copy {
+            return Ok(None);
+        }
+        let mut keys = HashSet::new();
+        let names: Vec<MailboxName> =
+            self.target_account.mailboxes.iter().filter(|info| info.selectable).map(|info| info.name.clone()).collect();
+        for name in names {
+            let listing = self.target.messages(&name, &Selection::default(), &self.job.keys).await?;
+            keys.extend(listing.key.into_iter().filter(|key| !key.is_none()));
+        }
+        Ok(Some(keys))
+    }
+
+    async fn plan_group(
+        &mut self,
+        group: &Group<'_>,
+        elsewhere: Option<&HashSet<Key>>,
+    ) -> Result<(mailferry_engine::plan::MailboxPlan, MailboxListings), Fault> {
+        let target_info = self.target_account.find(&group.target).filter(|info| info.selectable).cloned();
+        let (sources, mut incomplete, target) = self.list_group(group, target_info.as_ref()).await?;
+        let pairs = match target {
+            Ok(target) => {
+                let listings = MailboxListings { sources, target };
+                let pairs = self.pair_group(group, &listings).await;
+                (listings, pairs)
+            }
+            Err(fault) => (MailboxListings { sources, target: MessageListing::default() }, Err(fault)),
+        };
+        let (mut listings, pairs) = match pairs {
+            (listings, Ok(pairs)) => (listings, pairs),
+            // What was not compared with the target is a problem, never new.
+            (listings, Err(fault)) if fault.scope <= Scope::Mailbox => {
+                incomplete[0] = incomplete[0].take().or(Some(fault));
+                (listings, Pairs::default())
+            }
+            (_, Err(fault)) => return Err(fault),
+        };
+        let parts: Vec<PartInput<'_>> = group
+            .members
+            .iter()
+            .zip(&listings.sources)
+            .zip(&incomplete)
+            .map(|(((_, source), listing), incomplete)| PartInput { source, listing, incomplete: incomplete.as_ref() })
+            .collect();
+        let first = group.members[0].0;
+        let input = MailboxInput {
+            target: &group.target,
+            target_info: target_info.as_ref(),
+            how: first.how,
+            create_as: first.create_as,
+            target_listing: &listings.target,
+            parts: &parts,
+            pairs: &pairs,
+            permanent_flags: &PermanentFlags::Unknown,
+            flag_rewrite: None,
+            elsewhere,
+            other_sources: &group.others,
+        };
+        let plan = plan_mailbox(&input, &self.rules);
+        listings.target.key = Vec::new();
+        for source in &mut listings.sources {
+            source.key = Vec::new();
+        }
+        Ok((plan, listings))
+    }
+
+    /// Lists the mailboxes of a group, both sides at the same time. A mailbox that cannot be
+    /// listed leaves an empty listing and its fault.
+    async fn list_group(
+        &mut self,
+        group: &Group<'_>,
+        target_info: Option<&MailboxInfo>,
+    ) -> Result<(Vec<MessageListing>, Vec<Option<Fault>>, Result<MessageListing, Fault>), Fault> {
+        let (source, target, job) = (&mut self.source, &mut self.target, self.job);
+        let from_source = async {
+            let mut listed = Vec::new();
+            for (mapping, _) in &group.members {
+                listed.push(source.messages(&mapping.source, &job.source_selection, &job.keys).await);
+            }
+            listed
+        };
+        let from_target = async {
+            match target_info {
+                Some(info) => target.messages(&info.name, &job.target_selection, &job.keys).await,
+                None => Ok(MessageListing::default()),
+            }
+        };
+        let (from_source, from_target) = tokio::join!(from_source, from_target);
+        let mut listings = Vec::new();
+        let mut incomplete = Vec::new();
+        for (listed, (mapping, _)) in from_source.into_iter().zip(&group.members) {
+            let (listing, fault) = within_mailbox(listed)?;
+            self.tell_listed(Side::Source, &mapping.source, &listing);
+            listings.push(listing);
+            incomplete.push(fault);
+        }
+        if let Ok(listing) = &from_target {
+            self.tell_listed(Side::Target, &group.target, listing);
+        }
+        Ok((listings, incomplete, from_target))
+    }
+
+    fn tell_listed(&self, side: Side, mailbox: &MailboxName, listing: &MessageListing) {
+        let octets = listing.size.iter().map(|&size| u64::from(size)).sum();
+        self.events.on(&Event::Listed { side, mailbox, messages: listing.len() as u64, octets });
+    }
+
+    async fn pair_group(
+        &mut self,
+        group: &Group<'_>,
+        listings: &MailboxListings,
+    ) -> Result<Pairs, Fault> {
+        let mut digests = vec![Digests::default(); group.members.len()];
+        let mut target_digests = Digests::default();
+        for _ in 0..PAIRING_ROUNDS_MAX {
+            let inputs: Vec<PairInput<'_>> = listings
+                .sources
+                .iter()
+                .zip(&digests)
+                .map(|(listing, digests)| PairInput { listing, digests })
+                .collect();
+            let target = PairInput { listing: &listings.target, digests: &target_digests };
+            match pair(&inputs, target, &self.rules.pair_rule()) {
+                Pairing::Done(pairs) => return Ok(pairs),
+                Pairing::NeedDigests { source, target } => {
+                    for (part, (mapping, _)) in group.members.iter().enumerate() {
+                        let uids: Vec<_> =
+                            source.iter().filter(|(of, _)| *of as usize == part).map(|(_, uid)| *uid).collect();
+                        if !uids.is_empty() {
+                            let found =
+                                self.source.digests(&mapping.source, &uids, DigestOf::CanonicalForm).await?;
+                            digests[part].extend(found);
+                        }
+                    }
+                    if !target.is_empty() {
+                        let found = self.target.digests(&group.target, &target, DigestOf::CanonicalForm).await?;
+                        target_digests.extend(found);
+                    }
+                }
+            }
+        }
+        let words = format!("messages could not be told apart in {PAIRING_ROUNDS_MAX} rounds");
+        Err(Fault { scope: Scope::Mailbox, ..Fault::new(Side::Source, FaultKind::Limit, words) }
+            .in_mailbox(&group.target))
+    }
+}
+
+/// The source mailboxes that feed one target mailbox.
+struct Group<'a> {
+    target: MailboxName,
+    members: Vec<(&'a Mapping, &'a MailboxInfo)>,
+    /// Source mailboxes that take no part and have the same name on the target.
+    others: Vec<MailboxName>,
+}
+
+fn others(all: &[Mapping], chosen: &[Mapping], target: &MailboxName) -> Vec<MailboxName> {
+    let takes_part = |mapping: &&Mapping| chosen.iter().any(|one| one.source == mapping.source);
+    all.iter()
+        .filter(|mapping| mapping.target == *target && !takes_part(mapping))
+        .map(|mapping| mapping.source.clone())
+        .collect()
+}
+
+fn within_mailbox(listed: Result<MessageListing, Fault>) -> Result<(MessageListing, Option<Fault>), Fault> {
+    match listed {
+        Ok(listing) => Ok((listing, None)),
+        Err(fault) if fault.scope <= Scope::Mailbox => Ok((MessageListing::default(), Some(fault))),
+        Err(fault) => Err(fault),
+    }
+}
