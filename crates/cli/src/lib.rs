@@ -1,1 +1,3 @@
 //! Placeholder replaced by the first commit of this room.
+
+pub mod imapsync;
