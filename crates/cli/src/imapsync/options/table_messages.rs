@@ -1,0 +1,192 @@
+//! Which messages take part, how they are recognised, changed, flagged, deleted.
+
+use super::Default::{Off, On, Open};
+use super::Kind::{Flag, Float, Int, List, Switch, Text};
+use super::Support::{AcceptedWithNotice, Refused, Works};
+use super::declare::LATER;
+use super::{Declaration, Group, Priority, Side};
+
+options! { MESSAGE_CHOICE = "Which messages";
+    MAXSIZE "maxsize": Int("OCTETS"), One, A, Works;
+        "leave out messages larger than that";
+    MINSIZE "minsize": Int("OCTETS"), One, B, Works;
+        "leave out messages of that size or smaller";
+    APPENDLIMIT "appendlimit": Int("OCTETS"), Two, B, Works;
+        "largest message host2 takes, whatever it announces";
+    MAXAGE "maxage": Float("DAYS"), Both, A, Works;
+        "only messages sent in the last DAYS days, on both sides";
+    MINAGE "minage": Float("DAYS"), Both, A,
+        Refused("choosing messages by a smallest age is not in this version",
+                "choose by `--maxage`, or leave the option out");
+        "only messages sent more than DAYS days ago";
+    SEARCH "search": Text("KEYS"), Both, A,
+        Refused("choosing messages by SEARCH is not in this version",
+                "choose by `--maxage`, `--maxsize` or `--minsize`");
+        "only messages that an IMAP SEARCH finds";
+    SEARCH1 "search1": Text("KEYS"), One, A,
+        Refused("choosing messages by SEARCH is not in this version",
+                "choose by `--maxage`, `--maxsize` or `--minsize`");
+        "the same for host1 only";
+    SEARCH2 "search2": Text("KEYS"), Two, A,
+        Refused("choosing messages by SEARCH is not in this version",
+                "choose by `--maxage`, `--maxsize` or `--minsize`");
+        "the same for host2 only";
+    SKIPMESS "skipmess": List("CODE"), Run, A,
+        Refused("leaving messages out by Perl code is not in this version",
+                "choose by folder, `--maxage`, `--maxsize` or `--minsize`");
+        "leave out messages that a Perl m// matches";
+    MAXLINELENGTH "maxlinelength": Int("OCTETS"), Run, B,
+        Refused("leaving messages out by line length is not in this version",
+                "leave the option out: a message that host2 refuses is reported by name");
+        "leave out messages with a longer line";
+    MINMAXLINELENGTH "minmaxlinelength": Int("OCTETS"), Run, C,
+        Refused("leaving messages out by line length is not in this version",
+                "leave the option out");
+        "leave out messages whose longest line is that or shorter";
+    ABLETOSEARCH "abletosearch": Switch(On), Both, B,
+        AcceptedWithNotice("messages are listed by FETCH in any case");
+        "trust the servers' SEARCH";
+    ABLETOSEARCH1 "abletosearch1": Switch(On), One, B,
+        AcceptedWithNotice("messages are listed by FETCH in any case");
+        "the same for host1 only";
+    ABLETOSEARCH2 "abletosearch2": Switch(On), Two, B,
+        AcceptedWithNotice("messages are listed by FETCH in any case");
+        "the same for host2 only";
+    CHECKNOABLETOSEARCH "checknoabletosearch": Switch(On), Both, C,
+        AcceptedWithNotice("messages are listed by FETCH in any case");
+        "find out whether SEARCH can be trusted";
+    FETCH_HASH_SET "fetch_hash_set": Text("SET"), Both, C,
+        Refused("choosing messages by sequence set is not in this version",
+                "choose by folder, `--maxage`, `--maxsize` or `--minsize`");
+        "sequence set listed in place of all messages";
+    CHECKMESSAGEEXISTS "checkmessageexists": Switch(Off), One, C,
+        AcceptedWithNotice("a message that went away meanwhile is noticed without asking first");
+        "ask whether a message still exists before copying it";
+}
+
+options! { IDENTITY = "Which messages are the same";
+    USEHEADER "useheader": List("NAME"), Both, A, Works;
+        "header that tells messages apart; Message-Id and Received, no others";
+    ADDHEADER "addheader": Switch(Off), Two, A, Works;
+        "give messages without those headers a Message-Id of their own";
+    SYNCDUPLICATES "syncduplicates": Switch(Off), Both, A, Works;
+        "copy equal messages of a folder as often as host1 has them";
+    SKIPCROSSDUPLICATES "skipcrossduplicates": Switch(Off), Two, A,
+        Refused("leaving out messages that another folder has is not in this version",
+                "leave the option out: each folder is then copied whole");
+        "leave out messages already seen in another folder of host2";
+    SKIPHEADER "skipheader": Text("PATTERN"), Both, B,
+        Refused("recognising messages by other headers is not in this version",
+                "leave the option out: Message-Id, Received and content decide");
+        "header lines that do not tell messages apart";
+    WHOLEHEADERIFNEEDED "wholeheaderifneeded": Switch(On), Both, C,
+        AcceptedWithNotice("content decides where those headers are missing");
+        "read the whole header where those lines are missing";
+    MESSAGEIDNODOMAIN "messageidnodomain": Switch(Off), Both, B,
+        Refused("recognising messages by half a Message-Id is not in this version",
+                "leave the option out: Message-Id, Received and content decide");
+        "compare Message-Ids only up to the @";
+    SKIPSIZE "skipsize": Switch(On), Both, B,
+        AcceptedWithNotice("size, date and content are compared where headers are not enough");
+        "do not tell messages apart by size";
+    USEUID "useuid": Switch(Off), Both, B,
+        Refused("recognising messages by stored UIDs alone is not in this version",
+                "leave the option out: messages are recognised by what they are");
+        "recognise messages by UIDs kept from earlier runs";
+    USECACHE "usecache": Switch(Off), Both, B,
+        AcceptedWithNotice("messages are recognised without a cache");
+        "keep the UIDs of copied messages for the next run";
+    CACHEAFTERCOPY "cacheaftercopy": Switch(Off), Run, C,
+        AcceptedWithNotice("messages are recognised without a cache");
+        "write the cache after each message";
+    FIXCOLONBUG "fixcolonbug": Switch(On), Run, C,
+        AcceptedWithNotice("messages are recognised without a cache");
+        "rename an old cache directory";
+}
+
+options! { TRANSFORMS = "Changing messages";
+    REGEXMESS "regexmess": List("CODE"), Run, A,
+        Refused("rewriting messages by Perl code is not in this version",
+                "leave the option out: messages are copied octet by octet");
+        "rewrite messages by Perl s/// or tr///";
+    NOREGEXMESS "noregexmess": Flag, Run, C, Works;
+        "let presets rewrite no messages";
+    PIPEMESS "pipemess": List("COMMAND"), Run, A,
+        Refused("sending messages through a command is not in this version",
+                "leave the option out: messages are copied octet by octet");
+        "send each message through a command";
+    PIPEMESSCHECK "pipemesscheck": Switch(On), Run, C,
+        AcceptedWithNotice("only `--pipemess` would use it");
+        "try the commands of --pipemess once at start";
+    DISARMREADRECEIPTS "disarmreadreceipts": Switch(Off), Run, B,
+        Refused("renaming the header that asks for read receipts is not in this version",
+                "leave the option out: messages are copied octet by octet");
+        "keep mail programs from answering copied read-receipt requests";
+    TRUNCMESS "truncmess": Int("OCTETS"), Run, B,
+        Refused("cutting messages short is not in this version",
+                "leave large messages out with `--maxsize`");
+        "cut messages to that many octets";
+    MAXLINELENGTHCMD "maxlinelengthcmd": Text("COMMAND"), Run, C,
+        Refused("sending messages through a command is not in this version",
+                "leave the option out: messages are copied octet by octet");
+        "send messages with too long lines through a command";
+}
+
+options! { FLAGS_AND_DATES = "Flags and dates";
+    RESYNCFLAGS "resyncflags": Switch(On), Two, A, Works;
+        "make the flags of present messages the same as on host1";
+    SYNCFLAGSAFTERCOPY "syncflagsaftercopy": Switch(Off), Two, B, LATER;
+        "set the flags once more after each copy";
+    REGEXFLAG "regexflag": List("CODE"), Run, A,
+        Refused("rewriting flags by Perl code is not in this version",
+                "leave the option out, or keep the flags of host2 with `--noresyncflags`");
+        "rewrite flags by Perl s/// or tr///";
+    NOREGEXFLAG "noregexflag": Flag, Run, C, Works;
+        "let --exchange2 rewrite no flags";
+    FILTERFLAGS "filterflags": Switch(On), Two, B, LATER;
+        "leave out flags that host2 does not keep";
+    FILTERBUGGYFLAGS "filterbuggyflags": Switch(Off), Run, B, LATER;
+        "leave out system flags that no server should have";
+    FLAGSCASE "flagscase": Switch(On), Run, C, LATER;
+        "write the standard flags in their usual case";
+    SYNCINTERNALDATES "syncinternaldates": Switch(On), Two, B, Works;
+        "give copies the arrival date they have on host1";
+    IDATEFROMHEADER "idatefromheader": Switch(Off), Two, B,
+        Refused("taking arrival dates from the Date header is not in this version",
+                "leave the option out: copies keep the arrival date of host1");
+        "give copies the date of their Date header as arrival date";
+}
+
+options! { DELETIONS = "Deleting";
+    DELETE1 "delete1" | "delete": Switch(Off), One, A,
+        Refused("deleting on host1 is not in this version",
+                "leave the option out, compare both sides, then delete on host1 yourself");
+        "delete on host1 what is on host2";
+    EXPUNGEAFTEREACH "expungeaftereach": Switch(On), One, A,
+        AcceptedWithNotice("nothing is deleted on host1");
+        "with --delete1, expunge after each message";
+    EXPUNGE1 "expunge1" | "expunge": Switch(Open), One, B,
+        AcceptedWithNotice("nothing is deleted on host1");
+        "expunge the folders of host1";
+    DELETE1EMPTYFOLDERS "delete1emptyfolders": Flag, One, B,
+        AcceptedWithNotice("nothing is deleted on host1");
+        "delete the empty folders of host1";
+    DELETE2 "delete2": Switch(Off), Two, A, Works;
+        "delete on host2 the messages that host1 does not have";
+    DELETE2DUPLICATES "delete2duplicates": Switch(Open), Two, A, Works;
+        "delete all but the first of equal messages in a folder of host2";
+    DELETE2FOLDERS "delete2folders": Switch(Off), Two, A, Works;
+        "delete on host2 the folders that host1 does not have";
+    DELETE2FOLDERSONLY "delete2foldersonly": Text("CODE"), Two, B,
+        Refused("limiting --delete2folders by Perl code is not in this version",
+                "leave both out and delete those folders on host2 yourself");
+        "of those, delete only the folders that a Perl m// matches";
+    DELETE2FOLDERSBUTNOT "delete2foldersbutnot": Text("CODE"), Two, B,
+        Refused("limiting --delete2folders by Perl code is not in this version",
+                "leave both out and delete those folders on host2 yourself");
+        "of those, keep the folders that a Perl m// matches";
+    EXPUNGE2 "expunge2": Switch(Off), Two, B, Works;
+        "expunge whole folders of host2 after deletions";
+    UIDEXPUNGE2 "uidexpunge2": Switch(Open), Two, B, Works;
+        "expunge on host2 exactly what this run deleted";
+}

@@ -1,0 +1,146 @@
+//! The run itself: presets, modes that stop early, reports, limits, process control.
+
+use super::Default::{Off, On, Open};
+use super::Kind::{Flag, Float, Int, List, Switch, Text};
+use super::Support::{AcceptedWithNotice, Refused, WebFormOnly, Works};
+use super::declare::LATER;
+use super::{Declaration, Group, Priority, Side};
+
+options! { PRESETS = "Presets";
+    GMAIL1 "gmail1": Flag, One, A,
+        Refused("the Gmail presets are not in this version",
+                "say what you need: `--host1 imap.gmail.com --ssl1 --automap`");
+        "settings for Gmail as host1";
+    GMAIL2 "gmail2": Flag, Two, A,
+        Refused("the Gmail presets are not in this version",
+                "say what you need: `--host2 imap.gmail.com --ssl2 --automap`");
+        "settings for Gmail as host2";
+    OFFICE1 "office1": Flag, One, A, Works;
+        "host1 is Office 365: its address, TLS, and no folder Files";
+    OFFICE2 "office2": Flag, Two, A,
+        Refused("this preset rewrites messages, which is not in this version",
+                "say what you need: `--host2 outlook.office365.com --ssl2 --maxsize 45_000_000`");
+        "settings for Office 365 as host2";
+    EXCHANGE1 "exchange1": Flag, One, B, Works;
+        "host1 is Exchange; sets nothing";
+    EXCHANGE2 "exchange2": Flag, Two, B,
+        Refused("this preset rewrites messages, which is not in this version",
+                "say what you need: `--maxsize 10_000_000`");
+        "settings for Exchange as host2";
+    DOMINO1 "domino1": Flag, One, B,
+        Refused("this preset compares half Message-Ids, which is not in this version",
+                "say what you need: `--sep1 \\ --prefix1 \"\"`");
+        "settings for Domino as host1";
+    DOMINO2 "domino2": Flag, Two, B,
+        Refused("this preset rewrites folder names, which is not in this version",
+                "say what you need: `--sep2 \\ --prefix2 \"\"`");
+        "settings for Domino as host2";
+}
+
+options! { STOP_EARLY = "Doing less";
+    DRY "dry": Switch(Off), Run, A, Works;
+        "show what would be done and change nothing";
+    DRY1 "dry1": Switch(Open), One, B,
+        Refused("a dry run of host1 alone is not in this version", "use `--dry`");
+        "with --dry, do not fetch messages either";
+    JUSTLOGIN "justlogin": Switch(Off), Run, A, Works;
+        "log in on both sides, then stop";
+    JUSTCONNECT "justconnect": Switch(Off), Run, A,
+        Refused("connecting without a login is not in this version", "use `--justlogin`");
+        "connect to both sides, then stop";
+    JUSTFOLDERS "justfolders": Switch(Off), Run, A, Works;
+        "create and subscribe folders, copy no message";
+    JUSTFOLDERSIZES "justfoldersizes": Switch(Off), Both, B, Works;
+        "show the sizes of the folders, then stop";
+    JUSTFOLDERLISTS "justfolderlists": Switch(Off), Run, B,
+        Refused("listing folders alone is not in this version", "use `--justfoldersizes`");
+        "show the folders of both sides, then stop";
+    JUSTAUTOMAP "justautomap": Switch(Off), Run, C, Works;
+        "show which folders --automap pairs, then stop";
+    JUSTBANNER "justbanner": Switch(Off), Run, C, Works;
+        "show the first lines of the report, then stop";
+    EXITWHENOVER "exitwhenover": Int("OCTETS"), Run, B,
+        Refused("stopping after a number of octets is not in this version",
+                "copy folder by folder with `--folder`");
+        "stop when that much was copied";
+    HELP "help": Flag, Run, A, Works;
+        "show this help, then stop";
+    VERSION "version": Flag, Run, A, Works;
+        "show the version number, then stop";
+}
+
+options! { REPORTS = "Reports";
+    LOG "log": Switch(On), Run, A, Works;
+        "write what is printed to a log file too";
+    LOGFILE "logfile": Text("FILE"), Run, A, Works;
+        "name of the log file; DATE_USER1_USER2.txt";
+    LOGDIR "logdir": Text("DIRECTORY"), Run, A, Works;
+        "where log files go; LOG_imapsync";
+    FOLDERSIZES "foldersizes": Switch(Open), Both, A, Works;
+        "show the sizes of the folders before the sync";
+    FOLDERSIZESATEND "foldersizesatend": Switch(Open), Both, A, Works;
+        "show the sizes of the folders after the sync";
+    ERRORSDUMP "errorsdump": Switch(On), Run, B, Works;
+        "list the errors once more at the end";
+    MODULESVERSION "modulesversion" | "modules_version": Switch(On), Run, C, Works;
+        "list Perl modules; there are none here";
+    RELEASECHECK "releasecheck": Switch(Off), Run, C, Works;
+        "look for a newer release; this program never calls home";
+    EMAILREPORT1 "emailreport1": Switch(Off), One, C, LATER;
+        "leave a report in the INBOX of host1";
+    EMAILREPORT2 "emailreport2": Switch(Off), Two, C, LATER;
+        "leave a report in the INBOX of host2";
+    EMAILREPORTFROM "emailreportfrom": Text("ADDRESS"), Run, C, LATER;
+        "sender of those reports";
+}
+
+options! { LIMITS = "Limits";
+    ERRORSMAX "errorsmax": Int("COUNT"), Run, A, Works;
+        "stop after that many errors; 50";
+    MAXMESSAGESPERSECOND "maxmessagespersecond": Float("RATE"), Run, A, LATER;
+        "copy no faster than that many messages a second";
+    MAXBYTESPERSECOND "maxbytespersecond": Int("RATE"), Run, A, LATER;
+        "copy no faster than that many octets a second";
+    MAXBYTESAFTER "maxbytesafter": Int("OCTETS"), Run, B, LATER;
+        "octets copied before that limit holds";
+    MAXSLEEP "maxsleep": Float("SECONDS"), Run, B, LATER;
+        "longest pause that those limits make";
+    EXITONLOAD "exitonload": Switch(Open), Run, C,
+        AcceptedWithNotice("there is no web form to protect");
+        "do not start on a busy machine";
+}
+
+options! { PROCESS = "Files and processes";
+    TMPDIR "tmpdir": Text("DIRECTORY"), Run, A, Works;
+        "where temporary files and the pidfile go";
+    PIDFILE "pidfile": Text("FILE"), Run, B, Works;
+        "file that holds the process number; TMPDIR/imapsync.pid";
+    PIDFILELOCKING "pidfilelocking": Switch(Off), Run, B, Works;
+        "do not start while the pidfile exists";
+    ABORT "abort": Flag, Run, B,
+        Refused("stopping another run is not in this version",
+                "send SIGTERM to the number in the pidfile");
+        "stop the run that the pidfile names";
+    ABORTBYFILE "abortbyfile": Flag, Run, C,
+        Refused("stopping another run is not in this version",
+                "send SIGTERM to the number in the pidfile");
+        "stop that run by a file it watches";
+    TAIL "tail": Switch(Off), Run, C,
+        AcceptedWithNotice("use `tail -f` on the log file that the pidfile names");
+        "follow the log of a run that is under way";
+    SIGEXIT "sigexit": List("SIGNAL"), Run, C, LATER;
+        "signals that end the run";
+    SIGRECONNECT "sigreconnect": List("SIGNAL"), Run, C, LATER;
+        "signals that connect anew";
+    SIGIGNORE "sigignore": List("SIGNAL"), Run, C, LATER;
+        "signals without effect";
+    DOCKERCONTEXT "dockercontext": Switch(Open), Run, B, LATER;
+        "behave as inside a container";
+    VAR "var": List("NAME=VALUE"), Run, C,
+        AcceptedWithNotice("only imapsync's web form shows it");
+        "a value shown by the web form";
+    TMPHASH "tmphash": Text("WORD"), Run, C, WebFormOnly;
+        "directory name made by the web form";
+    LOGLOGFILE "loglogfile": Switch(On), Run, C, WebFormOnly;
+        "list of log files kept by the web form";
+}

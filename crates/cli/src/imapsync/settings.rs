@@ -1,0 +1,262 @@
+//! What a command line asks for, as one plain value with nothing left to interpret.
+
+mod build;
+mod secret;
+mod side;
+
+use std::path::PathBuf;
+
+use mailferry_engine::name::MailboxName;
+
+use super::getopt::Parsed;
+use super::options;
+use super::support::Refusals;
+
+pub use secret::{Password, PasswordSource};
+pub use side::{CertificateCheck, Mechanism, SideOptions, Timeout};
+
+/// What the program is called for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// `--help`, or no word at all: the help on stdout, exit status 0.
+    Help,
+    /// `--version`: the bare number on stdout, exit status 0.
+    Version,
+    /// Everything else.
+    Run(Box<ImapsyncOptions>),
+}
+
+/// How far a run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Print the first lines; hosts and users may be missing.
+    JustBanner,
+    /// Connect, do not log in. Not reachable as long as its declaration refuses it; then also
+    /// what a missing host or user leads to.
+    JustConnect,
+    /// Log in on both sides.
+    JustLogin,
+    /// Show the pairs that special use makes.
+    JustAutomap,
+    /// Show the sizes of the folders.
+    JustFolderSizes,
+    /// Create and subscribe folders.
+    JustFolders,
+    /// The whole of it.
+    Sync,
+}
+
+/// A run of the front, as asked for. Defaults are imapsync's where they are not its hazards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImapsyncOptions {
+    /// How far the run goes.
+    pub mode: Mode,
+    /// Whether nothing may be changed anywhere.
+    pub dry: bool,
+    /// host1, the source.
+    pub side1: SideOptions,
+    /// host2, the target.
+    pub side2: SideOptions,
+    /// Which addresses of a server may be used.
+    pub addresses: Addresses,
+    /// Whether the ID command is sent.
+    pub send_id: bool,
+    /// Which folders take part.
+    pub folders: FolderChoice,
+    /// What they are called on host2.
+    pub names: FolderNames,
+    /// What is subscribed on host2.
+    pub subscribe: Subscribe,
+    /// Which messages take part, and how they are copied.
+    pub messages: MessageOptions,
+    /// What is deleted on host2.
+    pub deletions: Deletions,
+    /// What is shown and written down.
+    pub reports: Reports,
+    /// Files and limits of the process.
+    pub process: Process,
+    /// What the user should know: options that have no effect, each with its reason.
+    pub notices: Vec<String>,
+}
+
+/// Which addresses of a server may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// Whatever its name resolves to.
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+/// Which folders take part. If `named`, `with_all_below` and `include` are empty and
+/// `subscribed` is off, all of them do; `exclude` comes after everything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderChoice {
+    /// Names as on the wire of host1.
+    pub named: Vec<MailboxName>,
+    /// Names of folders taken with all that is below them.
+    pub with_all_below: Vec<MailboxName>,
+    /// The folders subscribed on host1.
+    pub subscribed: bool,
+    /// Patterns, unanchored and case-sensitive, in Perl's notation, not yet compiled.
+    pub include: Vec<String>,
+    /// The same, of folders that stay out.
+    pub exclude: Vec<String>,
+    /// Folders taken first, in this order, if they take part.
+    pub first: Vec<MailboxName>,
+    /// Folders taken last, in this order, if they take part.
+    pub last: Vec<MailboxName>,
+    /// Whether folders without messages stay out.
+    pub skip_empty: bool,
+    /// Whether folders that cannot be opened are left out beforehand.
+    pub check_selectable: bool,
+    /// Whether named folders that do not exist are left out with a notice.
+    pub check_existence: bool,
+}
+
+/// What folders are called on host2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderNames {
+    /// Pair by special use; off where a subfolder is given.
+    pub automap: bool,
+    /// Exact name on host1, exact name on host2; before every other rule.
+    pub explicit: Vec<(MailboxName, MailboxName)>,
+    /// Only what is below this folder of host1, without this part of the name.
+    pub subfolder1: Option<String>,
+    /// Everything below this folder of host2.
+    pub subfolder2: Option<String>,
+    /// `/` inside a name becomes `_` where host1 separates by `/` and host2 does not.
+    pub fix_slash: bool,
+}
+
+/// What is subscribed on host2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subscribe {
+    /// Nothing.
+    Nothing,
+    /// What is subscribed on host1.
+    AsOnHost1,
+    /// Every folder that takes part.
+    Everything,
+}
+
+/// Which messages take part, and how they are copied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageOptions {
+    /// Messages of more octets stay out.
+    pub octets_max: Option<u64>,
+    /// Messages of this many octets or fewer stay out.
+    pub octets_min: Option<u64>,
+    /// What host2 takes at most, in place of what it announces; lowers `octets_max`.
+    pub append_limit: Option<u64>,
+    /// Messages sent (Date header, whole days, local time) longer ago stay out, on both sides.
+    pub age_days_max: Option<f64>,
+    /// Whether equal messages of a folder are all copied, n-th to n-th.
+    pub sync_duplicates: bool,
+    /// Whether messages without Message-Id and Received get a Message-Id.
+    pub add_header: bool,
+    /// Whether flags of present messages are made equal to those of host1.
+    pub resync_flags: bool,
+    /// Whether copies keep their INTERNALDATE.
+    pub sync_internal_dates: bool,
+}
+
+/// What is deleted on host2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deletions {
+    /// Messages that host1 does not have.
+    pub messages: bool,
+    /// All but the first of equal messages.
+    pub duplicates: bool,
+    /// Folders that host1 does not have.
+    pub folders: bool,
+    /// How deleted messages go away.
+    pub expunge: Expunge,
+}
+
+/// How messages marked as deleted on host2 go away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expunge {
+    /// They stay, marked.
+    Never,
+    /// UID EXPUNGE of exactly those (RFC 4315 §2.1).
+    OnlyThose,
+    /// EXPUNGE of the folder, with whatever else is marked there.
+    WholeFolder,
+}
+
+/// What is shown and written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reports {
+    /// Sizes before the sync.
+    pub sizes_before: bool,
+    /// Sizes after the sync.
+    pub sizes_after: bool,
+    /// The list of errors at the end.
+    pub errors_listed: bool,
+    /// More words about decisions.
+    pub debug: bool,
+    /// The dialogue with host1, secrets masked.
+    pub trace1: bool,
+    /// The dialogue with host2, secrets masked.
+    pub trace2: bool,
+    /// Whether passwords may be shown in the echoed command line. Traces mask them always.
+    pub show_passwords: bool,
+    /// Where the log file goes; nothing for no log.
+    pub log: Option<LogFile>,
+}
+
+/// Where the log file goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFile {
+    /// The directory, created if needed; empty for the current one.
+    pub directory: PathBuf,
+    /// The name below it; nothing for one made of date and users.
+    pub name: Option<PathBuf>,
+}
+
+/// Files and limits of the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Directory for temporary files; nothing for the system's.
+    pub temporary: Option<PathBuf>,
+    /// Where the process number is written.
+    pub pidfile: PidFile,
+    /// Whether an existing pidfile of a living process keeps this run from starting.
+    pub pidfile_locks: bool,
+    /// Errors after which the run stops; at least 1.
+    pub errors_max: u32,
+}
+
+/// Where the process number is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PidFile {
+    /// `imapsync.pid` in the temporary directory. All runs share it.
+    Shared,
+    /// The file the user named.
+    At(PathBuf),
+    /// Nowhere.
+    Nowhere,
+}
+
+impl Request {
+    /// Interprets a command line.
+    ///
+    /// # Errors
+    /// What this version does not do although mail would suffer without it, values that are
+    /// none, and a missing host or user.
+    pub fn read(parsed: &Parsed) -> Result<Self, Refusals> {
+        if parsed.is_empty() || parsed.has(&options::HELP) {
+            Ok(Self::Help)
+        } else if parsed.has(&options::VERSION) {
+            Ok(Self::Version)
+        } else {
+            build::options_of(parsed).map(|options| Self::Run(Box::new(options)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

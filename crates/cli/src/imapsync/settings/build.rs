@@ -1,0 +1,326 @@
+//! From parsed options to settings.
+
+use std::path::PathBuf;
+
+use mailferry_engine::name::MailboxName;
+
+use super::side::{Findings, SIDE1, SIDE2, SideOptions};
+use super::{
+    Addresses, Deletions, Expunge, FolderChoice, FolderNames, ImapsyncOptions, LogFile,
+    MessageOptions, Mode, PidFile, Process, Reports, Subscribe,
+};
+use crate::imapsync::getopt::{Parsed, octets, shown};
+use crate::imapsync::options::{self as o, Declaration, Support};
+use crate::imapsync::support::{Refusal, Refusals, review};
+
+/// What `--errorsmax` is without being given, or with 0.
+const ERRORS_MAX: u32 = 50;
+
+pub(super) fn options_of(parsed: &Parsed) -> Result<ImapsyncOptions, Refusals> {
+    let (notices, refusals) = review(parsed);
+    let mut findings = Findings { notices, refusals };
+    refuse_contradictions(parsed, &mut findings);
+    refuse_other_headers(parsed, &mut findings);
+    let mut side1 = SIDE1.read(parsed, &mut findings);
+    let side2 = SIDE2.read(parsed, &mut findings);
+    let mut folders = folder_choice(parsed, &mut findings);
+    if on(parsed, &o::OFFICE1) {
+        prepare_for_office(parsed, &mut side1, &mut folders);
+    }
+    let mode = mode(parsed, [&side1, &side2], &mut findings);
+    let options = ImapsyncOptions {
+        mode,
+        dry: on(parsed, &o::DRY),
+        side1,
+        side2,
+        addresses: addresses(parsed),
+        send_id: unless_denied(parsed, &o::ID),
+        folders,
+        names: folder_names(parsed, &mut findings),
+        subscribe: subscribe(parsed),
+        messages: message_options(parsed, &mut findings),
+        deletions: deletions(parsed),
+        reports: reports(parsed),
+        process: process(parsed),
+        notices: Vec::new(),
+    };
+    if findings.refusals.is_empty() {
+        Ok(ImapsyncOptions { notices: findings.notices, ..options })
+    } else {
+        Err(Refusals(findings.refusals))
+    }
+}
+
+fn on(parsed: &Parsed, option: &Declaration) -> bool {
+    parsed.switch(option).unwrap_or(false)
+}
+
+fn unless_denied(parsed: &Parsed, option: &Declaration) -> bool {
+    parsed.switch(option).unwrap_or(true)
+}
+
+fn refuse_contradictions(parsed: &Parsed, findings: &mut Findings) {
+    if on(parsed, &o::DELETE1) && on(parsed, &o::DELETE2) {
+        findings.refusals.push(Refusal::new(
+            "--delete1 --delete2",
+            "together they could delete a message on both sides",
+            "give one of them",
+        ));
+    }
+}
+
+/// Only the default pair of headers is supported; naming it changes nothing.
+fn refuse_other_headers(parsed: &Parsed, findings: &mut Findings) {
+    let given = parsed.list(&o::USEHEADER);
+    let names: Vec<_> = given.iter().map(|name| shown(name).trim().to_ascii_lowercase()).collect();
+    let is_default = ["message-id", "received"].iter().all(|name| names.iter().any(|n| n == name))
+        && names.iter().all(|name| name == "message-id" || name == "received");
+    if !given.is_empty() && !is_default {
+        findings.refusals.push(Refusal::new(
+            format!("--useheader {}", shown(given.first().map_or("".as_ref(), |name| name))),
+            "recognising messages by other headers is not in this version",
+            "leave the option out: Message-Id, Received and content decide",
+        ));
+    }
+}
+
+/// What imapsync sets for Office 365 as host1; the user's own values win.
+fn prepare_for_office(parsed: &Parsed, side1: &mut SideOptions, folders: &mut FolderChoice) {
+    if side1.host.is_empty() {
+        side1.host = "outlook.office365.com".to_owned();
+    }
+    if side1.ssl.is_none() && side1.tls.is_none() {
+        side1.ssl = Some(true);
+        side1.probe_993 = false;
+    }
+    if !on(parsed, &o::NOEXCLUDE) {
+        folders.exclude.push("^Files$".to_owned());
+    }
+}
+
+/// The mode that does least wins. Without a host or a user only connecting is possible, which
+/// imapsync does silently with exit status 0; as long as that is refused, it is an error.
+fn mode(parsed: &Parsed, sides: [&SideOptions; 2], findings: &mut Findings) -> Mode {
+    let asked = [
+        (&o::JUSTBANNER, Mode::JustBanner),
+        (&o::JUSTCONNECT, Mode::JustConnect),
+        (&o::JUSTLOGIN, Mode::JustLogin),
+        (&o::JUSTFOLDERSIZES, Mode::JustFolderSizes),
+        (&o::JUSTAUTOMAP, Mode::JustAutomap),
+        (&o::JUSTFOLDERS, Mode::JustFolders),
+    ];
+    let mode =
+        asked.iter().find(|(option, _)| on(parsed, option)).map_or(Mode::Sync, |(_, mode)| *mode);
+    if matches!(mode, Mode::JustBanner | Mode::JustConnect) {
+        return mode;
+    }
+    let missing: Vec<_> = [SIDE1, SIDE2]
+        .iter()
+        .zip(sides)
+        .flat_map(|(names, side)| {
+            let [host, user] = names.names_of_account();
+            [(host, side.host.is_empty()), (user, side.user.is_empty())]
+        })
+        .filter_map(|(name, missing)| missing.then_some(format!("--{name}")))
+        .collect();
+    if missing.is_empty() {
+        return mode;
+    }
+    if o::JUSTCONNECT.support == Support::Works {
+        return Mode::JustConnect;
+    }
+    findings.refusals.push(Refusal::new(
+        missing.join(" "),
+        "missing or empty, so there is nothing to log in with",
+        "give `--host1`, `--user1`, `--host2` and `--user2`",
+    ));
+    mode
+}
+
+fn addresses(parsed: &Parsed) -> Addresses {
+    match (on(parsed, &o::INET4), on(parsed, &o::INET6)) {
+        (true, false) => Addresses::V4,
+        (false, true) => Addresses::V6,
+        _ => Addresses::Any,
+    }
+}
+
+fn mailboxes(parsed: &Parsed, option: &Declaration) -> Vec<MailboxName> {
+    parsed.list(option).iter().map(|word| MailboxName::new(octets(word).into_owned())).collect()
+}
+
+fn patterns(parsed: &Parsed, option: &Declaration, findings: &mut Findings) -> Vec<String> {
+    let mut patterns = Vec::new();
+    for word in parsed.list(option) {
+        match word.to_str() {
+            Some(pattern) => patterns.push(pattern.to_owned()),
+            None => findings.refusals.push(Refusal::new(
+                format!("--{} {}", option.name, shown(word)),
+                "the pattern is not UTF-8",
+                "folder names are compared in their modified UTF-7 form, which is ASCII",
+            )),
+        }
+    }
+    patterns
+}
+
+fn folder_choice(parsed: &Parsed, findings: &mut Findings) -> FolderChoice {
+    FolderChoice {
+        named: mailboxes(parsed, &o::FOLDER),
+        with_all_below: mailboxes(parsed, &o::FOLDERREC),
+        subscribed: on(parsed, &o::SUBSCRIBED),
+        include: patterns(parsed, &o::INCLUDE, findings),
+        exclude: patterns(parsed, &o::EXCLUDE, findings),
+        first: mailboxes(parsed, &o::FOLDERFIRST),
+        last: mailboxes(parsed, &o::FOLDERLAST),
+        skip_empty: on(parsed, &o::SKIPEMPTYFOLDERS),
+        check_selectable: unless_denied(parsed, &o::CHECKSELECTABLE),
+        check_existence: unless_denied(parsed, &o::CHECKFOLDERSEXIST),
+    }
+}
+
+fn folder_names(parsed: &Parsed, findings: &mut Findings) -> FolderNames {
+    let subfolder1 = subfolder(parsed, &o::SUBFOLDER1, findings);
+    let subfolder2 = subfolder(parsed, &o::SUBFOLDER2, findings);
+    let asked = on(parsed, &o::AUTOMAP) || on(parsed, &o::JUSTAUTOMAP);
+    let automap = asked && subfolder1.is_none() && subfolder2.is_none();
+    if asked && !automap {
+        findings
+            .notices
+            .push("--automap has no effect: it is off with --subfolder1 and --subfolder2".into());
+    }
+    let mut explicit = Vec::new();
+    for word in parsed.list(&o::F1F2) {
+        let word_octets = octets(word);
+        match word_octets.iter().position(|octet| *octet == b'=') {
+            Some(place) if place + 1 < word_octets.len() => {
+                let (from, to) = word_octets.split_at(place);
+                explicit.push((MailboxName::new(from), MailboxName::new(&to[1..])));
+            }
+            _ => findings.refusals.push(Refusal::new(
+                format!("--f1f2 {}", shown(word)),
+                "a folder of host2 is missing behind `=`",
+                "write `--f1f2 NAME1=NAME2`",
+            )),
+        }
+    }
+    let fix_slash = unless_denied(parsed, &o::FIXSLASH2);
+    FolderNames { automap, explicit, subfolder1, subfolder2, fix_slash }
+}
+
+/// A subfolder is cut down to letters, digits, blanks and `-_./`, as imapsync does; if that
+/// changes it, the user is told. Nothing left is as if it had not been given.
+fn subfolder(parsed: &Parsed, option: &Declaration, findings: &mut Findings) -> Option<String> {
+    let typed = shown(parsed.text(option)?);
+    let kept: String =
+        typed.chars().filter(|c| c.is_ascii_alphanumeric() || "-_./ ".contains(*c)).collect();
+    let kept = kept.trim().to_owned();
+    if kept != typed {
+        findings.notices.push(format!("--{} `{typed}` is taken as `{kept}`", option.name));
+    }
+    (!kept.is_empty()).then_some(kept)
+}
+
+fn subscribe(parsed: &Parsed) -> Subscribe {
+    if on(parsed, &o::SUBSCRIBEALL) {
+        Subscribe::Everything
+    } else if unless_denied(parsed, &o::SUBSCRIBE) {
+        Subscribe::AsOnHost1
+    } else {
+        Subscribe::Nothing
+    }
+}
+
+fn message_options(parsed: &Parsed, findings: &mut Findings) -> MessageOptions {
+    MessageOptions {
+        octets_max: size(parsed, &o::MAXSIZE, findings),
+        octets_min: size(parsed, &o::MINSIZE, findings),
+        append_limit: size(parsed, &o::APPENDLIMIT, findings),
+        age_days_max: age(parsed, findings),
+        sync_duplicates: on(parsed, &o::SYNCDUPLICATES),
+        add_header: on(parsed, &o::ADDHEADER),
+        resync_flags: unless_denied(parsed, &o::RESYNCFLAGS),
+        sync_internal_dates: unless_denied(parsed, &o::SYNCINTERNALDATES),
+    }
+}
+
+fn size(parsed: &Parsed, option: &Declaration, findings: &mut Findings) -> Option<u64> {
+    let number = parsed.int(option)?;
+    if number < 0 {
+        refuse_negative(&format!("--{} {number}", option.name), findings);
+    }
+    u64::try_from(number).ok()
+}
+
+fn age(parsed: &Parsed, findings: &mut Findings) -> Option<f64> {
+    let days = parsed.float(&o::MAXAGE)?;
+    if days < 0.0 {
+        refuse_negative(&format!("--maxage {days}"), findings);
+    }
+    Some(days)
+}
+
+fn refuse_negative(asked: &str, findings: &mut Findings) {
+    findings.refusals.push(Refusal::new(
+        asked,
+        "it would leave out every message",
+        "give 0 or more, or leave the option out",
+    ));
+}
+
+fn deletions(parsed: &Parsed) -> Deletions {
+    let messages = on(parsed, &o::DELETE2);
+    let duplicates =
+        parsed.switch(&o::DELETE2DUPLICATES).unwrap_or(messages && !on(parsed, &o::SYNCDUPLICATES));
+    let expunge = if on(parsed, &o::EXPUNGE2) {
+        Expunge::WholeFolder
+    } else if parsed.switch(&o::UIDEXPUNGE2).unwrap_or(messages || duplicates) {
+        Expunge::OnlyThose
+    } else {
+        Expunge::Never
+    };
+    Deletions { messages, duplicates, folders: on(parsed, &o::DELETE2FOLDERS), expunge }
+}
+
+fn reports(parsed: &Parsed) -> Reports {
+    let just_folders = on(parsed, &o::JUSTFOLDERS);
+    let sizes = parsed.switch(&o::FOLDERSIZES);
+    let sizes_before = sizes.unwrap_or(!just_folders);
+    let both = on(parsed, &o::DEBUGIMAP);
+    let (trace1, trace2) = (both || on(parsed, &o::DEBUGIMAP1), both || on(parsed, &o::DEBUGIMAP2));
+    let log = unless_denied(parsed, &o::LOG).then(|| LogFile {
+        directory: parsed.text(&o::LOGDIR).map_or_else(|| "LOG_imapsync".into(), PathBuf::from),
+        name: parsed.text(&o::LOGFILE).filter(|name| !name.is_empty()).map(PathBuf::from),
+    });
+    Reports {
+        sizes_before,
+        sizes_after: parsed
+            .switch(&o::FOLDERSIZESATEND)
+            .unwrap_or(sizes_before || (just_folders && sizes.is_none())),
+        errors_listed: unless_denied(parsed, &o::ERRORSDUMP),
+        debug: on(parsed, &o::DEBUG) || trace1 || trace2,
+        trace1,
+        trace2,
+        show_passwords: on(parsed, &o::SHOWPASSWORDS),
+        log,
+    }
+}
+
+fn process(parsed: &Parsed) -> Process {
+    let pidfile = match parsed.text(&o::PIDFILE) {
+        None => PidFile::Shared,
+        Some(name) if name.is_empty() => PidFile::Nowhere,
+        Some(name) => PidFile::At(name.into()),
+    };
+    let errors_max = parsed.int(&o::ERRORSMAX).unwrap_or(0).max(0);
+    Process {
+        temporary: parsed.text(&o::TMPDIR).filter(|name| !name.is_empty()).map(PathBuf::from),
+        pidfile,
+        pidfile_locks: on(parsed, &o::PIDFILELOCKING),
+        errors_max: match u32::try_from(errors_max) {
+            Ok(0) => ERRORS_MAX,
+            Ok(count) => count,
+            Err(_) => u32::MAX,
+        },
+    }
+}

@@ -1,0 +1,317 @@
+//! What the options say about one of the two accounts.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::secret::{Password, PasswordSource};
+use crate::imapsync::getopt::{Parsed, octets, shown};
+use crate::imapsync::options::{self as o, Declaration};
+use crate::imapsync::support::Refusal;
+
+/// One account and how to reach it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SideOptions {
+    /// Name or address, blanks and slashes taken out; empty only with `Mode::JustBanner` and
+    /// `Mode::JustConnect`.
+    pub host: String,
+    /// The port, if given.
+    pub port: Option<u16>,
+    /// The login name; empty only with `Mode::JustBanner` and `Mode::JustConnect`.
+    pub user: Vec<u8>,
+    /// `--password`, if given and not overruled by a file or the environment.
+    pub password: Option<Password>,
+    /// `--passfile`, if given: wins over everything.
+    pub passfile: Option<PathBuf>,
+    /// TLS from the first octet: asked for, denied, or open.
+    pub ssl: Option<bool>,
+    /// STARTTLS: insisted on, denied, or open (then used if offered).
+    pub tls: Option<bool>,
+    /// Whether port 993 is to be tried: neither port, `ssl` nor `tls` was given.
+    pub probe_993: bool,
+    /// Which certificates are good.
+    pub certificate: CertificateCheck,
+    /// How long a silent server is waited for.
+    pub timeout: Timeout,
+    /// TCP keepalive.
+    pub keepalive: bool,
+    /// Prefix in place of the one the server tells; may be empty.
+    pub prefix: Option<Vec<u8>>,
+    /// Hierarchy delimiter in place of the one the server tells.
+    pub separator: Option<u8>,
+    /// How to log in.
+    pub mechanism: Mechanism,
+    /// Administrator who logs in for `user`.
+    pub authuser: Option<Vec<u8>>,
+}
+
+/// How to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// The LOGIN command (RFC 9051 §6.2.3).
+    Login,
+    /// SASL PLAIN (RFC 4616 §2), the only one that knows an `authuser`.
+    Plain,
+}
+
+/// Which certificates are good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateCheck {
+    /// As the program does by itself.
+    Usual,
+    /// Checked, a loopback address too (`--sslargs1 SSL_verify_mode=1`).
+    Strict,
+    /// Any certificate will do (`--sslargs1 SSL_verify_mode=0`).
+    Off,
+}
+
+/// How long a silent server is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// That long.
+    After(Duration),
+    /// For ever (`--timeout 0`).
+    Never,
+}
+
+impl SideOptions {
+    /// Where the password comes from: the file, else the environment (`IMAPSYNC_PASSWORD1` or
+    /// `…2`, read by the caller), else the option, else the user.
+    #[must_use]
+    pub fn password_source(&self, environment: Option<Password>) -> PasswordSource {
+        if let Some(file) = &self.passfile {
+            return PasswordSource::File(file.clone());
+        }
+        match environment.or_else(|| self.password.clone()) {
+            Some(password) => PasswordSource::Known(password),
+            None => PasswordSource::Prompt,
+        }
+    }
+}
+
+/// The options of one side, by what they say.
+pub(super) struct SideNames {
+    host: Declaration,
+    port: Declaration,
+    user: Declaration,
+    password: Declaration,
+    passfile: Declaration,
+    ssl: Declaration,
+    tls: Declaration,
+    sslargs: Declaration,
+    timeout: Declaration,
+    keepalive: Declaration,
+    prefix: Declaration,
+    sep: Declaration,
+    authmech: Declaration,
+    authuser: Declaration,
+}
+
+pub(super) const SIDE1: SideNames = SideNames {
+    host: o::HOST1,
+    port: o::PORT1,
+    user: o::USER1,
+    password: o::PASSWORD1,
+    passfile: o::PASSFILE1,
+    ssl: o::SSL1,
+    tls: o::TLS1,
+    sslargs: o::SSLARGS1,
+    timeout: o::TIMEOUT1,
+    keepalive: o::KEEPALIVE1,
+    prefix: o::PREFIX1,
+    sep: o::SEP1,
+    authmech: o::AUTHMECH1,
+    authuser: o::AUTHUSER1,
+};
+
+pub(super) const SIDE2: SideNames = SideNames {
+    host: o::HOST2,
+    port: o::PORT2,
+    user: o::USER2,
+    password: o::PASSWORD2,
+    passfile: o::PASSFILE2,
+    ssl: o::SSL2,
+    tls: o::TLS2,
+    sslargs: o::SSLARGS2,
+    timeout: o::TIMEOUT2,
+    keepalive: o::KEEPALIVE2,
+    prefix: o::PREFIX2,
+    sep: o::SEP2,
+    authmech: o::AUTHMECH2,
+    authuser: o::AUTHUSER2,
+};
+
+/// What reading the options yields besides values.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) notices: Vec<String>,
+    pub(super) refusals: Vec<Refusal>,
+}
+
+impl SideNames {
+    /// The options that hold a host and a user, for words about missing ones.
+    pub(super) fn names_of_account(&self) -> [&'static str; 2] {
+        [self.host.name, self.user.name]
+    }
+
+    pub(super) fn read(&self, parsed: &Parsed, findings: &mut Findings) -> SideOptions {
+        let clean = parsed.switch(&o::SANITIZE).unwrap_or(true);
+        let trimmed = |option: &Declaration| -> Option<Vec<u8>> {
+            let word = octets(parsed.text(option)?).into_owned();
+            Some(if clean { without_outer_blanks(&word) } else { word })
+        };
+        let port = self.port(parsed, findings);
+        let (ssl, tls) = self.encryption(parsed, findings);
+        let mechanism = self.mechanism(parsed, findings);
+        let authuser = parsed.text(&self.authuser).map(|word| octets(word).into_owned());
+        if authuser.is_some() && mechanism == Some(Mechanism::Login) {
+            findings.refusals.push(Refusal::new(
+                format!("--{} LOGIN --{}", self.authmech.name, self.authuser.name),
+                "LOGIN cannot log in for another user",
+                format!("leave `--{}` out, PLAIN is then used", self.authmech.name),
+            ));
+        }
+        let usual = if authuser.is_some() { Mechanism::Plain } else { Mechanism::Login };
+        SideOptions {
+            host: self.host(parsed, clean),
+            port,
+            user: trimmed(&self.user).unwrap_or_default(),
+            password: trimmed(&self.password).map(|word| Password::new(unquoted(&word))),
+            passfile: parsed.text(&self.passfile).map(PathBuf::from),
+            ssl,
+            tls,
+            probe_993: parsed.switch(&o::SSLCHECK).unwrap_or(true)
+                && !parsed.has(&self.port)
+                && ssl.is_none()
+                && tls.is_none(),
+            certificate: self.certificate(parsed, findings),
+            timeout: self.timeout(parsed, findings),
+            keepalive: parsed.switch(&self.keepalive).unwrap_or(true),
+            prefix: parsed.text(&self.prefix).map(|word| octets(word).into_owned()),
+            separator: self.separator(parsed, findings),
+            mechanism: mechanism.unwrap_or(usual),
+            authuser,
+        }
+    }
+
+    fn host(&self, parsed: &Parsed, clean: bool) -> String {
+        let host = parsed.text(&self.host).map(OsStr::to_string_lossy).unwrap_or_default();
+        if clean { host.replace([' ', '/'], "") } else { host.into_owned() }
+    }
+
+    fn port(&self, parsed: &Parsed, findings: &mut Findings) -> Option<u16> {
+        let number = parsed.int(&self.port)?;
+        let port = u16::try_from(number).ok().filter(|port| *port > 0);
+        if port.is_none() {
+            findings.refusals.push(Refusal::new(
+                format!("--{} {number}", self.port.name),
+                "there is no such port",
+                "ports go from 1 to 65535",
+            ));
+        }
+        port
+    }
+
+    fn encryption(&self, parsed: &Parsed, findings: &mut Findings) -> (Option<bool>, Option<bool>) {
+        let (ssl, tls) = (parsed.switch(&self.ssl), parsed.switch(&self.tls));
+        if ssl == Some(true) && tls == Some(true) {
+            let mut refusal = Refusal::new(
+                format!("--{} --{}", self.ssl.name, self.tls.name),
+                "a connection is encrypted once, from its start or by STARTTLS",
+                format!("give `--{}` for port 993, `--{}` for 143", self.ssl.name, self.tls.name),
+            );
+            refusal.status = crate::imapsync::ExitStatus::TlsFailure;
+            findings.refusals.push(refusal);
+        }
+        (ssl, tls)
+    }
+
+    fn mechanism(&self, parsed: &Parsed, findings: &mut Findings) -> Option<Mechanism> {
+        let word = parsed.text(&self.authmech)?;
+        match &*octets(word).to_ascii_uppercase() {
+            b"LOGIN" => Some(Mechanism::Login),
+            b"PLAIN" => Some(Mechanism::Plain),
+            _ => {
+                findings.refusals.push(Refusal::new(
+                    format!("--{} {}", self.authmech.name, shown(word)),
+                    "this way of logging in is not in this version",
+                    "use LOGIN or PLAIN, which travel inside TLS",
+                ));
+                None
+            }
+        }
+    }
+
+    fn certificate(&self, parsed: &Parsed, findings: &mut Findings) -> CertificateCheck {
+        let mut check = CertificateCheck::Usual;
+        for (key, value) in parsed.pairs(&self.sslargs) {
+            let asked = format!("--{} {}={}", self.sslargs.name, shown(key), shown(value));
+            match (key.to_str().unwrap_or_default(), value.to_str().unwrap_or_default()) {
+                ("SSL_verify_mode", "0" | "SSL_VERIFY_NONE") => check = CertificateCheck::Off,
+                ("SSL_verify_mode", "1" | "SSL_VERIFY_PEER") => check = CertificateCheck::Strict,
+                ("SSL_version" | "SSL_cipher_list" | "SSL_verifycn_scheme", _) => findings
+                    .notices
+                    .push(format!("{asked} has no effect: TLS 1.2 and 1.3 with safe ciphers")),
+                _ => findings.refusals.push(Refusal::new(
+                    asked,
+                    "this setting of TLS is not in this version",
+                    "`SSL_verify_mode=0` accepts any certificate, `=1` only good ones",
+                )),
+            }
+        }
+        check
+    }
+
+    fn timeout(&self, parsed: &Parsed, findings: &mut Findings) -> Timeout {
+        const USUAL: Duration = Duration::from_secs(120);
+        let Some(seconds) = parsed.float(&self.timeout).or_else(|| parsed.float(&o::TIMEOUT))
+        else {
+            return Timeout::After(USUAL);
+        };
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(Duration::ZERO) => Timeout::Never,
+            Ok(time) => Timeout::After(time),
+            Err(_) => {
+                findings.refusals.push(Refusal::new(
+                    format!("--{} {seconds}", self.timeout.name),
+                    "there is no such time",
+                    "0 waits for ever",
+                ));
+                Timeout::After(USUAL)
+            }
+        }
+    }
+
+    fn separator(&self, parsed: &Parsed, findings: &mut Findings) -> Option<u8> {
+        let word = parsed.text(&self.sep)?;
+        match &*octets(word) {
+            [one] => Some(*one),
+            // A shell that halves backslashes and one that does not: both mean one.
+            b"\\\\" => Some(b'\\'),
+            _ => {
+                findings.refusals.push(Refusal::new(
+                    format!("--{} {}", self.sep.name, shown(word)),
+                    "levels are separated by one character (RFC 9051 §7.3.1)",
+                    "leave the option out: the server tells it",
+                ));
+                None
+            }
+        }
+    }
+}
+
+/// Blanks only, as imapsync does; a tab may be part of a password.
+fn without_outer_blanks(word: &[u8]) -> Vec<u8> {
+    let start = word.iter().position(|octet| *octet != b' ').unwrap_or(word.len());
+    let end = word.iter().rposition(|octet| *octet != b' ').map_or(start, |place| place + 1);
+    word.get(start..end).unwrap_or_default().to_vec()
+}
+
+/// A password wrapped in double quotes is logged in with without them: command lines written
+/// for imapsync wrap passwords so to get special characters through.
+fn unquoted(word: &[u8]) -> &[u8] {
+    match word {
+        [b'"', inner @ .., b'"'] => inner,
+        _ => word,
+    }
+}

@@ -1,0 +1,256 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::time::Duration;
+
+use super::*;
+use crate::imapsync::{ExitStatus, parse};
+
+const ACCOUNTS: [&str; 8] = ["--host1", "h1", "--user1", "u1", "--host2", "h2", "--user2", "u2"];
+
+fn request(words: &[&str]) -> Result<Request, Refusals> {
+    let parsed = parse(words.iter().map(|word| (*word).into())).unwrap_or_else(|e| panic!("{e}"));
+    Request::read(&parsed)
+}
+
+fn with_accounts(words: &[&str]) -> Result<ImapsyncOptions, Refusals> {
+    match request(&[&ACCOUNTS, words].concat())? {
+        Request::Run(options) => Ok(*options),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn options(words: &[&str]) -> ImapsyncOptions {
+    with_accounts(words).unwrap()
+}
+
+fn refused(words: &[&str]) -> Vec<String> {
+    with_accounts(words).unwrap_err().0.into_iter().map(|refusal| refusal.asked).collect()
+}
+
+#[test]
+fn no_word_and_help_ask_for_help_whatever_else_is_given() {
+    assert_eq!(request(&[]), Ok(Request::Help));
+    assert_eq!(request(&["--gmail1", "--help", "--releasecheck"]), Ok(Request::Help));
+    assert_eq!(request(&["--version"]), Ok(Request::Version));
+}
+
+#[test]
+fn defaults_are_those_of_imapsync() {
+    let options = options(&[]);
+    assert_eq!((options.mode, options.dry), (Mode::Sync, false));
+    assert_eq!(options.subscribe, Subscribe::AsOnHost1);
+    assert!(options.messages.resync_flags && options.messages.sync_internal_dates);
+    assert!(options.send_id && options.names.fix_slash && !options.names.automap);
+    assert_eq!(options.deletions.expunge, Expunge::Never);
+    assert!(options.reports.sizes_before && options.reports.sizes_after);
+    assert_eq!(options.reports.log.unwrap().directory, PathBuf::from("LOG_imapsync"));
+    assert_eq!((options.process.errors_max, options.process.pidfile), (50, PidFile::Shared));
+    let side = options.side1;
+    assert_eq!((side.host.as_str(), side.user.as_slice()), ("h1", &b"u1"[..]));
+    assert_eq!((side.ssl, side.tls, side.probe_993), (None, None, true));
+    assert_eq!(side.timeout, Timeout::After(Duration::from_secs(120)));
+    assert_eq!(side.mechanism, Mechanism::Login);
+    assert_eq!(options.notices, Vec::<String>::new());
+}
+
+#[test]
+fn a_missing_account_stops_the_run_before_it_starts() {
+    let errors = request(&["--host1", "h1", "--user2", "u2"]).unwrap_err();
+    assert_eq!(errors.status(), ExitStatus::Usage);
+    assert_eq!(errors.0.first().unwrap().asked, "--user1 --host2");
+    let Ok(Request::Run(banner)) = request(&["--password1", "secret", "--justbanner"]) else {
+        panic!("the banner needs no account");
+    };
+    assert_eq!(banner.mode, Mode::JustBanner);
+}
+
+#[test]
+fn port_ssl_and_tls_each_end_the_probe_of_their_side_only() {
+    for words in [["--port1", "993"], ["--nossl1", ""], ["--notls1", ""]] {
+        let options = options(&words);
+        assert!(!options.side1.probe_993, "{words:?}");
+        assert!(options.side2.probe_993, "{words:?}");
+    }
+    assert!(!options(&["--nosslcheck"]).side2.probe_993);
+    assert_eq!(refused(&["--port2", "70000"]), ["--port2 70000"]);
+}
+
+#[test]
+fn ssl_and_tls_together_are_a_tls_failure() {
+    let errors = with_accounts(&["--ssl2", "--tls2"]).unwrap_err();
+    assert_eq!(errors.status(), ExitStatus::TlsFailure);
+    assert_eq!(options(&["--ssl2", "--notls2"]).side2.ssl, Some(true));
+}
+
+#[test]
+fn hosts_lose_blanks_and_slashes_unless_nosanitize() {
+    let words = ["--host1", " imap.exa/m ple.org ", "--user1", "  a b ", "--password1", " x "];
+    let side = options(&words).side1;
+    assert_eq!(side.host, "imap.example.org");
+    assert_eq!(side.user, b"a b");
+    assert_eq!(side.password, Some(Password::new("x")));
+    let side = options(&[&words[..], &["--nosanitize"]].concat()).side1;
+    assert_eq!(
+        (side.host.as_str(), side.user.as_slice()),
+        (" imap.exa/m ple.org ", &b"  a b "[..])
+    );
+}
+
+#[test]
+fn passwords_come_from_the_file_then_the_environment_then_the_option() {
+    let side = options(&["--passfile1", "p", "--password1", "a"]).side1;
+    assert_eq!(side.password_source(Some(Password::new("e"))), PasswordSource::File("p".into()));
+    let side = options(&["--password1", "a"]).side1;
+    let environment = Some(Password::new("e"));
+    assert_eq!(side.password_source(environment), PasswordSource::Known(Password::new("e")));
+    assert_eq!(side.password_source(None), PasswordSource::Known(Password::new("a")));
+    assert_eq!(options(&[]).side1.password_source(None), PasswordSource::Prompt);
+    assert_eq!(Password::of_first_line(b" a b \r\nsecond\n"), Password::new(" a b "));
+}
+
+#[test]
+fn passwords_keep_every_character_but_quotes_around_them() {
+    for (typed, meant) in [
+        ("a\"b\\c%d$e=f", "a\"b\\c%d$e=f"),
+        ("\"secret1\"", "secret1"),
+        ("\"", "\""),
+        ("\"\"", ""),
+        ("=s", "=s"),
+        ("--debug", "--debug"),
+    ] {
+        let side = options(&["--password2", typed]).side2;
+        assert_eq!(side.password, Some(Password::new(meant)), "{typed}");
+    }
+    let options = options(&["--password1", "s3cret", "--password2", "s3cret"]);
+    assert!(!format!("{options:?}").contains("s3cret"));
+}
+
+#[cfg(unix)]
+#[test]
+fn octets_that_are_no_text_arrive_unharmed() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let word = std::ffi::OsString::from_vec(b"a\xff\x80=b".to_vec());
+    let mut glued = std::ffi::OsString::from("--password2=");
+    glued.push(&word);
+    let words = ACCOUNTS.iter().map(|word| (*word).into());
+    let words = words.chain(["--password1".into(), word, glued]);
+    let Ok(Request::Run(options)) = Request::read(&parse(words).unwrap_or_else(|e| panic!("{e}")))
+    else {
+        panic!("refused");
+    };
+    assert_eq!(options.side1.password, Some(Password::new(&b"a\xff\x80=b"[..])));
+    assert_eq!(options.side2.password, Some(Password::new(&b"a\xff\x80=b"[..])));
+}
+
+#[test]
+fn an_admin_logs_in_by_plain() {
+    let side = options(&["--authuser2", "titi"]).side2;
+    assert_eq!((side.mechanism, side.authuser), (Mechanism::Plain, Some(b"titi".to_vec())));
+    assert_eq!(options(&["--authmech1", "plain"]).side1.mechanism, Mechanism::Plain);
+    assert_eq!(refused(&["--authmech1", "XOAUTH2"]), ["--authmech1 XOAUTH2"]);
+    assert_eq!(refused(&["--authmech1", "LOGIN", "--authuser1", "a"]).len(), 1);
+}
+
+#[test]
+fn certificates_may_be_left_unchecked_side_by_side() {
+    let options = options(&[
+        "--sslargs1",
+        "SSL_verify_mode=0",
+        "--sslargs2",
+        "SSL_version=TLSv1_2",
+        "--sslargs2",
+        "SSL_verify_mode=1",
+    ]);
+    assert_eq!(options.side1.certificate, CertificateCheck::Off);
+    assert_eq!(options.side2.certificate, CertificateCheck::Strict);
+    assert_eq!(options.notices.len(), 1);
+    assert_eq!(refused(&["--sslargs1", "SSL_fingerprint=x"]), ["--sslargs1 SSL_fingerprint=x"]);
+}
+
+#[test]
+fn timeouts_have_fractions_and_the_side_wins() {
+    let options = options(&["--timeout", "4.99", "--timeout2", "0"]);
+    assert_eq!(options.side1.timeout, Timeout::After(Duration::from_millis(4990)));
+    assert_eq!(options.side2.timeout, Timeout::Never);
+    assert_eq!(refused(&["--timeout1", "-1"]), ["--timeout1 -1"]);
+}
+
+#[test]
+fn delete2_brings_uid_expunge_and_duplicates_with_it() {
+    let deletions = options(&["--delete2"]).deletions;
+    assert_eq!((deletions.duplicates, deletions.expunge), (true, Expunge::OnlyThose));
+    let kept = options(&["--delete2", "--syncduplicates"]).deletions;
+    assert!(!kept.duplicates);
+    let both = options(&["--delete2", "--syncduplicates", "--delete2duplicates"]).deletions;
+    assert!(both.duplicates);
+    assert_eq!(options(&["--delete2", "--expunge2"]).deletions.expunge, Expunge::WholeFolder);
+    assert_eq!(options(&["--delete2", "--nouidexpunge2"]).deletions.expunge, Expunge::Never);
+    let folders = options(&["--delete2folders"]).deletions;
+    assert_eq!((folders.messages, folders.folders), (false, true));
+}
+
+#[test]
+fn deleting_on_both_sides_is_refused_as_such() {
+    assert!(refused(&["--delete", "--delete2"]).contains(&"--delete1 --delete2".to_owned()));
+}
+
+#[test]
+fn a_subfolder_is_cut_to_safe_characters_and_turns_automap_off() {
+    let options = options(&["--subfolder2", " a&~b#\\c[]=d; ", "--automap"]);
+    assert_eq!(options.names.subfolder2.as_deref(), Some("abcd"));
+    assert!(!options.names.automap);
+    assert_eq!(options.notices.len(), 2, "{:?}", options.notices);
+    assert_eq!(self::options(&["--subfolder1", "  "]).names.subfolder1, None);
+}
+
+#[test]
+fn f1f2_splits_at_the_first_equals_sign() {
+    let names = options(&["--f1f2", "A=B=C"]).names;
+    assert_eq!(names.explicit, [("A".into(), "B=C".into())]);
+    assert_eq!(refused(&["--f1f2", "toto"]), ["--f1f2 toto"]);
+    assert_eq!(refused(&["--f1f2", "toto="]), ["--f1f2 toto="]);
+}
+
+#[test]
+fn only_the_usual_headers_may_be_named() {
+    options(&["--useheader", "Message-ID", "--useheader", "received"]);
+    assert_eq!(refused(&["--useheader", "Message-Id"]), ["--useheader Message-Id"]);
+    assert_eq!(refused(&["--useheader", "ALL"]), ["--useheader ALL"]);
+    assert_eq!(refused(&["--useheader", ""]), ["--useheader "]);
+}
+
+#[test]
+fn justfolders_shows_sizes_at_the_end_only() {
+    let reports = options(&["--justfolders"]).reports;
+    assert_eq!((reports.sizes_before, reports.sizes_after), (false, true));
+    let reports = options(&["--nofoldersizes"]).reports;
+    assert_eq!((reports.sizes_before, reports.sizes_after), (false, false));
+    let reports = options(&["--nofoldersizesatend"]).reports;
+    assert_eq!((reports.sizes_before, reports.sizes_after), (true, false));
+}
+
+#[test]
+fn office1_sets_what_the_user_left_open() {
+    let words = ["--office1", "--user1", "u", "--host2", "h", "--user2", "v"];
+    let Ok(Request::Run(options)) = request(&words) else { panic!("refused") };
+    assert_eq!(options.side1.host, "outlook.office365.com");
+    assert_eq!((options.side1.ssl, options.side1.probe_993), (Some(true), false));
+    assert_eq!(options.folders.exclude, ["^Files$"]);
+    let kept = self::options(&["--office1", "--noexclude"]);
+    assert_eq!(kept.side1.host, "h1");
+    assert!(kept.folders.exclude.is_empty());
+}
+
+#[test]
+fn numbers_that_make_no_sense_are_refused() {
+    assert_eq!(refused(&["--maxsize", "-1"]), ["--maxsize -1"]);
+    assert_eq!(refused(&["--maxage", "-1"]), ["--maxage -1"]);
+    assert_eq!(options(&["--errorsmax", "0"]).process.errors_max, 50);
+    assert_eq!(options(&["--maxsize", "45_000_000"]).messages.octets_max, Some(45_000_000));
+}
+
+#[test]
+fn an_empty_pidfile_is_no_pidfile() {
+    assert_eq!(options(&["--pidfile", ""]).process.pidfile, PidFile::Nowhere);
+    assert_eq!(options(&["--pidfile", "p"]).process.pidfile, PidFile::At("p".into()));
+}

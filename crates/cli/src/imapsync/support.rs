@@ -1,0 +1,162 @@
+//! Holds what was asked for against what this version can do.
+
+use std::fmt;
+
+use super::exit_status::ExitStatus;
+use super::getopt::Parsed;
+use super::options::{self, Declaration, Default, Kind, Support};
+
+/// A request that is turned down before the first connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was asked for, as it would be typed.
+    pub asked: String,
+    /// Why it is turned down.
+    pub why: String,
+    /// What to do instead.
+    pub instead: String,
+    /// How the program ends.
+    pub status: ExitStatus,
+}
+
+impl Refusal {
+    /// A refusal that ends with the status for a wrong command line.
+    #[must_use]
+    pub fn new(
+        asked: impl Into<String>,
+        why: impl Into<String>,
+        instead: impl Into<String>,
+    ) -> Self {
+        Self {
+            asked: asked.into(),
+            why: why.into(),
+            instead: instead.into(),
+            status: ExitStatus::Usage,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: `{}` is refused: {}", self.asked, self.why)?;
+        write!(f, "\nhint: {}", self.instead)
+    }
+}
+
+/// Everything that is turned down, in the order of the declarations. Unlike an error of
+/// parsing, it ends with the line `Exiting with return value`, so that wrappers see the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusals(pub Vec<Refusal>);
+
+impl Refusals {
+    /// How the program ends.
+    #[must_use]
+    pub fn status(&self) -> ExitStatus {
+        self.0.first().map_or(ExitStatus::Usage, |refusal| refusal.status)
+    }
+}
+
+impl std::error::Error for Refusals {}
+
+impl fmt::Display for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, refusal) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str("\n\n")?;
+            }
+            write!(f, "{refusal}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Goes through the given options by their declarations: one notice for each that has no
+/// effect, one refusal for each that would have to have one.
+pub(super) fn review(parsed: &Parsed) -> (Vec<String>, Vec<Refusal>) {
+    let mut notices = Vec::new();
+    let mut refusals = Vec::new();
+    for option in options::every() {
+        if !parsed.has(option) || asks_for_nothing(parsed, option) {
+            continue;
+        }
+        match option.support {
+            Support::AcceptedWithNotice(reason) => {
+                notices.push(format!("{} has no effect: {reason}", typed(parsed, option)));
+            }
+            Support::Refused(why, instead) => {
+                refusals.push(Refusal::new(typed(parsed, option), why, instead));
+            }
+            Support::Works | Support::WebFormOnly => {}
+        }
+    }
+    (notices, refusals)
+}
+
+/// Whether a switch was only set to what holds without it: `--nodelete1` is no reason to stop.
+fn asks_for_nothing(parsed: &Parsed, option: &Declaration) -> bool {
+    let Kind::Switch(default) = option.kind else {
+        return false;
+    };
+    match default {
+        Default::On => parsed.switch(option) == Some(true),
+        Default::Off | Default::Open => parsed.switch(option) == Some(false),
+    }
+}
+
+fn typed(parsed: &Parsed, option: &Declaration) -> String {
+    let no = if parsed.switch(option) == Some(false) { "no" } else { "" };
+    format!("--{no}{}", option.name)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::review;
+    use crate::imapsync::parse;
+
+    fn reviewed(words: &[&str]) -> (Vec<String>, Vec<String>) {
+        let parsed = parse(words.iter().map(|word| (*word).into())).unwrap_or_else(|_| panic!());
+        let (notices, refusals) = review(&parsed);
+        (notices, refusals.into_iter().map(|refusal| refusal.asked).collect())
+    }
+
+    #[test]
+    fn what_could_harm_mail_is_refused() {
+        for words in [
+            ["--delete", ""],
+            ["--regexmess", "s/a/b/"],
+            ["--skipmess", "m/a/"],
+            ["--pipemess", "cat"],
+            ["--regexflag", "s/a/b/"],
+            ["--regextrans2", "s/a/b/"],
+            ["--maxlinelength", "8"],
+            ["--delete2foldersonly", "/a/"],
+            ["--delete2foldersbutnot", "/a/"],
+            ["--search1", "ALL"],
+            ["--minage", "3"],
+            ["--truncmess", "9"],
+            ["--idatefromheader", ""],
+            ["--skipcrossduplicates", ""],
+            ["--useuid", ""],
+            ["--oauthaccesstoken1", "t"],
+            ["--justconnect", ""],
+            ["--abort", ""],
+        ] {
+            let (notices, refused) = reviewed(&words);
+            assert_eq!((notices.len(), refused.len()), (0, 1), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn denying_what_is_refused_or_unsupported_is_no_request() {
+        let words = ["--nodelete1", "--no-useuid", "--noskipcrossduplicates", "--nocompress1"];
+        assert_eq!(reviewed(&words), (vec![], vec![]));
+    }
+
+    #[test]
+    fn denying_what_is_always_done_is_told() {
+        let (notices, refused) = reviewed(&["--nouid1", "--nomixfolders"]);
+        assert_eq!(notices, ["--nouid1 has no effect: messages are always named by UID"]);
+        assert_eq!(refused, ["--nomixfolders"]);
+    }
+}
