@@ -313,14 +313,15 @@ impl<'a, 'd> Cursor<'a, 'd> {
         }
     }
 
-    /// The flags, capabilities or other words between parentheses, quotes taken off.
-    /// Without parentheses it is the one word (`NIL`: none).
-    pub(crate) fn words(&mut self, close: Close) -> Vec<&'a [u8]> {
+    /// The flags or other words between parentheses, quotes taken off. Without parentheses
+    /// it is the one word (`NIL`: none). `None` if there is nothing at all: a missing list
+    /// of flags must not look like a message without flags.
+    pub(crate) fn words(&mut self, close: Close) -> Option<Vec<&'a [u8]>> {
         self.skip_spaces();
         if self.peek() != Some(b'(') {
             let word = self.atom();
-            let none = word.is_empty() || word.eq_ignore_ascii_case(b"NIL");
-            return if none { Vec::new() } else { vec![word] };
+            let nil = word.eq_ignore_ascii_case(b"NIL");
+            return (!word.is_empty()).then(|| if nil { Vec::new() } else { vec![word] });
         }
         self.skip_one();
         let rest = self.rest();
@@ -330,7 +331,7 @@ impl<'a, 'd> Cursor<'a, 'd> {
         };
         let len = memchr::memchr_iter(b')', rest).find(closes).unwrap_or(rest.len());
         self.at = self.bytes.len().min(self.at + len + 1);
-        split_words(&rest[..len])
+        Some(split_words(&rest[..len]))
     }
 
     /// The quoted string that begins here. Up to the end if it is never closed.
