@@ -327,9 +327,10 @@ impl<'a, 'd> Cursor<'a, 'd> {
         let rest = self.rest();
         let closes = |at: &usize| match close {
             Close::First => true,
-            Close::BeforeSpace => rest.get(at + 1).is_none_or(|b| matches!(b, b' ' | b')')),
+            Close::BeforeSpace => rest.get(at + 1).is_none_or(|b| matches!(b, b' ' | b')' | b'"')),
         };
-        let len = memchr::memchr_iter(b')', rest).find(closes).unwrap_or(rest.len());
+        let found = memchr::memchr_iter(b')', rest).find(closes);
+        let len = found.or_else(|| memchr(b')', rest)).unwrap_or(rest.len());
         self.at = self.bytes.len().min(self.at + len + 1);
         Some(split_words(&rest[..len]))
     }
@@ -404,7 +405,8 @@ impl<'a, 'd> Cursor<'a, 'd> {
 pub(crate) enum Close {
     /// The first.
     First,
-    /// The first that no word is glued to: LIST attributes of broken servers contain `)`.
+    /// The first that no word is glued to, if there is one: LIST attributes of broken servers
+    /// contain `)`.
     BeforeSpace,
 }
 

@@ -122,9 +122,9 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Cuts that come round again and again.
-fn parts<'a>(stream: &'a [u8], sizes: &[usize]) -> impl Iterator<Item = &'a [u8]> {
+fn parts<'a>(stream: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = stream;
-    let mut sizes = sizes.to_vec().into_iter().cycle();
+    let mut sizes = sizes.iter().copied().cycle();
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;

@@ -234,6 +234,33 @@ fn literals_that_cannot_be_streamed_have_a_limit_together() {
 }
 
 #[test]
+fn limits_count_anew_in_each_response() {
+    let mut framer = Framer::new(limits(40, 10, 10));
+    framer.push(&b"* XFOO {6}\r\nsixsix\r\n* 1 FETCH (BODY[] {3}\r\nabc UID 7)\r\n".repeat(10));
+    assert_eq!(events_of(&mut framer).len(), 40);
+}
+
+#[test]
+fn responses_stay_whole_while_the_buffer_goes_round() {
+    let mut framer = Framer::new(FrameLimits::default());
+    let before = framer.buffer_bytes();
+    let lines: Vec<String> =
+        (0..5000_usize).map(|n| format!("* XFOO {n} {}", "x".repeat(n * 7919 % 997))).collect();
+    let stream = lines.join("\r\n") + "\r\n";
+    let mut seen = 0;
+    for part in stream.as_bytes().chunks(100_003) {
+        framer.push(part);
+        while framer.advance().unwrap() {
+            let WireEvent::Response(frame) = framer.event() else { panic!() };
+            assert_eq!(frame.bytes, lines[seen].as_bytes());
+            seen += 1;
+        }
+    }
+    assert_eq!((seen, framer.pending()), (lines.len(), 0));
+    assert_eq!(framer.buffer_bytes(), before);
+}
+
+#[test]
 fn a_literal_of_many_gigabytes_never_grows_the_buffer() {
     const LEN: u64 = 5_000_000_000;
     let mut framer = Framer::new(FrameLimits::default());

@@ -123,6 +123,10 @@ fn list_examples_of_the_rfcs_are_read() {
     assert_eq!(&*foo.name, b"Foo (1)");
     assert_eq!(foo.extended, b"(\"CHILDINFO\" (\"SUBSCRIBED\"))");
     assert!(list("* LSUB () \".\" #news.comp.mail.mime").is_lsub);
+    for line in ["* LIST (\\Sent)\"/\" x", "* LIST (\\Sent)NIL x", "* LIST(\\Sent) \"/\" x"] {
+        let list = list(line);
+        assert_eq!((list.attributes, &*list.name), (vec![&b"\\Sent"[..]], &b"x"[..]), "{line}");
+    }
 }
 
 #[test]
