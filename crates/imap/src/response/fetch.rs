@@ -23,9 +23,9 @@ pub struct Fetch<'a> {
     pub size: Option<u64>,
     /// MODSEQ (RFC 7162 §3.1.4).
     pub modseq: Option<u64>,
-    /// BODY[], RFC822 or BINARY[].
+    /// `BODY[]`, RFC822 or `BINARY[]`.
     pub body: Option<Body<'a>>,
-    /// BODY[HEADER.FIELDS (..)], BODY[HEADER] or RFC822.HEADER. `None` if it was NIL:
+    /// `BODY[HEADER.FIELDS (..)]`, `BODY[HEADER]` or `RFC822.HEADER`. `None` if it was NIL:
     /// the message may be gone, and must not look like one whose header is empty.
     pub header_fields: Option<Cow<'a, [u8]>>,
     /// The length of the header, in octets, if it was too long to stand inline: its octets
@@ -36,7 +36,7 @@ pub struct Fetch<'a> {
     pub warnings: u32,
 }
 
-/// The value of BODY[], RFC822 or BINARY[].
+/// The value of `BODY[]`, RFC822 or `BINARY[]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
     /// The octets came as chunks.
@@ -53,7 +53,7 @@ pub enum Body<'a> {
 /// What a streamed literal is the value of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadItem {
-    /// BODY[], RFC822 or BINARY[].
+    /// `BODY[]`, RFC822 or `BINARY[]`.
     Body,
     /// A header too long to stand inline.
     Header,
