@@ -248,7 +248,9 @@ mod tests {
         }
 
         #[test]
-        fn any_near_date_is_read_without_panic(text in "[ 0-9]{0,3}-?[A-Za-z]{3}-[0-9]{0,5} [0-9:]{0,9} [+-][0-9]{0,5}") {
+        fn any_near_date_is_read_without_panic(
+            text in "[ 0-9]{0,3}-?[A-Za-z]{3}-[0-9]{0,5} [0-9:]{0,9} [+-][0-9]{0,5}",
+        ) {
             if let Some(date) = InternalDate::parse(text.as_bytes()) {
                 prop_assert_eq!(date.format().len(), 26);
             }

@@ -150,7 +150,8 @@ fn decode_shift(bytes: &[u8]) -> Option<(String, usize)> {
     if len == 1 {
         return Some(("&".into(), 2));
     }
-    // At most five padding bits, all zero: more would be a superfluous letter.
+    // At most five padding bits, all zero. A plain `&` in `R&Dev-Team` mostly fails here and
+    // stands for itself.
     if held >= 6 || bits != 0 {
         return None;
     }
@@ -218,6 +219,7 @@ mod tests {
             (&b"x&AGE-"[..], &b"xa"[..]),
             (b"&AOk-&APw-", b"&AOkA,A-"),
             (b"R&D", b"R&-D"),
+            (b"R&Dev-Team", b"R&-Dev-Team"),
             (b"Entw\xc3\xbcrfe", b"Entw&APw-rfe"),
             (b"Entw\xfcrfe", b"Entw&APw-rfe"),
             (b"&AO-k", b"&-AO-k"),

@@ -206,7 +206,7 @@ fn untagged<'a>(after_star: &'a [u8], frame: Frame<'a>) -> Option<Untagged<'a>> 
     Some(match &word.to_ascii_uppercase()[..] {
         b"CAPABILITY" => Untagged::Capability(split_words(rest)),
         b"ENABLED" => Untagged::Enabled(split_words(rest)),
-        b"FLAGS" => Untagged::Flags(cursor.words(Close::BeforeSpace)),
+        b"FLAGS" => Untagged::Flags(cursor.words(Close::BeforeSpace)?),
         b"LIST" | b"XLIST" => Untagged::List(mailbox::parse_list(cursor, mailbox::Listing::All)?),
         b"LSUB" => Untagged::List(mailbox::parse_list(cursor, mailbox::Listing::Subscribed)?),
         b"STATUS" => {
@@ -214,7 +214,7 @@ fn untagged<'a>(after_star: &'a [u8], frame: Frame<'a>) -> Option<Untagged<'a>> 
             Untagged::Status { mailbox, items }
         }
         b"SEARCH" => search::parse_search(rest)?,
-        b"ESEARCH" => search::parse_esearch(cursor),
+        b"ESEARCH" => search::parse_esearch(cursor)?,
         b"VANISHED" => search::parse_vanished(cursor)?,
         b"NAMESPACE" => mailbox::parse_namespace(cursor),
         b"ID" => Untagged::Id(id(cursor)),

@@ -313,24 +313,26 @@ impl<'a, 'd> Cursor<'a, 'd> {
         }
     }
 
-    /// The flags, capabilities or other words between parentheses, quotes taken off.
-    /// Without parentheses it is the one word (`NIL`: none).
-    pub(crate) fn words(&mut self, close: Close) -> Vec<&'a [u8]> {
+    /// The flags or other words between parentheses, quotes taken off. Without parentheses
+    /// it is the one word (`NIL`: none). `None` if there is nothing at all: a missing list
+    /// of flags must not look like a message without flags.
+    pub(crate) fn words(&mut self, close: Close) -> Option<Vec<&'a [u8]>> {
         self.skip_spaces();
         if self.peek() != Some(b'(') {
             let word = self.atom();
-            let none = word.is_empty() || word.eq_ignore_ascii_case(b"NIL");
-            return if none { Vec::new() } else { vec![word] };
+            let nil = word.eq_ignore_ascii_case(b"NIL");
+            return (!word.is_empty()).then(|| if nil { Vec::new() } else { vec![word] });
         }
         self.skip_one();
         let rest = self.rest();
         let closes = |at: &usize| match close {
             Close::First => true,
-            Close::BeforeSpace => rest.get(at + 1).is_none_or(|b| matches!(b, b' ' | b')')),
+            Close::BeforeSpace => rest.get(at + 1).is_none_or(|b| matches!(b, b' ' | b')' | b'"')),
         };
-        let len = memchr::memchr_iter(b')', rest).find(closes).unwrap_or(rest.len());
+        let found = memchr::memchr_iter(b')', rest).find(closes);
+        let len = found.or_else(|| memchr(b')', rest)).unwrap_or(rest.len());
         self.at = self.bytes.len().min(self.at + len + 1);
-        split_words(&rest[..len])
+        Some(split_words(&rest[..len]))
     }
 
     /// The quoted string that begins here. Up to the end if it is never closed.
@@ -403,7 +405,8 @@ impl<'a, 'd> Cursor<'a, 'd> {
 pub(crate) enum Close {
     /// The first.
     First,
-    /// The first that no word is glued to: LIST attributes of broken servers contain `)`.
+    /// The first that no word is glued to, if there is one: LIST attributes of broken servers
+    /// contain `)`.
     BeforeSpace,
 }
 

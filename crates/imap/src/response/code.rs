@@ -159,13 +159,14 @@ fn plain(name: &[u8]) -> Option<Code<'static>> {
 
 fn with_arguments<'a>(name: &[u8], rest: &'a [u8]) -> Option<Code<'a>> {
     let number = || parse_u64(rest.trim_ascii());
+    let list = || Cursor::within(rest).words(Close::BeforeSpace);
     Some(match name {
         b"APPENDLIMIT" => Code::AppendLimit(number()?),
         b"APPENDUID" => {
             let [uid_validity, uids, _] = three_words(rest);
             Code::AppendUid { uid_validity: parse_u64(uid_validity)?, uids: UidSet::parse(uids)? }
         }
-        b"BADCHARSET" => Code::BadCharset(Cursor::within(rest).words(Close::BeforeSpace)),
+        b"BADCHARSET" => Code::BadCharset(list().unwrap_or_default()),
         b"CAPABILITY" => Code::Capability(split_words(rest)),
         b"COPYUID" => {
             let [uid_validity, source, target] = three_words(rest);
@@ -183,7 +184,7 @@ fn with_arguments<'a>(name: &[u8], rest: &'a [u8]) -> Option<Code<'a>> {
         },
         b"MESSAGELIMIT" => Code::MessageLimit(parse_u64(three_words(rest)[0])?),
         b"MODIFIED" => Code::Modified(UidSet::parse(rest)?),
-        b"PERMANENTFLAGS" => Code::PermanentFlags(Cursor::within(rest).words(Close::BeforeSpace)),
+        b"PERMANENTFLAGS" => Code::PermanentFlags(list()?),
         b"UIDNEXT" => Code::UidNext(number()?),
         b"UIDVALIDITY" => Code::UidValidity(number()?),
         b"UNSEEN" => Code::Unseen(number()?),

@@ -23,9 +23,10 @@ pub struct Fetch<'a> {
     pub size: Option<u64>,
     /// MODSEQ (RFC 7162 §3.1.4).
     pub modseq: Option<u64>,
-    /// BODY[], RFC822 or BINARY[].
+    /// `BODY[]`, RFC822 or `BINARY[]`.
     pub body: Option<Body<'a>>,
-    /// BODY[HEADER.FIELDS (..)], BODY[HEADER] or RFC822.HEADER; empty if it was NIL.
+    /// `BODY[HEADER.FIELDS (..)]`, `BODY[HEADER]` or `RFC822.HEADER`. `None` if it was NIL:
+    /// the message may be gone, and must not look like one whose header is empty.
     pub header_fields: Option<Cow<'a, [u8]>>,
     /// The length of the header, in octets, if it was too long to stand inline: its octets
     /// came as chunks.
@@ -35,7 +36,7 @@ pub struct Fetch<'a> {
     pub warnings: u32,
 }
 
-/// The value of BODY[], RFC822 or BINARY[].
+/// The value of `BODY[]`, RFC822 or `BINARY[]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
     /// The octets came as chunks.
@@ -52,7 +53,7 @@ pub enum Body<'a> {
 /// What a streamed literal is the value of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadItem {
-    /// BODY[], RFC822 or BINARY[].
+    /// `BODY[]`, RFC822 or `BINARY[]`.
     Body,
     /// A header too long to stand inline.
     Header,
@@ -130,10 +131,7 @@ impl<'a> Fetch<'a> {
     /// Reads the value of one item.
     fn take(&mut self, name: &'a [u8], cursor: &mut Cursor<'a, '_>) {
         let understood = match Item::named(name) {
-            Item::Flags => {
-                self.flags = Some(cursor.words(Close::First));
-                true
-            }
+            Item::Flags => keep(&mut self.flags, cursor.words(Close::First)),
             Item::Uid => keep(&mut self.uid, number(cursor).and_then(|n| u32::try_from(n).ok())),
             Item::Size => keep(&mut self.size, number(cursor)),
             Item::ModSeq => keep(&mut self.modseq, number(cursor)),
@@ -170,7 +168,7 @@ impl<'a> Fetch<'a> {
     fn take_header(&mut self, cursor: &mut Cursor<'a, '_>) -> bool {
         match cursor.value() {
             Some(Value::Text(text)) => self.header_fields = Some(text),
-            Some(Value::Nil) => self.header_fields = Some(Cow::Borrowed(b"")),
+            Some(Value::Nil) => {}
             Some(Value::Streamed(len)) => self.header_streamed = Some(len),
             Some(Value::Atom(_) | Value::List(_)) | None => return false,
         }

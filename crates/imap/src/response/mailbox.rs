@@ -65,7 +65,7 @@ pub struct NamespaceEntry<'a> {
 
 /// Reads what follows the word LIST, XLIST or LSUB. `None` if there is no name.
 pub(super) fn parse_list<'a>(mut cursor: Cursor<'a, '_>, listing: Listing) -> Option<List<'a>> {
-    let attributes = cursor.words(Close::BeforeSpace);
+    let attributes = cursor.words(Close::BeforeSpace)?;
     let delimiter = parse_delimiter(&mut cursor);
     let (name, extended) = parse_name(cursor, extended_begin)?;
     let is_lsub = listing == Listing::Subscribed;

@@ -38,8 +38,8 @@ pub(super) fn parse_search(rest: &[u8]) -> Option<Untagged<'_>> {
     Some(Untagged::Search { numbers, modseq })
 }
 
-/// Reads what follows the word ESEARCH (RFC 9051 §7.3.8).
-pub(super) fn parse_esearch<'a>(mut cursor: Cursor<'a, '_>) -> Untagged<'a> {
+/// Reads what follows the word ESEARCH (RFC 9051 §7.3.8). `None` if the hits are no set.
+pub(super) fn parse_esearch<'a>(mut cursor: Cursor<'a, '_>) -> Option<Untagged<'a>> {
     let (mut tag, mut numbering) = (None, Numbering::Sequence);
     let (mut min, mut max, mut count, mut modseq) = (None, None, None, None);
     let mut all = UidSet::new();
@@ -62,11 +62,11 @@ pub(super) fn parse_esearch<'a>(mut cursor: Cursor<'a, '_>) -> Untagged<'a> {
             (b"MAX", Some(value)) => max = value.into_u64(),
             (b"COUNT", Some(value)) => count = value.into_u64(),
             (b"MODSEQ", Some(value)) => modseq = value.into_u64(),
-            (b"ALL", Some(Value::Atom(set))) => all = UidSet::parse(set).unwrap_or_default(),
+            (b"ALL", Some(value)) => all = UidSet::parse(&value.into_text()?)?,
             _ => {}
         }
     }
-    Untagged::ESearch { tag, numbering, min, max, count, all, modseq }
+    Some(Untagged::ESearch { tag, numbering, min, max, count, all, modseq })
 }
 
 /// Reads what follows the word VANISHED (RFC 7162 §3.2.10). `None` if it is no set.
