@@ -1,1 +1,3 @@
-//! Placeholder replaced by the first commit of this room.
+//! What tests and the demo run against: a simulated IMAP server.
+
+pub mod sim;

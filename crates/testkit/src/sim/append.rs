@@ -1,0 +1,215 @@
+//! APPEND, one message or several (RFC 3501 §6.3.11, RFC 3502).
+
+use std::sync::Arc;
+
+use super::account::{NewMessage, Store};
+use super::date::Date;
+use super::flags::Flags;
+use super::name;
+use super::parse::{Cursor, Parsed, Refusal, set_text};
+use super::profile::{AppendRequest, Extension, Keywords, Profile, Zones};
+use super::session::{Answer, Session};
+
+/// Arguments of APPEND.
+#[derive(Debug)]
+pub(super) struct AppendArguments {
+    mailbox: Vec<u8>,
+    messages: Vec<Incoming>,
+}
+
+#[derive(Debug)]
+struct Incoming {
+    flags: Flags,
+    date: Option<Date>,
+    octets: Arc<[u8]>,
+}
+
+impl AppendArguments {
+    pub(super) fn parse(cursor: &mut Cursor<'_>, profile: &Profile) -> Parsed<Self> {
+        let mailbox = cursor.astring()?;
+        let mut messages = Vec::new();
+        loop {
+            let (flags, date) = options(cursor)?;
+            let octets = cursor.literal().ok_or_else(|| Refusal::bad("Expected a literal"))?;
+            messages.push(Incoming { flags, date, octets: Arc::clone(octets) });
+            if cursor.is_at_end() {
+                return Ok(Self { mailbox, messages });
+            }
+            if !profile.has(Extension::MultiAppend) {
+                return Err(Refusal::bad("MULTIAPPEND not supported"));
+            }
+        }
+    }
+}
+
+/// `[SP flag-list] [SP date-time]`, and the space before the literal.
+fn options(cursor: &mut Cursor<'_>) -> Parsed<(Flags, Option<Date>)> {
+    cursor.space()?;
+    let mut flags = Flags::default();
+    if cursor.peek() == Some(b'(') {
+        let listed = cursor.list(0, Cursor::flag)?;
+        flags = listed.iter().map(String::as_str).collect();
+        cursor.space()?;
+    }
+    let mut date = None;
+    if cursor.peek() == Some(b'"') {
+        let text = cursor.quoted()?;
+        date = Some(Date::parse(&text).ok_or_else(|| Refusal::bad("Invalid date-time"))?);
+        cursor.space()?;
+    }
+    Ok((flags, date))
+}
+
+/// Whether a literal that comes now is a message, the cursor standing behind `APPEND`: not so
+/// for a mailbox name that is sent as a literal.
+pub(super) fn stands_before_message(mut cursor: Cursor<'_>) -> bool {
+    cursor.space().is_ok() && cursor.astring().is_ok()
+}
+
+/// Refuses, in place of a `+`, what would be refused later anyway.
+pub(super) fn check_early(session: &Session, mut cursor: Cursor<'_>, announced: u64) -> Parsed<()> {
+    let profile = session.profile();
+    let account = session.account()?;
+    cursor.space()?;
+    let mailbox = name::accept(&cursor.astring()?, profile)?;
+    let (mut octets, mut count) = (announced, 1);
+    loop {
+        options(&mut cursor)?;
+        match cursor.literal() {
+            Some(message) => {
+                octets += message.len() as u64;
+                count += 1;
+            }
+            None => break,
+        }
+    }
+    cursor.end()?;
+    if count > 1 && !profile.has(Extension::MultiAppend) {
+        return Err(Refusal::bad("MULTIAPPEND not supported"));
+    }
+    check_size(announced, profile)?;
+    let store = account.lock();
+    check_mailbox(&store, &mailbox)?;
+    check_quota(&store, profile, octets, count)
+}
+
+impl Session {
+    pub(super) fn append(&mut self, arguments: AppendArguments) -> Answer {
+        let account = self.account()?;
+        let profile = self.profile();
+        let mailbox = name::accept(&arguments.mailbox, profile)?;
+        let mut store = account.lock();
+        check_mailbox(&store, &mailbox)?;
+        // All or nothing (RFC 3502 §6.3.11): every message is looked at before the first is kept.
+        let mut kept = Vec::with_capacity(arguments.messages.len());
+        for (place, incoming) in arguments.messages.into_iter().enumerate() {
+            kept.push(admit(&mut store, profile, (&mailbox, place), incoming)?);
+        }
+        let octets = kept.iter().map(|new| new.octets.len() as u64).sum();
+        check_quota(&store, profile, octets, kept.len())?;
+        let Some(target) = store.mailboxes.get_mut(&mailbox) else { return Err(missing()) };
+        check_keywords_max(target.keywords(), kept.iter().map(|new| &new.flags), profile)?;
+        let uids: Vec<u32> = kept.into_iter().map(|new| target.append(new)).collect();
+        if profile.has(Extension::UidPlus) {
+            let (validity, uids) = (target.uid_validity, set_text(&uids));
+            return Ok(format!("[APPENDUID {validity} {uids}] Append completed"));
+        }
+        Ok("Append completed".to_owned())
+    }
+}
+
+/// What is stored of a message, unless it is refused.
+fn admit(
+    store: &mut Store,
+    profile: &Profile,
+    (mailbox, place): (&str, usize),
+    incoming: Incoming,
+) -> Parsed<NewMessage> {
+    let Incoming { mut flags, date, octets } = incoming;
+    if octets.is_empty() {
+        // Also how a client calls a MULTIAPPEND off (RFC 3502 §6.3.11).
+        return Err(Refusal::no("Empty message"));
+    }
+    check_size(octets.len() as u64, profile)?;
+    check_keywords(&flags, profile)?;
+    if let Some(refuse) = &profile.refuse {
+        let request =
+            AppendRequest { mailbox, place, flags: &flags, date, octets: octets.as_ref() };
+        if let Some(text) = refuse(&request) {
+            return Err(Refusal::no(text));
+        }
+    }
+    if matches!(profile.keywords, Keywords::DroppedByAppend | Keywords::Dropped) {
+        flags.drop_keywords();
+    }
+    let mut date = date.unwrap_or_else(|| store.tick());
+    if profile.zones == Zones::Utc {
+        date.zone_minutes = 0;
+    }
+    let octets = match &profile.alter {
+        Some(alter) => alter(&octets).into(),
+        None => octets,
+    };
+    Ok(NewMessage { flags, date, octets })
+}
+
+fn check_size(octets: u64, profile: &Profile) -> Parsed<()> {
+    match profile.limits.append_octets_max {
+        Some(most) if octets > most => {
+            Err(Refusal::no(format!("[TOOBIG] Message exceeds {most} octets")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_mailbox(store: &Store, mailbox: &str) -> Parsed<()> {
+    if store.mailboxes.contains_key(mailbox) { Ok(()) } else { Err(missing()) }
+}
+
+pub(super) fn missing() -> Refusal {
+    Refusal::no("[TRYCREATE] Mailbox doesn't exist")
+}
+
+pub(super) fn check_quota(
+    store: &Store,
+    profile: &Profile,
+    octets: u64,
+    count: usize,
+) -> Parsed<()> {
+    let limits = &profile.limits;
+    let (used_octets, used_count) = store.usage();
+    let over = limits.quota_octets_max.is_some_and(|most| used_octets + octets > most)
+        || limits.quota_messages_max.is_some_and(|most| used_count + count > most);
+    if over { Err(Refusal::no("[OVERQUOTA] Quota exceeded")) } else { Ok(()) }
+}
+
+/// Refuses keywords where the server takes none.
+pub(super) fn check_keywords(flags: &Flags, profile: &Profile) -> Parsed<()> {
+    match (profile.keywords, flags.keywords().next()) {
+        (Keywords::Refused, Some(keyword)) => {
+            Err(Refusal::no(format!("[CANNOT] Keyword {keyword} not supported")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what would give the mailbox more distinct keywords than it may have.
+pub(super) fn check_keywords_max<'f>(
+    known: Flags,
+    new: impl Iterator<Item = &'f Flags>,
+    profile: &Profile,
+) -> Parsed<()> {
+    let Some(most) = profile.limits.keywords_max else { return Ok(()) };
+    let before = known.iter().count();
+    let mut all = known;
+    for flags in new {
+        for keyword in flags.keywords() {
+            all.insert(keyword);
+        }
+    }
+    let after = all.iter().count();
+    if after > before && after > most {
+        return Err(Refusal::no("[LIMIT] Too many keywords in the mailbox"));
+    }
+    Ok(())
+}

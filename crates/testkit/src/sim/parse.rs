@@ -1,0 +1,418 @@
+//! The words of a command: atoms, strings, numbers, sets. Strict, because it is a check on
+//! the client: one space where the grammar has one, no octet that RFC 3501 §9 forbids.
+
+use std::sync::Arc;
+
+/// A piece of a command as it came: text and literals in turn, text first.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    /// A line, or what stands between literals, without CRLF and `{n}`.
+    Text(Vec<u8>),
+    /// The octets of a literal.
+    Literal(Arc<[u8]>),
+}
+
+/// Why a command is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Understood but not done. May begin with a response code.
+    No(String),
+    /// Against the protocol.
+    Bad(String),
+}
+
+impl Refusal {
+    pub(super) fn no(text: impl Into<String>) -> Self {
+        Self::No(text.into())
+    }
+
+    pub(super) fn bad(text: impl Into<String>) -> Self {
+        Self::Bad(text.into())
+    }
+}
+
+pub(super) type Parsed<T> = Result<T, Refusal>;
+
+/// Whether numbers mean places in the mailbox or UIDs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Sequence,
+    Uid,
+}
+
+/// Deepest nesting of parentheses and operators.
+const DEPTH_MAX: u32 = 50;
+
+/// Walks over the parts of a command.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor<'a> {
+    parts: &'a [Part],
+    index: usize,
+    at: usize,
+    depth: u32,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(parts: &'a [Part]) -> Self {
+        Self { parts, index: 0, at: 0, depth: 0 }
+    }
+
+    /// The rest of the current text.
+    fn text(&self) -> &'a [u8] {
+        match self.parts.get(self.index) {
+            Some(Part::Text(text)) => text.get(self.at..).unwrap_or_default(),
+            _ => b"",
+        }
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text().first().copied()
+    }
+
+    /// Takes one octet if it is the wanted one.
+    pub(super) fn skip(&mut self, octet: u8) -> bool {
+        let found = self.peek() == Some(octet);
+        self.at += usize::from(found);
+        found
+    }
+
+    pub(super) fn expect(&mut self, octet: u8) -> Parsed<()> {
+        if self.skip(octet) {
+            Ok(())
+        } else {
+            Err(Refusal::bad(format!("Expected `{}`", char::from(octet))))
+        }
+    }
+
+    pub(super) fn space(&mut self) -> Parsed<()> {
+        if self.skip(b' ') { Ok(()) } else { Err(Refusal::bad("Missing argument")) }
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.text().is_empty() && self.index + 1 >= self.parts.len()
+    }
+
+    pub(super) fn end(&self) -> Parsed<()> {
+        if self.is_at_end() { Ok(()) } else { Err(Refusal::bad("Too many arguments")) }
+    }
+
+    /// The literal that stands here.
+    pub(super) fn literal(&mut self) -> Option<&'a Arc<[u8]>> {
+        match self.parts.get(self.index + 1) {
+            Some(Part::Literal(octets)) if self.text().is_empty() => {
+                self.index += 2;
+                self.at = 0;
+                Some(octets)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
+        let text = self.text();
+        let length = text.iter().position(|&octet| !wanted(octet)).unwrap_or(text.len());
+        self.at += length;
+        &text[..length]
+    }
+
+    /// One or more octets of a kind, as text.
+    pub(super) fn word(&mut self, wanted: impl Fn(u8) -> bool, what: &str) -> Parsed<&'a str> {
+        match std::str::from_utf8(self.take_while(wanted)) {
+            Ok("") | Err(_) => Err(Refusal::bad(format!("Expected {what}"))),
+            Ok(word) => Ok(word),
+        }
+    }
+
+    pub(super) fn atom(&mut self) -> Parsed<&'a str> {
+        self.word(is_atom_char, "an atom")
+    }
+
+    /// An atom in capitals, for matching names of commands and items.
+    pub(super) fn keyword(&mut self) -> Parsed<String> {
+        self.atom().map(str::to_ascii_uppercase)
+    }
+
+    pub(super) fn string(&mut self) -> Parsed<Vec<u8>> {
+        if let Some(octets) = self.literal() {
+            return no_nul(octets);
+        }
+        self.quoted()
+    }
+
+    pub(super) fn astring(&mut self) -> Parsed<Vec<u8>> {
+        match self.peek() {
+            Some(b'"') => self.quoted(),
+            None => self.string(),
+            Some(_) => self
+                .word(|octet| is_atom_char(octet) || octet == b']', "a string")
+                .map(|word| word.as_bytes().to_vec()),
+        }
+    }
+
+    /// `list-mailbox`: an astring that may hold wildcards.
+    pub(super) fn pattern(&mut self) -> Parsed<Vec<u8>> {
+        match self.peek() {
+            Some(b'"') => self.quoted(),
+            None => self.string(),
+            Some(_) => self
+                .word(|octet| is_atom_char(octet) || b"]%*".contains(&octet), "a mailbox pattern")
+                .map(|word| word.as_bytes().to_vec()),
+        }
+    }
+
+    pub(super) fn quoted(&mut self) -> Parsed<Vec<u8>> {
+        if !self.skip(b'"') {
+            return Err(Refusal::bad("Expected a string"));
+        }
+        let mut value = Vec::new();
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(value);
+                }
+                Some(b'\\') => {
+                    self.at += 1;
+                    match self.peek() {
+                        Some(octet @ (b'"' | b'\\')) => value.push(octet),
+                        _ => return Err(Refusal::bad("Only \\ and \" are quoted by \\")),
+                    }
+                }
+                // CHAR is 7-bit without NUL (RFC 3501 §9); CR and LF end a line.
+                Some(octet @ 0x01..=0x7f) if octet != b'\r' => value.push(octet),
+                Some(_) => return Err(Refusal::bad("8-bit octet, CR or NUL in a quoted string")),
+                None => return Err(Refusal::bad("Quoted string without an end")),
+            }
+            self.at += 1;
+        }
+    }
+
+    pub(super) fn number(&mut self) -> Parsed<u32> {
+        let digits = self.word(|octet| octet.is_ascii_digit(), "a number")?;
+        digits.parse().map_err(|_| Refusal::bad("Number too big"))
+    }
+
+    /// A number from 1, without leading zero (`nz-number`).
+    pub(super) fn nz_number(&mut self) -> Parsed<u32> {
+        if self.peek() == Some(b'0') {
+            return Err(Refusal::bad("A number from 1 is needed"));
+        }
+        self.number()
+    }
+
+    pub(super) fn sequence_set(&mut self) -> Parsed<SequenceSet> {
+        let mut ranges = Vec::new();
+        loop {
+            let first = self.seq_number()?;
+            let last = if self.skip(b':') { self.seq_number()? } else { first };
+            ranges.push((first, last));
+            if !self.skip(b',') {
+                return Ok(SequenceSet(ranges));
+            }
+        }
+    }
+
+    fn seq_number(&mut self) -> Parsed<SeqNumber> {
+        if self.skip(b'*') {
+            return Ok(SeqNumber::Last);
+        }
+        self.nz_number().map(SeqNumber::Number)
+    }
+
+    /// `(` item SP item .. `)`; empty where `at_least` is 0.
+    pub(super) fn list<T>(
+        &mut self,
+        at_least: usize,
+        item: impl Fn(&mut Self) -> Parsed<T>,
+    ) -> Parsed<Vec<T>> {
+        self.expect(b'(')?;
+        let mut items = Vec::new();
+        if !(at_least == 0 && self.peek() == Some(b')')) {
+            items.push(item(self)?);
+            while self.skip(b' ') {
+                items.push(item(self)?);
+            }
+        }
+        self.expect(b')')?;
+        Ok(items)
+    }
+
+    /// A flag that a client may set, or a keyword.
+    pub(super) fn flag(&mut self) -> Parsed<String> {
+        if !self.skip(b'\\') {
+            return self.atom().map(str::to_owned);
+        }
+        let flag = format!("\\{}", self.atom()?);
+        if super::flags::Flags::SYSTEM.iter().any(|known| known.eq_ignore_ascii_case(&flag)) {
+            Ok(flag)
+        } else {
+            Err(Refusal::bad(format!("Invalid system flag {flag}")))
+        }
+    }
+
+    /// Enters a nested expression; the depth is bounded, and so is the stack.
+    pub(super) fn enter(&mut self) -> Parsed<()> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(Refusal::bad("Nested too deeply"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.depth -= 1;
+    }
+}
+
+fn no_nul(octets: &[u8]) -> Parsed<Vec<u8>> {
+    if octets.contains(&0) {
+        return Err(Refusal::bad("NUL in a literal"));
+    }
+    Ok(octets.to_vec())
+}
+
+/// ATOM-CHAR of RFC 3501 §9.
+pub(super) fn is_atom_char(octet: u8) -> bool {
+    octet.is_ascii_graphic() && !b"(){%*\"\\]".contains(&octet)
+}
+
+/// A tag: ASTRING-CHAR but `+`.
+pub(super) fn is_tag_char(octet: u8) -> bool {
+    (is_atom_char(octet) || octet == b']') && octet != b'+'
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SeqNumber {
+    Number(u32),
+    Last,
+}
+
+/// Message numbers or UIDs as a client wrote them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SequenceSet(Vec<(SeqNumber, SeqNumber)>);
+
+impl SequenceSet {
+    /// The places (from 0) in a mailbox of these UIDs that the set means, ascending, each once.
+    /// UIDs that are not there mean nothing; message numbers beyond the end are BAD
+    /// (RFC 9051 §6.4.9, §9 `seq-number`).
+    pub(super) fn places(&self, by: By, uids: &[u32]) -> Parsed<Vec<usize>> {
+        let last = match by {
+            By::Sequence => u32::try_from(uids.len()).unwrap_or(u32::MAX),
+            By::Uid => uids.last().copied().unwrap_or(0),
+        };
+        let value = |number| match number {
+            SeqNumber::Number(number) => number,
+            SeqNumber::Last => last,
+        };
+        let mut places = Vec::new();
+        for &(first, second) in &self.0 {
+            let (first, second) = (value(first), value(second));
+            let (low, high) = (first.min(second), first.max(second));
+            match by {
+                By::Sequence if low == 0 || high > last => {
+                    return Err(Refusal::bad("Message number beyond the end of the mailbox"));
+                }
+                By::Sequence => places.extend(low as usize - 1..high as usize),
+                By::Uid => {
+                    let start = uids.partition_point(|&uid| uid < low);
+                    let end = uids.partition_point(|&uid| uid <= high);
+                    places.extend(start..end.max(start));
+                }
+            }
+            if places.len() > uids.len() * 2 + 1000 {
+                places.sort_unstable();
+                places.dedup();
+            }
+        }
+        places.sort_unstable();
+        places.dedup();
+        Ok(places)
+    }
+}
+
+/// Writes numbers as a set, runs as ranges: `1:3,7`. Empty for none.
+pub(super) fn set_text(numbers: &[u32]) -> String {
+    let mut text = String::new();
+    let mut at = 0;
+    while at < numbers.len() {
+        let mut end = at;
+        while end + 1 < numbers.len() && numbers[end + 1] == numbers[end].saturating_add(1) {
+            end += 1;
+        }
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&numbers[at].to_string());
+        if end > at {
+            text.push(':');
+            text.push_str(&numbers[end].to_string());
+        }
+        at = end + 1;
+    }
+    text
+}
+
+/// A name or value as an astring on the wire: an atom where it can be, else quoted.
+pub(super) fn astring_text(value: &str) -> String {
+    if !value.is_empty() && value.bytes().all(is_atom_char) && !value.eq_ignore_ascii_case("NIL") {
+        return value.to_owned();
+    }
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn text(text: &str) -> Vec<Part> {
+        vec![Part::Text(text.as_bytes().to_vec())]
+    }
+
+    fn places(set: &str, by: By, uids: &[u32]) -> Parsed<Vec<usize>> {
+        let parts = text(set);
+        let mut cursor = Cursor::new(&parts);
+        let set = cursor.sequence_set()?;
+        cursor.end()?;
+        set.places(by, uids)
+    }
+
+    #[test]
+    fn sets_mean_each_message_once_and_in_order() {
+        assert_eq!(places("3,1:2,2", By::Sequence, &[5, 6, 9]).unwrap(), [0, 1, 2]);
+        assert_eq!(places("*:2", By::Sequence, &[5, 6, 9]).unwrap(), [1, 2]);
+        assert_eq!(places("6:8,100", By::Uid, &[5, 6, 9]).unwrap(), [1]);
+    }
+
+    #[test]
+    fn a_uid_range_to_the_star_always_has_the_last_message() {
+        assert_eq!(places("500:*", By::Uid, &[5, 6, 9]).unwrap(), [2]);
+        assert_eq!(places("1:*", By::Uid, &[]).unwrap(), [] as [usize; 0]);
+    }
+
+    #[test]
+    fn numbers_beyond_the_end_and_zero_are_bad() {
+        assert!(places("4", By::Sequence, &[5, 6, 9]).is_err());
+        assert!(places("1:*", By::Sequence, &[]).is_err());
+        assert!(places("0", By::Uid, &[1]).is_err());
+        assert!(places("1,", By::Uid, &[1]).is_err());
+    }
+
+    #[test]
+    fn quoted_strings_are_seven_bit_and_end() {
+        let read = |octets: &[u8]| {
+            let parts = vec![Part::Text(octets.to_vec())];
+            Cursor::new(&parts).quoted()
+        };
+        assert_eq!(read(b"\"a\\\"b\\\\\"").unwrap(), b"a\"b\\");
+        for broken in [&b"\"a"[..], b"\"\\a\"", b"\"\xe9\"", b"\"\0\""] {
+            assert!(read(broken).is_err(), "{}", broken.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn runs_are_written_as_ranges() {
+        assert_eq!(set_text(&[1, 2, 3, 7, 9, 10]), "1:3,7,9:10");
+        assert_eq!(set_text(&[]), "");
+    }
+}

@@ -1,0 +1,358 @@
+//! SEARCH (RFC 3501 §6.4.4) and its RETURN (RFC 4731).
+
+use super::account::Message;
+use super::date::{parse_day, sent_day};
+use super::headers;
+use super::parse::{By, Cursor, Parsed, Refusal, SequenceSet, set_text};
+use super::profile::{Extension, Profile};
+use super::session::{Answer, Session, done_by};
+use super::wire::Out;
+
+/// Arguments of SEARCH and UID SEARCH.
+#[derive(Debug)]
+pub(super) struct SearchArguments {
+    by: By,
+    /// `None`: a plain SEARCH answer.
+    returns: Option<Vec<Return>>,
+    key: Key,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Return {
+    Min,
+    Max,
+    Count,
+    All,
+}
+
+#[derive(Debug)]
+enum Key {
+    All,
+    Flag(String, Wanted),
+    Recent(Wanted),
+    New,
+    Numbers { by: By, set: SequenceSet, places: Vec<usize> },
+    Internal(Compare, i64),
+    Sent(Compare, i64),
+    Larger(u32),
+    Smaller(u32),
+    Header { name: Vec<u8>, text: Vec<u8> },
+    Body(Vec<u8>),
+    Text(Vec<u8>),
+    Not(Box<Key>),
+    Or(Box<Key>, Box<Key>),
+    And(Vec<Key>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Set,
+    Unset,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compare {
+    Before,
+    On,
+    Since,
+}
+
+impl SearchArguments {
+    pub(super) fn parse(by: By, cursor: &mut Cursor<'_>, profile: &Profile) -> Parsed<Self> {
+        let mut returns = None;
+        if profile.has(Extension::ESearch) && take_word(cursor, "RETURN") {
+            cursor.space()?;
+            returns = Some(cursor.list(0, return_option)?);
+            cursor.space()?;
+        }
+        let charset = match take_word(cursor, "CHARSET") {
+            true => {
+                cursor.space()?;
+                let charset = cursor.astring()?;
+                cursor.space()?;
+                charset
+            }
+            false => b"US-ASCII".to_vec(),
+        };
+        let key = all_of(cursor)?;
+        let known = [&b"US-ASCII"[..], b"UTF-8"];
+        if !known.iter().any(|name| charset.eq_ignore_ascii_case(name)) {
+            return Err(Refusal::no("[BADCHARSET (US-ASCII UTF-8)] Unknown charset"));
+        }
+        Ok(Self { by, returns, key })
+    }
+}
+
+/// Takes the word if it stands here.
+fn take_word(cursor: &mut Cursor<'_>, word: &str) -> bool {
+    let mut ahead = cursor.clone();
+    let found = ahead.keyword().is_ok_and(|found| found == word);
+    if found {
+        *cursor = ahead;
+    }
+    found
+}
+
+fn return_option(cursor: &mut Cursor<'_>) -> Parsed<Return> {
+    match cursor.keyword()?.as_str() {
+        "MIN" => Ok(Return::Min),
+        "MAX" => Ok(Return::Max),
+        "COUNT" => Ok(Return::Count),
+        "ALL" => Ok(Return::All),
+        other => Err(Refusal::bad(format!("Unknown SEARCH return option {other}"))),
+    }
+}
+
+fn all_of(cursor: &mut Cursor<'_>) -> Parsed<Key> {
+    let mut keys = vec![key(cursor)?];
+    while cursor.skip(b' ') {
+        keys.push(key(cursor)?);
+    }
+    Ok(Key::And(keys))
+}
+
+fn key(cursor: &mut Cursor<'_>) -> Parsed<Key> {
+    cursor.enter()?;
+    let key = match cursor.peek() {
+        Some(b'(') => {
+            cursor.expect(b'(')?;
+            let keys = all_of(cursor)?;
+            cursor.expect(b')')?;
+            keys
+        }
+        Some(b'0'..=b'9' | b'*') => numbers(By::Sequence, cursor)?,
+        _ => {
+            let word = cursor.keyword()?;
+            match simple_key(&word) {
+                Some(key) => key,
+                None => key_with_argument(&word, cursor)?,
+            }
+        }
+    };
+    cursor.leave();
+    Ok(key)
+}
+
+fn simple_key(word: &str) -> Option<Key> {
+    let (word, wanted) = match word.strip_prefix("UN") {
+        Some(rest) => (rest, Wanted::Unset),
+        None => (word, Wanted::Set),
+    };
+    let flag = match word {
+        "ANSWERED" => "\\Answered",
+        "DELETED" => "\\Deleted",
+        "DRAFT" => "\\Draft",
+        "FLAGGED" => "\\Flagged",
+        "SEEN" => "\\Seen",
+        _ if wanted == Wanted::Unset => return None,
+        "ALL" => return Some(Key::All),
+        "NEW" => return Some(Key::New),
+        "OLD" => return Some(Key::Recent(Wanted::Unset)),
+        "RECENT" => return Some(Key::Recent(Wanted::Set)),
+        _ => return None,
+    };
+    Some(Key::Flag(flag.to_owned(), wanted))
+}
+
+fn key_with_argument(word: &str, cursor: &mut Cursor<'_>) -> Parsed<Key> {
+    const NAMES: [&str; 22] = [
+        "BCC",
+        "BEFORE",
+        "BODY",
+        "CC",
+        "FROM",
+        "HEADER",
+        "KEYWORD",
+        "LARGER",
+        "NOT",
+        "ON",
+        "OR",
+        "SENTBEFORE",
+        "SENTON",
+        "SENTSINCE",
+        "SINCE",
+        "SMALLER",
+        "SUBJECT",
+        "TEXT",
+        "TO",
+        "UID",
+        "UNKEYWORD",
+        "CHARSET",
+    ];
+    if !NAMES.contains(&word) {
+        return Err(Refusal::bad(format!("Unknown SEARCH key {word}")));
+    }
+    cursor.space()?;
+    Ok(match word {
+        "BEFORE" => Key::Internal(Compare::Before, day(cursor)?),
+        "ON" => Key::Internal(Compare::On, day(cursor)?),
+        "SINCE" => Key::Internal(Compare::Since, day(cursor)?),
+        "SENTBEFORE" => Key::Sent(Compare::Before, day(cursor)?),
+        "SENTON" => Key::Sent(Compare::On, day(cursor)?),
+        "SENTSINCE" => Key::Sent(Compare::Since, day(cursor)?),
+        "BODY" => Key::Body(cursor.astring()?),
+        "TEXT" => Key::Text(cursor.astring()?),
+        "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => {
+            Key::Header { name: word.as_bytes().to_vec(), text: cursor.astring()? }
+        }
+        "HEADER" => {
+            let name = cursor.astring()?;
+            cursor.space()?;
+            Key::Header { name, text: cursor.astring()? }
+        }
+        "KEYWORD" => Key::Flag(cursor.atom()?.to_owned(), Wanted::Set),
+        "UNKEYWORD" => Key::Flag(cursor.atom()?.to_owned(), Wanted::Unset),
+        "LARGER" => Key::Larger(cursor.number()?),
+        "SMALLER" => Key::Smaller(cursor.number()?),
+        "NOT" => Key::Not(Box::new(key(cursor)?)),
+        "OR" => {
+            let first = key(cursor)?;
+            cursor.space()?;
+            Key::Or(Box::new(first), Box::new(key(cursor)?))
+        }
+        "UID" => numbers(By::Uid, cursor)?,
+        _ => return Err(Refusal::bad("CHARSET stands before the keys")),
+    })
+}
+
+fn numbers(by: By, cursor: &mut Cursor<'_>) -> Parsed<Key> {
+    Ok(Key::Numbers { by, set: cursor.sequence_set()?, places: Vec::new() })
+}
+
+fn day(cursor: &mut Cursor<'_>) -> Parsed<i64> {
+    let text = match cursor.peek() {
+        Some(b'"') => cursor.quoted()?,
+        _ => cursor.atom()?.as_bytes().to_vec(),
+    };
+    parse_day(&text).ok_or_else(|| Refusal::bad("Invalid date"))
+}
+
+/// A message under examination.
+struct Candidate<'a> {
+    place: usize,
+    recent: bool,
+    message: &'a Message,
+}
+
+impl Key {
+    /// Finds out which places the sets mean.
+    fn resolve(&mut self, uids: &[u32]) -> Parsed<()> {
+        match self {
+            Self::Numbers { by, set, places } => *places = set.places(*by, uids)?,
+            Self::Not(key) => key.resolve(uids)?,
+            Self::Or(first, second) => {
+                first.resolve(uids)?;
+                second.resolve(uids)?;
+            }
+            Self::And(keys) => {
+                for key in keys {
+                    key.resolve(uids)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn matches(&self, candidate: &Candidate<'_>) -> bool {
+        let message = candidate.message;
+        let octets = &message.octets;
+        let size = octets.len() as u64;
+        match self {
+            Self::All => true,
+            Self::Flag(flag, wanted) => message.flags.contains(flag) == (*wanted == Wanted::Set),
+            Self::Recent(wanted) => candidate.recent == (*wanted == Wanted::Set),
+            Self::New => candidate.recent && !message.flags.contains("\\Seen"),
+            Self::Numbers { places, .. } => places.binary_search(&candidate.place).is_ok(),
+            Self::Internal(compare, day) => compare.holds(message.date.day(), *day),
+            Self::Sent(compare, day) => headers::values(octets, b"Date")
+                .first()
+                .and_then(|value| sent_day(value))
+                .is_some_and(|sent| compare.holds(sent, *day)),
+            Self::Larger(than) => size > u64::from(*than),
+            Self::Smaller(than) => size < u64::from(*than),
+            Self::Header { name, text } => {
+                headers::values(octets, name).iter().any(|value| contains(value, text))
+            }
+            Self::Body(text) => contains(&octets[headers::body_start(octets)..], text),
+            Self::Text(text) => contains(octets, text),
+            Self::Not(key) => !key.matches(candidate),
+            Self::Or(first, second) => first.matches(candidate) || second.matches(candidate),
+            Self::And(keys) => keys.iter().all(|key| key.matches(candidate)),
+        }
+    }
+}
+
+impl Compare {
+    fn holds(self, day: i64, than: i64) -> bool {
+        match self {
+            Self::Before => day < than,
+            Self::On => day == than,
+            Self::Since => day >= than,
+        }
+    }
+}
+
+/// Whether the text occurs, ASCII case apart; the empty one always does.
+fn contains(octets: &[u8], text: &[u8]) -> bool {
+    let lower = octets.to_ascii_lowercase();
+    memchr::memmem::find(&lower, &text.to_ascii_lowercase()).is_some()
+}
+
+impl Session {
+    pub(super) fn search(
+        &mut self,
+        mut arguments: SearchArguments,
+        tag: &str,
+        out: &mut Out,
+    ) -> Answer {
+        let account = self.account()?;
+        let view = self.view()?;
+        arguments.key.resolve(view.uids())?;
+        let mut store = account.lock();
+        let mailbox = view.mailbox(&mut store)?;
+        let mut hits = Vec::new();
+        for (place, &uid) in view.uids().iter().enumerate() {
+            let Some(stored) = mailbox.messages.get(&uid) else { continue };
+            let recent = view.is_recent(uid);
+            if arguments.key.matches(&Candidate { place, recent, message: &stored.message }) {
+                hits.push(match arguments.by {
+                    By::Uid => uid,
+                    By::Sequence => u32::try_from(place + 1).unwrap_or(u32::MAX),
+                });
+            }
+        }
+        match &arguments.returns {
+            None => {
+                let numbers: String = hits.iter().map(|hit| format!(" {hit}")).collect();
+                out.line(format!("* SEARCH{numbers}"));
+            }
+            Some(returns) => out.line(esearch(tag, arguments.by, returns, &hits)),
+        }
+        done_by(arguments.by, "Search")
+    }
+}
+
+/// `* ESEARCH (TAG "x") UID ..` (RFC 4731 §3.1); an empty list of options means ALL.
+fn esearch(tag: &str, by: By, returns: &[Return], hits: &[u32]) -> String {
+    let mut line = format!("* ESEARCH (TAG \"{tag}\")");
+    if by == By::Uid {
+        line.push_str(" UID");
+    }
+    let wants = |option| returns.contains(&option);
+    if let (Some(first), Some(last)) = (hits.first(), hits.last()) {
+        if wants(Return::Min) {
+            line.push_str(&format!(" MIN {first}"));
+        }
+        if wants(Return::Max) {
+            line.push_str(&format!(" MAX {last}"));
+        }
+        if wants(Return::All) || returns.is_empty() {
+            line.push_str(&format!(" ALL {}", set_text(hits)));
+        }
+    }
+    if wants(Return::Count) {
+        line.push_str(&format!(" COUNT {}", hits.len()));
+    }
+    line
+}
