@@ -1,1 +1,7 @@
-//! Placeholder replaced by the first commit of this room.
+//! For tests and the demo: real servers, an independent judge, mail to carry, a bad network.
+
+pub mod certificate;
+pub mod corpus;
+pub mod dovecot;
+pub mod probe;
+pub mod proxy;
