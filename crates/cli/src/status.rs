@@ -10,10 +10,10 @@ use crate::imapsync::exit_status::{ErrorClass, ExitStatus, most_frequent};
 pub fn error_class(fault: &Fault) -> ErrorClass {
     let by_side = |source, target| if fault.side == Side::Source { source } else { target };
     match fault.kind {
-        FaultKind::Connection => by_side(ErrorClass::ConnectionFailureHost1, ErrorClass::ConnectionFailureHost2),
-        FaultKind::Tls => ErrorClass::TlsFailure,
+        FaultKind::Connection => by_side(ErrorClass::ConnectionHost1, ErrorClass::ConnectionHost2),
+        FaultKind::Tls => ErrorClass::Tls,
         FaultKind::Authentication => {
-            by_side(ErrorClass::AuthenticationFailureUser1, ErrorClass::AuthenticationFailureUser2)
+            by_side(ErrorClass::AuthenticationUser1, ErrorClass::AuthenticationUser2)
         }
         FaultKind::ListingIncomplete => ErrorClass::ListingIncomplete,
         FaultKind::Select => ErrorClass::Select,

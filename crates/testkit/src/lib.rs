@@ -1,3 +1,9 @@
-//! What tests and the demo run against: a simulated IMAP server.
+//! For tests and the demo: a simulated IMAP server, real servers, an independent judge, mail
+//! to carry, a bad network.
 
+pub mod certificate;
+pub mod corpus;
+pub mod dovecot;
+pub mod probe;
+pub mod proxy;
 pub mod sim;

@@ -1,0 +1,249 @@
+//! A real Dovecot 2.3 on loopback, for tests: own directory, free ports, gone when dropped.
+//!
+//! Every user name exists; the password of `ann` is `pass-ann`. A test takes users of its own
+//! with [`Dovecot::fresh_user`], so that one server serves a whole test binary.
+
+mod config;
+mod machine;
+
+pub use config::{Durability, Layout, Setup, SpecialUse, Tls, special_use};
+
+use crate::certificate::{self, Certificate};
+use crate::corpus::Corpus;
+use crate::probe::{self, Probe};
+use machine::{Machine, Watched};
+use std::io::{self, BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+/// How long a start may take before it counts as failed.
+const START_SECONDS_MAX: u64 = 15;
+/// Another process may take a free port before Dovecot does; then others are tried.
+const START_ATTEMPTS_MAX: u32 = 5;
+/// When set to 1, a missing Dovecot is an error and not a reason to leave tests out.
+pub const REQUIRE_VARIABLE: &str = "MAILFERRY_REQUIRE_DOVECOT";
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing that this harness can start is installed here.
+    #[error("no usable Dovecot here: {0}")]
+    Missing(String),
+    /// It was started and does not greet.
+    #[error("Dovecot did not start: {0}")]
+    Start(String),
+    /// The machine refused something: a file, a port, a process.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// What the machine said.
+        source: io::Error,
+    },
+    /// No certificate for its TLS ports.
+    #[error(transparent)]
+    Certificate(#[from] certificate::Error),
+    /// The judge could not log in or was refused.
+    #[error(transparent)]
+    Probe(#[from] probe::Error),
+}
+
+/// A running server. Dropping it ends all its processes and removes its directory; so does
+/// the end of this process, however it ends.
+pub struct Dovecot {
+    setup: Setup,
+    imap: SocketAddr,
+    imaps: Option<SocketAddr>,
+    users: AtomicU32,
+    machine: Machine,
+    watched: Watched,
+}
+
+impl Dovecot {
+    /// Starts a server and waits for its greeting (about 0.2 s).
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if Dovecot 2.3 is not installed; others if it does not start.
+    pub fn start(setup: &Setup) -> Result<Self, Error> {
+        let machine = Machine::inspect()?;
+        let certificate = match setup.tls {
+            Tls::Offered => Some(certificate::self_signed()?),
+            Tls::Absent => None,
+        };
+        let mut last = Error::Start("never tried".to_owned());
+        for _ in 0..START_ATTEMPTS_MAX {
+            match Self::attempt(setup, &machine, certificate) {
+                Err(Error::Start(why)) => last = Error::Start(why),
+                done => return done,
+            }
+        }
+        Err(last)
+    }
+
+    /// As [`Dovecot::start`], but `Ok(None)`, with the reason on stderr, where Dovecot is not
+    /// installed and [`REQUIRE_VARIABLE`] does not demand it.
+    ///
+    /// # Errors
+    /// As [`Dovecot::start`].
+    #[allow(clippy::print_stderr)] // a test that is left out says so
+    pub fn start_if_installed(setup: &Setup) -> Result<Option<Self>, Error> {
+        match Self::start(setup) {
+            Err(Error::Missing(why)) if env::var_os(REQUIRE_VARIABLE).is_none_or(|v| v != "1") => {
+                eprintln!("left out: {why} (set {REQUIRE_VARIABLE}=1 to make this an error)");
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    fn attempt(
+        setup: &Setup,
+        machine: &Machine,
+        certificate: Option<&Certificate>,
+    ) -> Result<Self, Error> {
+        let watched_dir = machine.make_directory()?;
+        let imap = free_port()?;
+        let imaps = if certificate.is_some() { Some(free_port()?) } else { None };
+        let place = config::Place {
+            dir: watched_dir.path(),
+            greeting: &greeting(imap),
+            imap_port: imap.port(),
+            imaps_port: imaps.map(|address| address.port()),
+            machine,
+        };
+        if let Some(pair) = certificate {
+            write(&place.certificate_path(), &pair.certificate_pem)?;
+            write(&place.key_path(), &pair.key_pem)?;
+        }
+        let file = watched_dir.path().join("dovecot.conf");
+        write(&file, config::render(setup, &place).as_bytes())?;
+        let watched = Watched::spawn(&machine.program, &file, watched_dir)?;
+        let server = Self {
+            setup: setup.clone(),
+            imap,
+            imaps,
+            users: AtomicU32::new(0),
+            machine: machine.clone(),
+            watched,
+        };
+        server.wait_until_it_greets()?;
+        Ok(server)
+    }
+
+    fn wait_until_it_greets(&self) -> Result<(), Error> {
+        let end = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
+        while Instant::now() < end {
+            match first_line(self.imap) {
+                Some(line) if line.contains(&greeting(self.imap)) => return Ok(()),
+                Some(line) => return Err(Error::Start(format!("a stranger answered: {line}"))),
+                None if self.watched.log_has("Fatal:") => break,
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+        Err(Error::Start(self.log()))
+    }
+
+    /// The port for clear text; with [`Tls::Offered`] also for STARTTLS.
+    #[must_use]
+    pub fn imap(&self) -> SocketAddr {
+        self.imap
+    }
+
+    /// The port for TLS from the first octet; `None` with [`Tls::Absent`].
+    #[must_use]
+    pub fn imaps(&self) -> Option<SocketAddr> {
+        self.imaps
+    }
+
+    /// How it was set up.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The password of any user.
+    #[must_use]
+    pub fn password(&self, user: &str) -> String {
+        format!("pass-{user}")
+    }
+
+    /// A user name that nobody has used on this server, beginning with `stem`.
+    #[must_use]
+    pub fn fresh_user(&self, stem: &str) -> String {
+        format!("{stem}-{}", self.users.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Logs the judge in as `user`.
+    ///
+    /// # Errors
+    /// If the server refuses or is gone.
+    pub fn probe(&self, user: &str) -> Result<Probe, Error> {
+        Ok(Probe::login(self.imap, user, &self.password(user))?)
+    }
+
+    /// Puts a whole corpus into a user's empty account: straight into the Maildir where the
+    /// layout has one (5,000 messages in about a second), else by APPEND.
+    ///
+    /// # Errors
+    /// If a file cannot be written or the server refuses a message.
+    pub fn fill(&self, user: &str, corpus: &Corpus) -> Result<(), Error> {
+        if self.setup.layout.is_maildir() {
+            let home = self.watched.dir().join("mail").join(user);
+            corpus.write_maildir(&home.join("Maildir")).map_err(io("cannot write the Maildir"))?;
+            return self.machine.give_away(&home);
+        }
+        let mut probe = self.probe(user)?;
+        for mailbox in corpus.mailboxes().filter(|name| *name != "INBOX") {
+            probe.create_if_missing(mailbox)?;
+            probe.subscribe(mailbox)?;
+        }
+        for letter in corpus.letters() {
+            probe.append(letter.mailbox, &letter.draft())?;
+        }
+        Ok(())
+    }
+
+    /// What the server has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.watched.log()
+    }
+}
+
+fn greeting(address: SocketAddr) -> String {
+    format!("mailferry test server {}-{}", std::process::id(), address.port())
+}
+
+fn first_line(address: SocketAddr) -> Option<String> {
+    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).ok()?;
+    (!line.is_empty()).then_some(line)
+}
+
+fn free_port() -> Result<SocketAddr, Error> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(io("cannot find a port"))?;
+    listener.local_addr().map_err(io("cannot find a port"))
+}
+
+fn write(path: &Path, octets: &[u8]) -> Result<(), Error> {
+    fs::write(path, octets).map_err(io("cannot write the server's files"))
+}
+
+fn io(what: &'static str) -> impl Fn(io::Error) -> Error {
+    move |source| Error::Io { what, source }
+}
+
+/// The file of a program, looked for on the PATH and where daemons are.
+fn find_program(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let daemons = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"].map(PathBuf::from);
+    env::split_paths(&path).chain(daemons).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests;

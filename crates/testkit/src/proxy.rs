@@ -1,0 +1,283 @@
+//! A bad network on loopback: latency, cut connections, lost answers.
+//!
+//! Bytes keep their order, and latency does not cost throughput: each chunk waits its time
+//! while others follow it.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// Chunks under way in one direction; beyond this the sender waits.
+const CHUNKS_MAX: usize = 4096;
+const CHUNK_OCTETS: usize = 64 << 10;
+/// How long a server whose answers get lost goes on hearing its client.
+const LOST_ANSWERS_TIME: Duration = Duration::from_millis(150);
+
+/// What the network does to connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weather {
+    /// How long an octet travels, in each direction.
+    pub latency: Duration,
+    /// Whether connections break.
+    pub cut: Option<Cut>,
+}
+
+/// How connections break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// After so many octets from the client.
+    pub client_octets: u64,
+    /// The first so many connections; later ones are left alone.
+    pub connections: u64,
+    /// How.
+    pub manner: Manner,
+}
+
+/// How a connection breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Both ends lose the connection at once, and what was under way is gone.
+    Reset,
+    /// What the client sends still arrives for 150 ms, and no answer comes back: commands are
+    /// carried out and their answers lost. Then a reset.
+    LostAnswers,
+}
+
+#[derive(Default)]
+struct Counters {
+    connections: AtomicU64,
+    cuts: AtomicU64,
+    client_octets: AtomicU64,
+    server_octets: AtomicU64,
+}
+
+/// A running proxy on a port of its own. Dropping it closes all its connections.
+pub struct Proxy {
+    address: SocketAddr,
+    counters: Arc<Counters>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Proxy {
+    /// Starts a proxy to `upstream` with a thread of its own.
+    ///
+    /// # Errors
+    /// If there is no port or thread to be had.
+    pub fn start(upstream: SocketAddr, weather: Weather) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let counters = Arc::new(Counters::default());
+        let (stop, stopped) = oneshot::channel();
+        let counting = counters.clone();
+        let thread = std::thread::Builder::new().name("proxy".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serve(listener, upstream, weather, counting) => {}
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        Ok(Self { address, counters, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections accepted so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.counters.connections.load(Ordering::Relaxed)
+    }
+
+    /// Connections cut so far.
+    #[must_use]
+    pub fn cuts(&self) -> u64 {
+        self.counters.cuts.load(Ordering::Relaxed)
+    }
+
+    /// Octets that came from clients.
+    #[must_use]
+    pub fn client_octets(&self) -> u64 {
+        self.counters.client_octets.load(Ordering::Relaxed)
+    }
+
+    /// Octets that came from the server.
+    #[must_use]
+    pub fn server_octets(&self) -> u64 {
+        self.counters.server_octets.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn serve(
+    listener: std::net::TcpListener,
+    upstream: SocketAddr,
+    weather: Weather,
+    counters: Arc<Counters>,
+) {
+    let Ok(listener) = TcpListener::from_std(listener) else { return };
+    while let Ok((client, _)) = listener.accept().await {
+        let number = counters.connections.fetch_add(1, Ordering::Relaxed);
+        let cut = weather.cut.filter(|cut| number < cut.connections);
+        let link = Link { latency: weather.latency, cut, counters: counters.clone() };
+        tokio::spawn(link.carry(client, upstream));
+    }
+}
+
+/// One connection.
+struct Link {
+    latency: Duration,
+    cut: Option<Cut>,
+    counters: Arc<Counters>,
+}
+
+impl Link {
+    async fn carry(self, client: TcpStream, upstream: SocketAddr) {
+        let Ok(server) = TcpStream::connect(upstream).await else { return };
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        if self.cut.is_some() {
+            // Closing then sends RST in place of FIN.
+            let _ = (client.set_zero_linger(), server.set_zero_linger());
+        }
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
+        let mute = Arc::new(AtomicBool::new(false));
+        let up = Pump { latency: self.latency, mute: None, counters: self.counters.clone() };
+        let down = Pump {
+            latency: self.latency,
+            mute: Some(mute.clone()),
+            counters: self.counters.clone(),
+        };
+        let down = tokio::spawn(down.run(from_server, to_client));
+        match self.cut {
+            None => {
+                up.run(from_client, to_server).await;
+                let _ = down.await;
+            }
+            Some(cut) => {
+                self.run_until_cut(cut, from_client, to_server, &mute).await;
+                down.abort();
+                let _ = down.await;
+            }
+        }
+    }
+
+    async fn run_until_cut(
+        &self,
+        cut: Cut,
+        mut from: OwnedReadHalf,
+        to: OwnedWriteHalf,
+        mute: &AtomicBool,
+    ) {
+        let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
+        let writer = tokio::spawn(deliver(to, receiver, None));
+        let mut buffer = vec![0; CHUNK_OCTETS];
+        let mut octets = 0;
+        let mut end: Option<Instant> = None;
+        loop {
+            let read = from.read(&mut buffer);
+            let length = match end {
+                None => read.await.unwrap_or(0),
+                Some(end) => match tokio::time::timeout_at(end, read).await {
+                    Ok(Ok(length)) => length,
+                    _ => 0,
+                },
+            };
+            if length == 0 {
+                break;
+            }
+            octets += length as u64;
+            self.counters.client_octets.fetch_add(length as u64, Ordering::Relaxed);
+            if octets > cut.client_octets && end.is_none() {
+                self.counters.cuts.fetch_add(1, Ordering::Relaxed);
+                if cut.manner == Manner::Reset {
+                    writer.abort();
+                    let _ = writer.await;
+                    return;
+                }
+                mute.store(true, Ordering::Relaxed);
+                end = Some(Instant::now() + LOST_ANSWERS_TIME);
+            }
+            let due = Instant::now() + self.latency;
+            if sender.send((due, buffer[..length].to_vec())).await.is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        if let Some(end) = end {
+            tokio::time::sleep_until(end + self.latency).await;
+        }
+        let _ = writer.await;
+    }
+}
+
+/// One direction of a connection.
+struct Pump {
+    latency: Duration,
+    mute: Option<Arc<AtomicBool>>,
+    counters: Arc<Counters>,
+}
+
+impl Pump {
+    async fn run(self, mut from: OwnedReadHalf, to: OwnedWriteHalf) {
+        let octets = match self.mute {
+            Some(_) => &self.counters.server_octets,
+            None => &self.counters.client_octets,
+        };
+        let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
+        let writer = tokio::spawn(deliver(to, receiver, self.mute.clone()));
+        let mut buffer = vec![0; CHUNK_OCTETS];
+        while let Ok(length @ 1..) = from.read(&mut buffer).await {
+            octets.fetch_add(length as u64, Ordering::Relaxed);
+            let due = Instant::now() + self.latency;
+            if sender.send((due, buffer[..length].to_vec())).await.is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        let _ = writer.await;
+    }
+}
+
+/// Writes each chunk when its time has come; nothing while muted.
+async fn deliver(
+    mut to: OwnedWriteHalf,
+    mut chunks: mpsc::Receiver<(Instant, Vec<u8>)>,
+    mute: Option<Arc<AtomicBool>>,
+) {
+    while let Some((due, chunk)) = chunks.recv().await {
+        if due > Instant::now() {
+            tokio::time::sleep_until(due).await;
+        }
+        let muted = mute.as_ref().is_some_and(|mute| mute.load(Ordering::Relaxed));
+        if !muted && to.write_all(&chunk).await.is_err() {
+            return;
+        }
+    }
+    let _ = to.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests;
