@@ -1,7 +1,7 @@
 //! The page `docs/imapsync.md`.
 
 use super::{is_told, usage};
-use crate::imapsync::options::{self, Declaration, GROUPS, Side, Support};
+use crate::imapsync::options::{self, Declaration, Default, GROUPS, Kind, Side, Support};
 
 /// The whole page; a test holds the file against it.
 #[must_use]
@@ -46,8 +46,8 @@ fn row(option: &Declaration) -> String {
         option.aliases.iter().map(|alias| format!("<br>also `--{alias}`")).collect();
     let support = match option.support {
         Support::Works => "works".to_owned(),
-        Support::AcceptedWithNotice(reason) => format!("no effect: {reason}"),
-        Support::Refused(why, instead) => format!("refused: {why}; {instead}"),
+        Support::AcceptedWithNotice(reason) => format!("has no effect: {reason}"),
+        Support::Refused(why, instead) => format!("is refused: {why}; {instead}"),
         Support::WebFormOnly => "unknown on a command line".to_owned(),
     };
     let cells =

@@ -76,7 +76,7 @@ options! { REPORTS = "Reports";
         "name of the log file; DATE_USER1_USER2.txt";
     LOGDIR "logdir": Text("DIRECTORY"), Run, A, Works;
         "where log files go; LOG_imapsync";
-    FOLDERSIZES "foldersizes": Switch(Open), Both, A, Works;
+    FOLDERSIZES "foldersizes": Switch(On), Both, A, Works;
         "show the sizes of the folders before the sync";
     FOLDERSIZESATEND "foldersizesatend": Switch(Open), Both, A, Works;
         "show the sizes of the folders after the sync";
