@@ -50,6 +50,13 @@ fn row(option: &Declaration) -> String {
         Support::Refused(why, instead) => format!("is refused: {why}; {instead}"),
         Support::WebFormOnly => "unknown on a command line".to_owned(),
     };
+    // What is on anyway is only remarkable when it is denied.
+    let support = match (option.kind, option.support) {
+        (Kind::Switch(Default::On), Support::AcceptedWithNotice(_) | Support::Refused(..)) => {
+            format!("`--no{}` {support}", option.name)
+        }
+        _ => support,
+    };
     let cells =
         [format!("`{}`{aliases}", usage(option)), side.to_owned(), support, option.help.to_owned()];
     // A bar would end the cell.

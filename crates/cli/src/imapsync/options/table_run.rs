@@ -141,6 +141,6 @@ options! { PROCESS = "Files and processes";
         "a value shown by the web form";
     TMPHASH "tmphash": Text("WORD"), Run, C, WebFormOnly;
         "directory name made by the web form";
-    LOGLOGFILE "loglogfile": Switch(On), Run, C, WebFormOnly;
+    LOGLOGFILE "loglogfile": Switch(Open), Run, C, WebFormOnly;
         "list of log files kept by the web form";
 }
