@@ -48,7 +48,8 @@ const CONCLUSION: &str = "
 Options may be cut short, start with -, -- or +, in any case; [no] can be put
 before a name to deny it. (-) marks options that are read but have no effect
 in this version, (x) those that stop the run before it connects, because mail
-could suffer without them.
+could suffer without them. Where an option is on by itself, the mark is about
+denying it.
 ";
 
 /// The web form's own options are of no use on a command line.

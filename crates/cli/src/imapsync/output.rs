@@ -137,7 +137,7 @@ impl Copied<'_> {
         let uid2 = self.uid2.map(|uid| uid.to_string()).unwrap_or_default();
         let from = format!("{} {{{}}}", self.uid1, self.octets);
         #[allow(clippy::cast_possible_truncation, reason = "a rate, shown with three decimals")]
-        let rate = human_size(self.octet_rate as i64);
+        let rate = human_size(self.octet_rate.round() as i64);
         let mut line = format!(
             "msg {}/{from:<19} copied to {}/{uid2:<10} {:.2} msgs/s  {rate}/s {} copied ",
             self.folder1,

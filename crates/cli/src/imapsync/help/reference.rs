@@ -1,7 +1,7 @@
 //! The page `docs/imapsync.md`.
 
 use super::{is_told, usage};
-use crate::imapsync::options::{self, Declaration, GROUPS, Side, Support};
+use crate::imapsync::options::{self, Declaration, Default, GROUPS, Kind, Side, Support};
 
 /// The whole page; a test holds the file against it.
 #[must_use]
@@ -46,9 +46,16 @@ fn row(option: &Declaration) -> String {
         option.aliases.iter().map(|alias| format!("<br>also `--{alias}`")).collect();
     let support = match option.support {
         Support::Works => "works".to_owned(),
-        Support::AcceptedWithNotice(reason) => format!("no effect: {reason}"),
-        Support::Refused(why, instead) => format!("refused: {why}; {instead}"),
+        Support::AcceptedWithNotice(reason) => format!("has no effect: {reason}"),
+        Support::Refused(why, instead) => format!("is refused: {why}; {instead}"),
         Support::WebFormOnly => "unknown on a command line".to_owned(),
+    };
+    // What is on anyway is only remarkable when it is denied.
+    let support = match (option.kind, option.support) {
+        (Kind::Switch(Default::On), Support::AcceptedWithNotice(_) | Support::Refused(..)) => {
+            format!("`--no{}` {support}", option.name)
+        }
+        _ => support,
     };
     let cells =
         [format!("`{}`{aliases}", usage(option)), side.to_owned(), support, option.help.to_owned()];

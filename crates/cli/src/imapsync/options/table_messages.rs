@@ -96,7 +96,7 @@ options! { IDENTITY = "Which messages are the same";
     USECACHE "usecache": Switch(Off), Both, B,
         AcceptedWithNotice("messages are recognised without a cache");
         "keep the UIDs of copied messages for the next run";
-    CACHEAFTERCOPY "cacheaftercopy": Switch(Off), Run, C,
+    CACHEAFTERCOPY "cacheaftercopy": Switch(Open), Run, C,
         AcceptedWithNotice("messages are recognised without a cache");
         "write the cache after each message";
     FIXCOLONBUG "fixcolonbug": Switch(On), Run, C,

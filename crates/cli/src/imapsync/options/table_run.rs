@@ -76,7 +76,7 @@ options! { REPORTS = "Reports";
         "name of the log file; DATE_USER1_USER2.txt";
     LOGDIR "logdir": Text("DIRECTORY"), Run, A, Works;
         "where log files go; LOG_imapsync";
-    FOLDERSIZES "foldersizes": Switch(Open), Both, A, Works;
+    FOLDERSIZES "foldersizes": Switch(On), Both, A, Works;
         "show the sizes of the folders before the sync";
     FOLDERSIZESATEND "foldersizesatend": Switch(Open), Both, A, Works;
         "show the sizes of the folders after the sync";
@@ -141,6 +141,6 @@ options! { PROCESS = "Files and processes";
         "a value shown by the web form";
     TMPHASH "tmphash": Text("WORD"), Run, C, WebFormOnly;
         "directory name made by the web form";
-    LOGLOGFILE "loglogfile": Switch(On), Run, C, WebFormOnly;
+    LOGLOGFILE "loglogfile": Switch(Open), Run, C, WebFormOnly;
         "list of log files kept by the web form";
 }

@@ -64,7 +64,7 @@ pub fn totals(host1: Sizes, host2: Sizes, seconds: f64) -> Vec<String> {
                 "bytes" => format!(" ({})", human_size(signed(amount))),
                 _ => String::new(),
             };
-            lines.push(format!("Host{host} {label:<20} {amount:>11} {unit}{human}"));
+            lines.push(format!("Host{host} {label:<21} {amount:>11} {unit}{human}"));
         }
         lines.push(String::new());
     };
