@@ -1,0 +1,13 @@
+//! The simulated server, spoken to in raw octets.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod append;
+mod client;
+mod extensions;
+mod faults;
+mod literals;
+mod mailboxes;
+mod messages;
+mod robustness;
+mod search;
+mod sessions;
