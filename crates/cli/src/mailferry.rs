@@ -1,5 +1,6 @@
 //! The modern front.
 
+mod demo;
 mod options;
 mod progress;
 mod render;

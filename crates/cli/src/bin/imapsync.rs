@@ -1,2 +1,5 @@
-//! imapsync
-fn main() {}
+//! The drop-in front.
+
+fn main() -> std::process::ExitCode {
+    mailferry_cli::imapsync::main()
+}

@@ -1,0 +1,90 @@
+//! `mailferry demo`: two IMAP servers in this process, one with sample mail, and a real sync
+//! between them over sockets; then a second one, with nothing to do.
+
+use std::time::Duration;
+
+use mailferry_engine::guard::GuardLimits;
+use mailferry_engine::identity::KeyRule;
+use mailferry_engine::mapping::SpecialUseMapping;
+use mailferry_engine::policy::Rules;
+use mailferry_engine::summary::SameAccount;
+use mailferry_imap::login::{Credentials, Endpoint, Family, Mechanism, Security};
+use mailferry_imap::tls::TlsPolicy;
+use mailferry_run::copy::AddHeader;
+use mailferry_run::job::{EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming};
+use mailferry_store::contract::Selection;
+use mailferry_testkit::sim::{Profile, Server, sample};
+
+use super::options::Output;
+use super::render::plan_text;
+use super::task::UsageError;
+use super::verbs::{Answer, Run};
+use crate::imapsync::exit_status::ExitStatus;
+use crate::screen;
+use crate::servers::{Login, Servers};
+
+/// The sample mail is always the same.
+const SEED: u64 = 2026;
+
+pub(super) async fn run(output: Output) -> Result<ExitStatus, UsageError> {
+    let failed = |error: std::io::Error| UsageError::new(format!("no server can be started here: {error}"), "the demo needs a free port on 127.0.0.1");
+    let source = Server::bind(Profile::modern(), [sample::source(SEED)]).await.map_err(failed)?;
+    let target = Server::bind(sample::target_profile(), [sample::target(SEED)]).await.map_err(failed)?;
+    let servers = Servers { source: login(source.addr()), target: login(target.addr()) };
+    let say = |text: &str| {
+        if !output.json {
+            screen::line(text);
+        }
+    };
+    say(&format!("source: an account with sample mail on {}, hierarchy `/`", source.addr()));
+    say(&format!("target: an empty account on {}, hierarchy `.`, below `INBOX.`\n", target.addr()));
+    let mut status = ExitStatus::Ok;
+    for title in ["first run: the plan, then the copy", "\nsecond run: nothing is left to do"] {
+        say(title);
+        let run = Run { servers: servers.clone(), job: job(), guard: GuardLimits::modern(), output };
+        let outcome = run.carry_out(|plan| {
+            say(&plan_text(plan));
+            Answer::Go
+        });
+        status = outcome.await;
+        if status != ExitStatus::Ok {
+            break;
+        }
+    }
+    Ok(status)
+}
+
+fn login(address: std::net::SocketAddr) -> Login {
+    Login {
+        endpoint: Endpoint {
+            host: address.ip().to_string(),
+            port: address.port(),
+            security: Security::ClearText,
+            tls: TlsPolicy::default(),
+            family: Family::Any,
+            silence_max: Duration::from_secs(30),
+        },
+        credentials: Credentials {
+            user: sample::USER.as_bytes().to_vec(),
+            password: sample::PASSWORD.as_bytes().to_vec(),
+            login_as: None,
+            mechanism: Mechanism::Best,
+        },
+    }
+}
+
+fn job() -> Job {
+    Job {
+        rules: Rules::sync(),
+        mailboxes: MailboxChoice::default(),
+        naming: Naming { special_use: SpecialUseMapping::On, ..Naming::default() },
+        keys: KeyRule::default(),
+        source_selection: Selection::default(),
+        target_selection: Selection::default(),
+        add_header: AddHeader::Never,
+        empty_mailboxes: EmptyMailboxes::Create,
+        mailbox_deletion: MailboxDeletionNarrowing::default(),
+        same_account: SameAccount::No,
+        limits: Limits::default(),
+    }
+}

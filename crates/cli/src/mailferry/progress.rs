@@ -1,0 +1,140 @@
+//! Progress: bars on a terminal, one line a minute elsewhere, JSON Lines on request.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mailferry_engine::account::Plan;
+use mailferry_run::events::{Event, EventSink};
+use serde_json::json;
+
+use super::options::Output;
+use super::render::{fault_json, json_line, size};
+use crate::fault_text::{fault_text, shown};
+use crate::screen;
+
+/// How often a line is written where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(60);
+
+/// Shows what happens.
+pub struct Progress {
+    output: Output,
+    bar: ProgressBar,
+    messages: AtomicU64,
+    last_line: Mutex<Instant>,
+}
+
+impl Progress {
+    /// Shows it as `output` says.
+    #[must_use]
+    pub fn new(output: Output) -> Self {
+        let bar = if output.json || output.quiet {
+            ProgressBar::hidden()
+        } else {
+            // Hidden by itself where standard error is no terminal.
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
+        };
+        bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        Self { output, bar, messages: AtomicU64::new(0), last_line: Mutex::new(Instant::now()) }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Shows the octets of a plan as they are read.
+    pub fn begin_copying(&self, plan: &Plan) {
+        let template = "{bar:30} {bytes}/{total_bytes}  {msg} messages  {bytes_per_sec}  ETA {eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_length(plan.summary.total.copy_octets);
+        self.bar.set_position(0);
+        self.bar.reset_eta();
+    }
+
+    fn tell_in_passing(&self) {
+        if self.output.json || self.output.quiet || !self.bar.is_hidden() {
+            return;
+        }
+        let Ok(mut last) = self.last_line.lock() else { return };
+        if last.elapsed() >= LINE_EVERY {
+            *last = Instant::now();
+            let octets = self.bar.position();
+            let all = self.bar.length().unwrap_or_default();
+            let messages = self.messages.load(Ordering::Relaxed);
+            screen::news(&format!("{messages} messages copied, {} of {} read", size(octets), size(all)));
+        }
+    }
+
+    fn show_text(&self, event: &Event<'_>) {
+        match event {
+            Event::Failed(fault) => self.bar.suspend(|| screen::news(&fault_text(fault))),
+            Event::Copied(copied) if self.output.verbose => {
+                let line = format!("copied {}/{} -> {}", shown(copied.source), copied.uid, shown(copied.target));
+                self.bar.suspend(|| screen::news(&line));
+            }
+            Event::Deleted { mailbox, uid } if self.output.verbose => {
+                self.bar.suspend(|| screen::news(&format!("removed {}/{uid}", shown(mailbox))));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl EventSink for Progress {
+    fn on(&self, event: &Event<'_>) {
+        match event {
+            Event::Listed { mailbox, .. } => self.bar.set_message(format!("listing {}", shown(mailbox))),
+            Event::Planned(plan) => self.begin_copying(plan),
+            Event::Octets(octets) => {
+                self.bar.inc(*octets);
+                self.tell_in_passing();
+            }
+            Event::Copied(_) => {
+                let messages = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
+                self.bar.set_message(messages.to_string());
+            }
+            _ => {}
+        }
+        if self.output.json {
+            if let Some(line) = json(event) {
+                screen::line(&line);
+            }
+        } else {
+            self.show_text(event);
+        }
+    }
+}
+
+fn json(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Accounts { source, target } => json_line(
+            "accounts",
+            json!({ "source_mailboxes": source.mailboxes.len(), "target_mailboxes": target.mailboxes.len() }),
+        ),
+        Event::Listed { side, mailbox, messages, octets } => json_line(
+            "listed",
+            json!({ "side": side, "mailbox": shown(mailbox), "messages": messages, "octets": octets }),
+        ),
+        Event::Planned(plan) => json_line("planned", json!({ "total": plan.summary.total })),
+        Event::Created(mailbox) => json_line("created", json!({ "mailbox": shown(mailbox) })),
+        Event::Subscribed(mailbox) => json_line("subscribed", json!({ "mailbox": shown(mailbox) })),
+        Event::Copied(copied) => json_line(
+            "copied",
+            json!({
+                "source": shown(copied.source), "uid": copied.uid.value(), "target": shown(copied.target),
+                "target_uid": copied.target_uid.map(|uid| uid.value()), "octets": copied.octets,
+            }),
+        ),
+        Event::FlagsUpdated { mailbox, uid } => {
+            json_line("flags-updated", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
+        }
+        Event::Deleted { mailbox, uid } => json_line("deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() })),
+        Event::MailboxDeleted(mailbox) => json_line("mailbox-deleted", json!({ "mailbox": shown(mailbox) })),
+        Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
+        Event::MailboxBegins { .. } | Event::MailboxEnds { .. } | Event::Octets(_) => return None,
+    })
+}

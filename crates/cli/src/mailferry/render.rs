@@ -1,0 +1,283 @@
+//! Plans, reports and comparisons as text and as JSON Lines (`docs/json.md`).
+
+use mailferry_engine::account::Plan;
+use mailferry_engine::fault::{Fault, Side};
+use mailferry_engine::plan::{MailboxPlan, Subscription};
+use mailferry_engine::summary::Counts;
+use mailferry_run::check::{Comparison, Finding};
+use mailferry_run::report::Report;
+use serde_json::{Value, json};
+
+use crate::fault_text::{fault_text, shown};
+
+/// Version of the JSON Lines.
+pub const JSON_VERSION: u32 = 1;
+
+/// `1.5 MiB`.
+#[must_use]
+pub fn size(octets: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+    let mut value = octets as f64;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{octets} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// The plan for people: a line a mailbox, then the totals.
+#[must_use]
+pub fn plan_text(plan: &Plan) -> String {
+    let mut lines = Vec::new();
+    for mailbox in &plan.mailboxes {
+        lines.push(mailbox_line(mailbox));
+        lines.extend(mailbox.faults.iter().filter(|fault| fault.uid.is_none()).map(|fault| format!("    {}", one_line(fault))));
+    }
+    for gone in &plan.delete_mailboxes {
+        let messages = gone.messages.map_or("an unknown number of".to_owned(), |count| count.to_string());
+        lines.push(format!("- {}: delete the mailbox with {messages} messages", shown(&gone.name)));
+    }
+    for left in &plan.left_out {
+        let reason = serde_json::to_value(left.reason).ok().and_then(|value| value.as_str().map(str::to_owned));
+        lines.push(format!("  {}: left out ({})", shown(&left.mailbox), reason.unwrap_or_default()));
+    }
+    for missing in &plan.missing {
+        lines.push(format!("! {}: named, but not on the source", shown(missing)));
+    }
+    lines.push(totals_line(&plan.summary.total));
+    lines.join("\n")
+}
+
+fn mailbox_line(mailbox: &MailboxPlan) -> String {
+    let sources: Vec<String> = mailbox.parts.iter().map(|part| shown(&part.source)).collect();
+    let mut doing = Vec::new();
+    if mailbox.create.is_some() {
+        doing.push("create".to_owned());
+    }
+    if mailbox.subscribe == Subscription::Add {
+        doing.push("subscribe".to_owned());
+    }
+    doing.extend(count_words(&mailbox.counts));
+    let mark = if mailbox.counts.act() + mailbox.counts.deletions() == 0 && mailbox.create.is_none() { "=" } else { "+" };
+    format!("{mark} {} -> {}: {}", sources.join(", "), shown(&mailbox.target), doing.join(", "))
+}
+
+fn count_words(counts: &Counts) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut add = |count: u64, what: &str| {
+        if count > 0 {
+            words.push(format!("{what} {count}"));
+        }
+    };
+    add(counts.copy, "copy");
+    add(counts.update_flags, "change flags of");
+    add(counts.deletions(), "remove");
+    add(counts.present, "present");
+    add(counts.skip.total(), "skip");
+    add(counts.problem, "cannot deal with");
+    add(counts.held_back, "keep though not on the source");
+    if counts.copy > 0 {
+        words[0].push_str(&format!(" ({})", size(counts.copy_octets)));
+    }
+    if words.is_empty() {
+        words.push("nothing".to_owned());
+    }
+    words
+}
+
+fn totals_line(total: &Counts) -> String {
+    format!(
+        "{} listed = {} to copy ({}) + {} with flags to change + {} present + {} skipped + {} problems; {} to remove",
+        total.listed,
+        total.copy,
+        size(total.copy_octets),
+        total.update_flags,
+        total.present,
+        total.skip.total(),
+        total.problem,
+        total.deletions()
+    )
+}
+
+/// A fault on one line.
+#[must_use]
+pub fn one_line(fault: &Fault) -> String {
+    let text = fault_text(fault);
+    let mut parts = text.lines().take(2).map(str::trim);
+    let head = parts.next().unwrap_or_default();
+    parts.next().map_or(head.to_owned(), |words| format!("{head} ({words})"))
+}
+
+/// The report for people: what was done, and that it adds up.
+#[must_use]
+pub fn report_text(report: &Report, seconds: f64) -> String {
+    let total = report.total();
+    let mut planned = Counts::default();
+    for mailbox in &report.mailboxes {
+        planned.listed += mailbox.planned.listed;
+        planned.present += mailbox.planned.present;
+        planned.problem += mailbox.planned.problem;
+        planned.update_flags += mailbox.planned.update_flags;
+        planned.skip.not_selected += mailbox.planned.skip.total();
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a rate with one decimal")]
+    let rate = if seconds > 0.0 { total.copied as f64 / seconds } else { 0.0 };
+    let mut lines = vec![
+        format!("{:>10} messages listed on the source, in {} mailboxes", planned.listed, report.mailboxes.len()),
+        format!("{:>10} copied ({}, {rate:.1} a second)", total.copied, size(total.copied_octets)),
+        format!("{:>10} present already, {} of them with flags changed", planned.present + planned.update_flags, total.flags_updated),
+        format!("{:>10} skipped by a rule", planned.skip.total()),
+        format!(
+            "{:>10} failed",
+            total.failed + total.flags_failed + total.delete_failed + planned.problem
+        ),
+    ];
+    let mut add = |count: u64, what: &str| {
+        if count > 0 {
+            lines.push(format!("{count:>10} {what}"));
+        }
+    };
+    add(total.expunged, "left the source meanwhile");
+    add(report.not_started(), "not started");
+    add(total.deleted, "removed from the target");
+    add(report.created.len() as u64, "mailboxes created");
+    add(report.deleted_mailboxes.len() as u64, "mailboxes deleted");
+    add(report.subscribed.len() as u64, "mailboxes subscribed");
+    for mailbox in report.mailboxes.iter().filter(|mailbox| !mailbox.out_of_order.is_empty()) {
+        let uids: Vec<String> = mailbox.out_of_order.iter().map(ToString::to_string).collect();
+        lines.push(format!("sent again, so perhaps behind later ones: {} UID {}", shown(&mailbox.target), uids.join(" ")));
+    }
+    lines.join("\n")
+}
+
+/// The last word.
+#[must_use]
+pub fn verdict(report: &Report) -> String {
+    if report.is_complete() {
+        "complete: every message listed on the source is accounted for".to_owned()
+    } else {
+        "NOT complete: see the errors above; run it again to go on where it ended".to_owned()
+    }
+}
+
+/// `event` with the version, as one line.
+#[must_use]
+pub fn json_line(event: &str, mut fields: Value) -> String {
+    if let Some(map) = fields.as_object_mut() {
+        map.insert("v".to_owned(), json!(JSON_VERSION));
+        map.insert("event".to_owned(), json!(event));
+    }
+    fields.to_string()
+}
+
+/// A fault as fields.
+#[must_use]
+pub fn fault_json(fault: &Fault) -> Value {
+    json!({
+        "kind": fault.kind, "scope": fault.scope, "retry": fault.retry,
+        "side": if fault.side == Side::Source { "source" } else { "target" },
+        "mailbox": fault.mailbox.as_ref().map(shown), "uid": fault.uid.map(|uid| uid.value()),
+        "words": fault.words,
+    })
+}
+
+/// A plan as lines: one a mailbox, then the summary.
+#[must_use]
+pub fn plan_json(plan: &Plan) -> Vec<String> {
+    let mut lines: Vec<String> = plan
+        .mailboxes
+        .iter()
+        .map(|mailbox| json_line("mailbox-plan", json!({ "plan": mailbox })))
+        .collect();
+    lines.extend(plan.delete_mailboxes.iter().map(|gone| json_line("delete-mailbox", json!({ "mailbox": gone }))));
+    lines.extend(plan.left_out.iter().map(|left| json_line("left-out", json!({ "mailbox": left }))));
+    lines.extend(plan.missing.iter().map(|name| json_line("missing", json!({ "mailbox": shown(name) }))));
+    lines.push(json_line("plan-summary", json!({ "total": plan.summary.total, "deletions": plan.summary.deletions() })));
+    lines
+}
+
+/// A report as one line.
+#[must_use]
+pub fn report_json(report: &Report, seconds: f64, status: u8) -> String {
+    let mailboxes: Vec<Value> = report
+        .mailboxes
+        .iter()
+        .map(|mailbox| {
+            json!({
+                "target": shown(&mailbox.target),
+                "sources": mailbox.sources.iter().map(shown).collect::<Vec<_>>(),
+                "planned": mailbox.planned, "done": mailbox.done,
+                "not_started": mailbox.copies_not_started(),
+                "out_of_order": mailbox.out_of_order,
+            })
+        })
+        .collect();
+    let total = report.total();
+    json_line(
+        "report",
+        json!({
+            "complete": report.is_complete(), "status": status, "seconds": seconds,
+            "copied": total.copied, "copied_octets": total.copied_octets, "flags_updated": total.flags_updated,
+            "deleted": total.deleted, "failed": total.failed, "expunged": total.expunged,
+            "not_started": report.not_started(),
+            "created": report.created.iter().map(shown).collect::<Vec<_>>(),
+            "subscribed": report.subscribed.iter().map(shown).collect::<Vec<_>>(),
+            "deleted_mailboxes": report.deleted_mailboxes.iter().map(shown).collect::<Vec<_>>(),
+            "mailboxes": mailboxes,
+            "faults": report.faults.iter().map(fault_json).collect::<Vec<_>>(),
+        }),
+    )
+}
+
+/// One message compared, for people: `+ INBOX/17`.
+#[must_use]
+pub fn finding_text(finding: &Finding<'_>) -> String {
+    let place = |place: Option<(&_, u32)>| place.map(|(mailbox, uid)| format!("{}/{uid}", shown(mailbox)));
+    let (source, target) = (place(finding.source), place(finding.target));
+    let places: Vec<String> = source.into_iter().chain(target).collect();
+    let aspects: Vec<String> = finding
+        .aspects
+        .iter()
+        .filter_map(|aspect| serde_json::to_value(aspect).ok()?.as_str().map(str::to_owned))
+        .collect();
+    let aspects = if aspects.is_empty() { String::new() } else { format!(" ({})", aspects.join(", ")) };
+    format!("{} {}{aspects}", finding.mark.character(), places.join(" -> "))
+}
+
+/// One message compared, as a line of JSON.
+#[must_use]
+pub fn finding_json(finding: &Finding<'_>) -> String {
+    let place = |place: Option<(&_, u32)>| place.map(|(mailbox, uid)| json!({ "mailbox": shown(mailbox), "uid": uid }));
+    json_line(
+        "finding",
+        json!({
+            "mark": finding.mark, "source": place(finding.source), "target": place(finding.target),
+            "differs": finding.aspects,
+        }),
+    )
+}
+
+/// The sums of a comparison, for people.
+#[must_use]
+pub fn comparison_text(sums: &Comparison) -> String {
+    let mut lines = vec![
+        format!("{:>10} = the same on both sides", sums.same),
+        format!("{:>10} + on the source only", sums.source_only),
+        format!("{:>10} - on the target only", sums.target_only),
+        format!("{:>10} * on both sides, and something differs", sums.differs),
+        format!("{:>10} ! cannot be said", sums.unknown),
+    ];
+    let mut add = |count: u64, what: &str| {
+        if count > 0 {
+            lines.push(format!("{count:>10} {what}"));
+        }
+    };
+    add(sums.left_out, "left out of the comparison by a rule");
+    add(sums.mailboxes_missing, "mailboxes that the target does not have");
+    add(sums.mailboxes_extra, "mailboxes that only the target has");
+    add(sums.subscriptions_missing, "mailboxes subscribed on the source only");
+    lines.push(if sums.is_same() { "the same".to_owned() } else { "DIFFERENT".to_owned() });
+    lines.join("\n")
+}

@@ -1,0 +1,251 @@
+//! What each subcommand does.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+use mailferry_engine::account::Plan;
+use mailferry_engine::fault::Fault;
+use mailferry_engine::guard::{Approval, GuardLimits, check};
+use mailferry_run::check::{Depth, Mark, compare};
+use mailferry_run::execute::Execution;
+use mailferry_run::job::Job;
+use mailferry_run::report::Report;
+use mailferry_run::stop::Stop;
+use mailferry_run::survey::{Survey, survey};
+use mailferry_store::contract::Source;
+use serde_json::json;
+
+use super::options::{CheckArgs, Command, Output, RestoreArgs, SyncArgs};
+use super::progress::Progress;
+use super::{demo, render, task};
+use crate::fault_text::fault_text;
+use crate::imapsync::exit_status::ExitStatus;
+use crate::screen;
+use crate::servers::Servers;
+use crate::status;
+
+/// Carries a subcommand out.
+pub(super) async fn run(command: Command) -> ExitStatus {
+    let done = match command {
+        Command::Sync(args) => sync(&args).await,
+        Command::Plan(args) => plan(&args).await,
+        Command::Check(args) => check_accounts(&args).await,
+        Command::Restore(args) => restore(&args).await,
+        Command::Demo(args) => demo::run(args.output).await,
+    };
+    done.unwrap_or_else(|usage| {
+        screen::error(&usage.to_string());
+        ExitStatus::Usage
+    })
+}
+
+async fn sync(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
+    let servers = task::servers(&args.accounts)?;
+    let (job, guard) = task::sync_job(args, &servers)?;
+    Ok(Run { servers, job, guard, output: args.output }.carry_out(|_| Answer::Go).await)
+}
+
+async fn plan(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
+    let servers = task::servers(&args.accounts)?;
+    let (job, guard) = task::sync_job(args, &servers)?;
+    let run = Run { servers, job, guard, output: args.output };
+    Ok(run
+        .carry_out(|plan| {
+            show_plan(plan, args.output);
+            Answer::Leave
+        })
+        .await)
+}
+
+async fn restore(args: &RestoreArgs) -> Result<ExitStatus, task::UsageError> {
+    let servers = task::servers(&args.accounts)?;
+    let (job, guard) = task::restore_job(args, &servers)?;
+    let run = Run { servers, job, guard, output: args.output };
+    let status = run
+        .carry_out(|plan| {
+            show_plan(plan, args.output);
+            if args.yes || plan.summary.total.act() == 0 { Answer::Go } else { ask() }
+        })
+        .await;
+    Ok(status)
+}
+
+fn show_plan(plan: &Plan, output: Output) {
+    if output.json {
+        render::plan_json(plan).iter().for_each(|line| screen::line(line));
+    } else {
+        screen::line(&render::plan_text(plan));
+    }
+}
+
+/// What becomes of a plan that was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is carried out.
+    Go,
+    /// It was only to be shown.
+    Leave,
+    /// Nobody agreed to it.
+    Refused,
+}
+
+fn ask() -> Answer {
+    if !std::io::stdin().is_terminal() {
+        screen::error("nobody is there to agree to the plan\n\nhint: after looking at it, add --yes");
+        return Answer::Refused;
+    }
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "Carry this out? [y/N] ");
+    let _ = err.flush();
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    match (read, line.trim()) {
+        (Ok(_), "y" | "Y" | "yes") => Answer::Go,
+        _ => Answer::Refused,
+    }
+}
+
+/// One run from the survey to the report.
+pub(super) struct Run {
+    pub(super) servers: Servers,
+    pub(super) job: Job,
+    pub(super) guard: GuardLimits,
+    pub(super) output: Output,
+}
+
+impl Run {
+    /// Surveys, lets `decide` look at the plan, asks the guard, and carries it out.
+    pub(super) async fn carry_out(self, decide: impl FnOnce(&Plan) -> Answer) -> ExitStatus {
+        let began = Instant::now();
+        let stop = stop_on_ctrl_c();
+        let progress = Arc::new(Progress::new(self.output));
+        let accounts = Arc::new(self.servers);
+        let surveyed = survey(&*accounts, &self.job, &*progress, &stop).await;
+        let mut survey = match surveyed {
+            Ok(survey) => survey,
+            Err(faults) => {
+                progress.finish();
+                return tell_faults(&faults, self.output);
+            }
+        };
+        progress.finish();
+        for answer in [decide(&survey.plan)] {
+            match answer {
+                Answer::Go => {}
+                Answer::Leave => {
+                    let status = objections(&survey.plan, &self.guard).err().unwrap_or(ExitStatus::Ok);
+                    close(&mut survey).await;
+                    return if survey.plan.summary.total.problem > 0 { ExitStatus::Fetch } else { status };
+                }
+                Answer::Refused => {
+                    close(&mut survey).await;
+                    return ExitStatus::GuardRefused;
+                }
+            }
+        }
+        let approval = match objections(&survey.plan, &self.guard) {
+            Ok(approval) => approval,
+            Err(status) => {
+                close(&mut survey).await;
+                return status;
+            }
+        };
+        let progress = Arc::new(Progress::new(self.output));
+        progress.begin_copying(&survey.plan);
+        let execution = Execution { accounts, job: Arc::new(self.job), events: progress.clone(), stop };
+        let report = execution.run(survey, approval).await;
+        progress.finish();
+        tell_report(&report, began.elapsed().as_secs_f64(), self.output)
+    }
+}
+
+async fn close<A: mailferry_run::accounts::Accounts>(survey: &mut Survey<A>) {
+    let (source, target) = &mut survey.connections;
+    tokio::join!(source.close(), target.close());
+}
+
+fn objections(plan: &Plan, guard: &GuardLimits) -> Result<Approval, ExitStatus> {
+    check(&plan.summary, guard).map_err(|objections| {
+        for objection in objections {
+            screen::error(&objection.to_string());
+        }
+        ExitStatus::GuardRefused
+    })
+}
+
+fn tell_faults(faults: &[Fault], output: Output) -> ExitStatus {
+    for fault in faults {
+        if output.json {
+            screen::line(&render::json_line("failed", json!({ "fault": render::fault_json(fault) })));
+        }
+        screen::news(&fault_text(fault));
+    }
+    status::of_faults(faults)
+}
+
+/// Shows the report; answers the exit status.
+pub(super) fn tell_report(report: &Report, seconds: f64, output: Output) -> ExitStatus {
+    let status = status::of_report(report);
+    if output.json {
+        screen::line(&render::report_json(report, seconds, status.number()));
+        return status;
+    }
+    // Faults of the plan itself were not told as events.
+    if !output.quiet {
+        screen::line(&render::report_text(report, seconds));
+    }
+    screen::line(&render::verdict(report));
+    status
+}
+
+/// The first Ctrl-C asks the run to stop after what is in flight, the second ends it.
+fn stop_on_ctrl_c() -> Stop {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            asked.ask();
+            screen::news("stopping: what is in flight is finished; once more to stop at once");
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    stop
+}
+
+async fn check_accounts(args: &CheckArgs) -> Result<ExitStatus, task::UsageError> {
+    let servers = task::servers(&args.accounts)?;
+    let job = task::check_job(args, &servers)?;
+    let (output, stop) = (args.output, stop_on_ctrl_c());
+    let progress = Progress::new(Output { json: false, ..output });
+    let surveyed = survey(&servers, &job, &progress, &stop).await;
+    progress.finish();
+    let mut survey = match surveyed {
+        Ok(survey) => survey,
+        Err(faults) => return Ok(tell_faults(&faults, output)),
+    };
+    let depth = if args.deep { Depth::Octets } else { Depth::Listed };
+    let compared = compare(&mut survey, depth, |finding| {
+        if output.json {
+            screen::line(&render::finding_json(finding));
+        } else if output.verbose || (!output.quiet && finding.mark != Mark::Same) {
+            screen::line(&render::finding_text(finding));
+        }
+    })
+    .await;
+    close(&mut survey).await;
+    let sums = match compared {
+        Ok(sums) => sums,
+        Err(fault) => return Ok(tell_faults(&[fault], output)),
+    };
+    let faults = survey.plan.mailboxes.iter().flat_map(|mailbox| &mailbox.faults);
+    faults.filter(|fault| fault.uid.is_none()).for_each(|fault| screen::news(&fault_text(fault)));
+    if output.json {
+        screen::line(&render::json_line("comparison", json!({ "same": sums.is_same(), "sums": sums })));
+    } else {
+        screen::line(&render::comparison_text(&sums));
+    }
+    Ok(if sums.is_same() { ExitStatus::Ok } else { ExitStatus::CatchAll })
+}
