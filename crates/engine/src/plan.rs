@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::deletion::Deletions;
 use crate::fault::{Fault, FaultKind, Side};
 use crate::listing::{MailboxInfo, MessageListing};
-use crate::mapping::How;
+use crate::mapping::{Doubt, How};
 use crate::message::{FlagSetId, Key, Uid};
 use crate::name::{MailboxName, SpecialUse};
 use crate::pairing::{Pairs, SourceFate};
@@ -150,6 +150,8 @@ pub struct MailboxInput<'a> {
     pub target_info: Option<&'a MailboxInfo>,
     /// How it got its name.
     pub how: How,
+    /// What is odd about its name, from all the mappings that lead to it.
+    pub doubts: &'a [Doubt],
     /// The special use to create it with.
     pub create_as: Option<SpecialUse>,
     /// Its messages; empty if it is to be created.
@@ -175,13 +177,16 @@ pub struct MailboxPlan {
     pub target: MailboxName,
     /// How it got its name.
     pub how: How,
+    /// What is odd about its name.
+    pub doubts: Vec<Doubt>,
     /// Whether it is to be created, and as what.
     pub create: Option<Creation>,
     /// Whether it is to be subscribed.
     pub subscribe: Subscription,
     /// What is to be done with the messages of each source mailbox.
     pub parts: Vec<PartPlan>,
-    /// Target messages to be removed, in ascending order of UID.
+    /// Target messages to be removed, in ascending order of UID. Where the reason is
+    /// [`DeleteReason::ContentAbsent`], not before the copies of this mailbox are there.
     pub delete: Vec<Deletion>,
     /// Target messages that stay though a rule would remove them.
     pub held_back: Vec<HeldBack>,
@@ -239,6 +244,7 @@ pub fn plan_mailbox(input: &MailboxInput<'_>, rules: &Rules) -> MailboxPlan {
     MailboxPlan {
         target: input.target.clone(),
         how: input.how,
+        doubts: input.doubts.to_vec(),
         create: match input.target_info {
             Some(_) => None,
             None => Some(Creation { special_use: input.create_as }),

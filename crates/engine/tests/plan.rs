@@ -189,6 +189,7 @@ impl Case {
             target: &self.target_info.name,
             target_info: Some(&self.target_info),
             how: How::ByName,
+            doubts: &[],
             create_as: Some(SpecialUse::Sent),
             target_listing: &target,
             parts: &[],

@@ -190,6 +190,7 @@ impl World {
             target: &target_info.name,
             target_info: Some(&target_info),
             how: How::ByName,
+            doubts: &[],
             create_as: None,
             target_listing: &self.target.listing(),
             parts: &parts,
