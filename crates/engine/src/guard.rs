@@ -286,3 +286,135 @@ fn is_over(limit: MaxDelete, deletions: u64, target_messages: u64) -> bool {
 fn is_at_least(part: u64, percent: u64, whole: u64) -> bool {
     u128::from(part) * 100 >= u128::from(whole) * u128::from(percent)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::account::MailboxDeletion;
+    use crate::summary::{AccountFacts, Counts, MailboxSummary};
+
+    /// A plan that removes `delete` of `target_listed` messages, the source having `listed`.
+    fn plan(listed: u64, target_listed: u64, delete: u64) -> PlanSummary {
+        let facts = AccountFacts {
+            source_mailboxes: 1,
+            other_target_messages: 0,
+            same_account: SameAccount::No,
+        };
+        let counts = Counts { listed, target_listed, delete, ..Counts::default() };
+        let mailbox = MailboxSummary { target: "INBOX".into(), sources: Vec::new(), counts };
+        let mut summary = PlanSummary::new(facts, Vec::new());
+        summary.mailboxes.push(mailbox);
+        summary.total = counts;
+        summary
+    }
+
+    const NO_LIMITS: GuardLimits = GuardLimits {
+        max_delete: None,
+        mailbox: None,
+        same_account: SameAccountRule::Refuse,
+        nearly_all: NearlyAll::Refuse,
+    };
+
+    fn objections(summary: &PlanSummary, limits: &GuardLimits) -> Vec<Objection> {
+        check(summary, limits).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_plan_that_removes_nothing_passes() {
+        let approval = check(&plan(0, 1000, 0), &GuardLimits::modern()).unwrap();
+        assert_eq!(approval.deletions(), 0);
+    }
+
+    #[test]
+    fn a_source_without_mailboxes_is_refused() {
+        let mut summary = plan(0, 0, 0);
+        summary.facts.source_mailboxes = 0;
+        assert_eq!(objections(&summary, &NO_LIMITS), [Objection::NoMailboxListed]);
+    }
+
+    #[test]
+    fn an_empty_source_removes_nothing() {
+        let expected = Objection::SourceEmpty { deletions: 1, target_messages: 5 };
+        assert_eq!(objections(&plan(0, 5, 1), &NO_LIMITS), [expected]);
+        assert_eq!(objections(&plan(1, 5, 1), &NO_LIMITS), []);
+    }
+
+    #[test]
+    fn nearly_all_is_at_least_ninety_of_a_hundred_and_a_hundred() {
+        let refused = |target, delete| !objections(&plan(1, target, delete), &NO_LIMITS).is_empty();
+        assert!(refused(111, 100));
+        assert!(!refused(112, 100));
+        assert!(!refused(99, 99));
+        assert!(refused(1000, 900));
+        let mut summary = plan(1, 111, 100);
+        summary.facts.other_target_messages = 50;
+        assert!(objections(&summary, &NO_LIMITS).is_empty());
+    }
+
+    #[test]
+    fn messages_of_deleted_mailboxes_count() {
+        let mut summary = plan(1, 10, 0);
+        let gone = MailboxDeletion { name: "Old".into(), messages: Some(200) };
+        summary.delete_mailboxes.push(gone);
+        let expected = Objection::NearlyAll { deletions: 200, target_messages: 210 };
+        assert_eq!(objections(&summary, &NO_LIMITS), [expected]);
+    }
+
+    #[test]
+    fn one_account_on_both_sides_is_refused_unless_allowed() {
+        let mut summary = plan(1, 1, 0);
+        summary.facts.same_account = SameAccount::Yes;
+        assert_eq!(objections(&summary, &GuardLimits::modern()), [Objection::SameAccount]);
+        assert_eq!(objections(&summary, &GuardLimits::imapsync()), []);
+    }
+
+    #[test]
+    fn a_run_has_its_limit() {
+        let refused = |limit, delete| {
+            let limits = GuardLimits { max_delete: Some(limit), ..NO_LIMITS };
+            !objections(&plan(1, 200, delete), &limits).is_empty()
+        };
+        assert!(!refused(MaxDelete::Messages(10), 10));
+        assert!(refused(MaxDelete::Messages(10), 11));
+        assert!(!refused(MaxDelete::Percent(5), 10));
+        assert!(refused(MaxDelete::Percent(5), 11));
+        assert!(refused(MaxDelete::Messages(0), 1));
+    }
+
+    #[test]
+    fn a_mailbox_has_its_limit() {
+        let refused = |target, delete| {
+            !objections(&plan(1, target, delete), &GuardLimits::modern()).is_empty()
+        };
+        assert!(!refused(20, 19), "fewer than twenty never are too many");
+        assert!(refused(79, 20));
+        assert!(!refused(80, 20), "a quarter is allowed");
+    }
+
+    #[test]
+    fn a_mailbox_of_unknown_content_is_not_deleted_under_a_limit() {
+        let mut summary = plan(1, 10, 0);
+        summary.delete_mailboxes.push(MailboxDeletion { name: "Old".into(), messages: None });
+        let found = objections(&summary, &GuardLimits::modern());
+        assert!(matches!(found[..], [Objection::MailboxLimit { deletions: None, .. }]));
+        assert_eq!(objections(&summary, &NO_LIMITS), []);
+    }
+
+    #[test]
+    fn an_objection_says_what_and_where_and_what_helps() {
+        let text = objections(&plan(1, 79, 20), &GuardLimits::modern())[0].to_string();
+        assert_eq!(
+            text,
+            "20 of 79 messages of `INBOX` would be removed, the limit is 25 %\n\
+             hint: look at the plan with `--dry-run`; if it is right, raise `--max-delete`"
+        );
+    }
+
+    #[test]
+    fn all_objections_come_at_once() {
+        let mut summary = plan(0, 100, 100);
+        summary.facts.same_account = SameAccount::Yes;
+        assert_eq!(objections(&summary, &GuardLimits::modern()).len(), 4);
+    }
+}

@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod canonical;
+mod deletion;
 pub mod fault;
 pub mod guard;
 pub mod identity;

@@ -305,10 +305,16 @@ impl<'a> Matcher<'a> {
         asked
     }
 
-    /// Settles a group by content: n-th to n-th among those of equal content.
+    /// Settles a group by content.
     fn compare(&mut self, sources: &[Entry], targets: &[Entry]) {
         let source_members = self.members(sources);
         let target_members = self.members(targets);
+        if sources.is_empty() {
+            // No content is needed to know that nothing is the same as these.
+            for entry in targets {
+                self.pairs.target[entry.at as usize] = TargetFate::Unmatched;
+            }
+        }
         let mut left = Left::default();
         let (mut from_source, mut from_target) = (&source_members[..], &target_members[..]);
         while let Some(digest) = [from_source.first(), from_target.first()]
@@ -336,15 +342,19 @@ impl<'a> Matcher<'a> {
             Duplicates::CopyOne => sources.len().min(1),
         };
         let (standing, doubles) = sources.split_at(standing);
-        for (source, target) in standing.iter().zip(targets) {
-            self.set_pair(source.entry, target.entry);
-        }
         for double in doubles {
             let fate = SourceFate::DuplicateOf(standing[0].entry.source());
             self.set_source(double.entry, fate);
         }
-        left.sources.extend(standing.iter().skip(targets.len()).copied());
-        for target in targets.iter().skip(standing.len()) {
+        let (rest, surplus) = match self.rule.duplicates {
+            Duplicates::CopyAll => self.pair_equal_dates(standing.to_vec(), targets.to_vec()),
+            Duplicates::CopyOne => (standing.to_vec(), targets.to_vec()),
+        };
+        for (source, target) in rest.iter().zip(&surplus) {
+            self.set_pair(source.entry, target.entry);
+        }
+        left.sources.extend(rest.iter().skip(surplus.len()).copied());
+        for target in surplus.iter().skip(rest.len()) {
             let first = targets[0].entry.at;
             if target.entry.at == first {
                 left.targets.push(*target);
@@ -358,32 +368,47 @@ impl<'a> Matcher<'a> {
     }
 
     /// Among messages of one key that no content could pair, those with the same INTERNALDATE
-    /// are the same, n-th to n-th. A target that rewrites what it stores (Exchange does) would
-    /// else take another copy of each duplicate in every run.
+    /// are the same. A target that rewrites what it stores (Exchange does) would else take
+    /// another copy of each duplicate in every run.
     fn match_left_by_date(&mut self, mut left: Left) {
         for source in &left.sources {
             self.set_source(source.entry, SourceFate::NewContent);
         }
-        let source_instant = |this: &Self, member: &Member| {
-            this.input(member.entry).listing.date[member.entry.at as usize].instant()
-        };
-        left.sources.sort_by_key(|member| {
-            (source_instant(self, member), member.turn, member.entry.part, member.entry.at)
-        });
-        left.targets.sort_by_key(|member| (source_instant(self, member), member.entry.at));
-        let mut candidates = left.targets.iter().peekable();
-        for source in &left.sources {
-            let Some(instant) = source_instant(self, source) else { continue };
-            while candidates
-                .next_if(|target| source_instant(self, target) < Some(instant))
-                .is_some()
-            {}
-            if let Some(target) =
-                candidates.next_if(|target| source_instant(self, target) == Some(instant))
-            {
-                self.set_pair(source.entry, target.entry);
+        left.sources.retain(|member| self.instant(member).is_some());
+        left.targets.retain(|member| self.instant(member).is_some());
+        self.pair_equal_dates(left.sources, left.targets);
+    }
+
+    /// Pairs members with the same INTERNALDATE, n-th to n-th, and gives back the others in
+    /// order. A copy has the date of the message it was made of, so that later runs make the
+    /// same pairs, and flags go to the right one of several copies.
+    fn pair_equal_dates(
+        &mut self,
+        mut sources: Vec<Member>,
+        mut targets: Vec<Member>,
+    ) -> (Vec<Member>, Vec<Member>) {
+        sources.sort_by_key(|member| (self.instant(member), member.turn, member.entry));
+        targets.sort_by_key(|member| (self.instant(member), member.turn, member.entry));
+        let (mut rest, mut surplus) = (Vec::new(), Vec::new());
+        let mut candidates = targets.into_iter().peekable();
+        for source in sources {
+            let instant = self.instant(&source);
+            while let Some(earlier) = candidates.next_if(|target| self.instant(target) < instant) {
+                surplus.push(earlier);
+            }
+            match candidates.next_if(|target| self.instant(target) == instant) {
+                Some(target) => self.set_pair(source.entry, target.entry),
+                None => rest.push(source),
             }
         }
+        surplus.extend(candidates);
+        rest.sort_unstable();
+        surplus.sort_unstable();
+        (rest, surplus)
+    }
+
+    fn instant(&self, member: &Member) -> Option<i64> {
+        self.input(member.entry).listing.date[member.entry.at as usize].instant()
     }
 
     /// The members whose digest is known, in the order of digests; the others are settled.
