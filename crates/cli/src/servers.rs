@@ -79,6 +79,7 @@ impl NameRegex {
 
 impl NamePattern for NameRegex {
     fn matches(&self, name: &[u8]) -> bool {
-        self.0.is_match(name) || mutf7::decode(name).is_some_and(|decoded| self.0.is_match(decoded.as_bytes()))
+        self.0.is_match(name)
+            || mutf7::decode(name).is_some_and(|decoded| self.0.is_match(decoded.as_bytes()))
     }
 }

@@ -89,7 +89,11 @@ impl Connection {
         (self.session, self.transport, self.silence_max)
     }
 
-    pub(crate) fn with_session(session: Session, transport: Box<dyn Transport>, silence_max: Duration) -> Self {
+    pub(crate) fn with_session(
+        session: Session,
+        transport: Box<dyn Transport>,
+        silence_max: Duration,
+    ) -> Self {
         Self { session, ..Self::new(transport, silence_max) }
     }
 
@@ -156,14 +160,22 @@ impl Connection {
         }
     }
 
-    fn poll_octets(&mut self, context: &mut Context<'_>, wanted: Wanted) -> Poll<Result<(), ConnectionError>> {
+    fn poll_octets(
+        &mut self,
+        context: &mut Context<'_>,
+        wanted: Wanted,
+    ) -> Poll<Result<(), ConnectionError>> {
         let sent = self.poll_send(context)?;
         let received = match self.poll_receive(context) {
             Poll::Ready(Err(error)) => return Poll::Ready(Err(self.with_last_words(error))),
             Poll::Ready(Ok(())) => true,
             Poll::Pending => false,
         };
-        if received || (sent && wanted == Wanted::Room) { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if received || (sent && wanted == Wanted::Room) {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>) -> Result<bool, ConnectionError> {
@@ -185,7 +197,9 @@ impl Connection {
                     any = true;
                 }
                 // What the server said last tells more than the broken pipe: read it first.
-                Poll::Ready(Err(error)) if self.session.in_flight() == 0 => return Err(error.into()),
+                Poll::Ready(Err(error)) if self.session.in_flight() == 0 => {
+                    return Err(error.into());
+                }
                 Poll::Ready(Err(_)) | Poll::Pending => break,
             }
         }
@@ -281,7 +295,8 @@ impl Connection {
             }
             return Ok(completions);
         }
-        let tags: Vec<Tag> = commands.iter().map(|command| self.session.send(command)).collect::<Result<_, _>>()?;
+        let tags: Vec<Tag> =
+            commands.iter().map(|command| self.session.send(command)).collect::<Result<_, _>>()?;
         let mut completions: Vec<Option<Completion>> = vec![None; tags.len()];
         let mut left = tags.len();
         while left > 0 {

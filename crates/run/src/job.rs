@@ -5,10 +5,14 @@ use std::sync::Arc;
 use mailferry_engine::account::MailboxDeleteRule;
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::AccountListing;
-use mailferry_engine::mapping::{FixSlash, Hierarchy, MappingRules, NameRewrite, SpecialUseMapping};
+use mailferry_engine::mapping::{
+    FixSlash, Hierarchy, MappingRules, NameRewrite, SpecialUseMapping,
+};
 use mailferry_engine::name::MailboxName;
-use mailferry_engine::policy::Rules;
-use mailferry_engine::select::{NamePattern, Namespaces, Order, Selection as MailboxSelection, Subscribed};
+use mailferry_engine::policy::{DeleteRule, Rules};
+use mailferry_engine::select::{
+    NamePattern, Namespaces, Order, Selection as MailboxSelection, Subscribed,
+};
 use mailferry_engine::summary::SameAccount;
 use mailferry_store::contract::Selection;
 
@@ -35,6 +39,8 @@ pub struct Job {
     pub empty_mailboxes: EmptyMailboxes,
     /// Which target mailboxes an exact backup may delete.
     pub mailbox_deletion: MailboxDeletionNarrowing,
+    /// Whether copies keep their INTERNALDATE.
+    pub dates: Dates,
     /// Whether both sides are known to be one account.
     pub same_account: SameAccount,
     /// Limits of this run.
@@ -51,9 +57,31 @@ pub enum EmptyMailboxes {
     Skip,
 }
 
-/// What narrows the deletion of target mailboxes.
+/// Whether copies keep their INTERNALDATE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dates {
+    /// They do.
+    #[default]
+    Keep,
+    /// The target takes its own clock (`--nosyncinternaldates`).
+    OfTarget,
+}
+
+/// Whether mailboxes are deleted where messages are not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MailboxDeletion {
+    /// As the rules say.
+    #[default]
+    ByRules,
+    /// They are (`--delete2folders` without `--delete2`).
+    Alone,
+}
+
+/// What narrows or widens the deletion of target mailboxes.
 #[derive(Clone, Default)]
 pub struct MailboxDeletionNarrowing {
+    /// Whether mailboxes are deleted where messages are not.
+    pub deletion: MailboxDeletion,
     /// Only below this one (`--subfolder2`).
     pub below: Option<MailboxName>,
     /// Only those that match.
@@ -171,7 +199,10 @@ impl Job {
     pub fn mailbox_delete_rule(&self) -> MailboxDeleteRule<'_> {
         let narrowing = &self.mailbox_deletion;
         MailboxDeleteRule {
-            delete: self.rules.delete,
+            delete: match narrowing.deletion {
+                MailboxDeletion::ByRules => self.rules.delete,
+                MailboxDeletion::Alone => DeleteRule::MessagesAndMailboxes,
+            },
             below: narrowing.below.as_ref(),
             only: narrowing.only.as_deref().map(|pattern| pattern as &dyn NamePattern),
             but_not: narrowing.but_not.as_deref().map(|pattern| pattern as &dyn NamePattern),

@@ -87,13 +87,17 @@ async fn survey_with<A: Accounts>(
     let mut rules = job.rules.clone();
     if let Some(limit) = target.append_limit() {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        rules.sizes.append_limit = Some(rules.sizes.append_limit.map_or(limit, |own| own.min(limit)));
+        rules.sizes.append_limit =
+            Some(rules.sizes.append_limit.map_or(limit, |own| own.min(limit)));
     }
-    let surveyor = Surveyor::<A> { job, rules, source, target, source_account, target_account, events, stop };
+    let surveyor =
+        Surveyor::<A> { job, rules, source, target, source_account, target_account, events, stop };
     surveyor.run().await.map_err(|fault| vec![fault])
 }
 
-fn both<S, T>((source, target): (Result<S, Fault>, Result<T, Fault>)) -> Result<(S, T), Vec<Fault>> {
+fn both<S, T>(
+    (source, target): (Result<S, Fault>, Result<T, Fault>),
+) -> Result<(S, T), Vec<Fault>> {
     match (source, target) {
         (Ok(source), Ok(target)) => Ok((source, target)),
         (source, target) => Err(source.err().into_iter().chain(target.err()).collect()),
@@ -105,7 +109,12 @@ impl<A: Accounts> Surveyor<'_, A> {
         let selection = self.job.mailboxes.selection();
         let selected = select_mailboxes(&self.source_account, &selection);
         let naming = self.job.naming.rules(&self.source_account, &self.target_account);
-        let all = map_mailboxes(&self.source_account.mailboxes, &self.source_account, &self.target_account, &naming);
+        let all = map_mailboxes(
+            &self.source_account.mailboxes,
+            &self.source_account,
+            &self.target_account,
+            &naming,
+        );
         let chosen: Vec<MailboxInfo> = selected.chosen.into_iter().cloned().collect();
         let (left_out, missing) = (selected.left_out, selected.missing);
         let mappings = map_mailboxes(&chosen, &self.source_account, &self.target_account, &naming);
@@ -117,7 +126,11 @@ impl<A: Accounts> Surveyor<'_, A> {
         let mut listings = Vec::new();
         for (target, members) in group_by_target(&mappings) {
             if self.stop.is_asked() {
-                return Err(Fault::new(Side::Source, FaultKind::Interrupted, "stopped while listing"));
+                return Err(Fault::new(
+                    Side::Source,
+                    FaultKind::Interrupted,
+                    "stopped while listing",
+                ));
             }
             let group = Group {
                 target,
@@ -135,22 +148,43 @@ impl<A: Accounts> Surveyor<'_, A> {
         }
         self.events.on(&Event::Planned(&plan));
         let connections = (self.source, self.target);
-        Ok(Survey { plan, mappings, source: self.source_account, target: self.target_account, listings, connections })
+        Ok(Survey {
+            plan,
+            mappings,
+            source: self.source_account,
+            target: self.target_account,
+            listings,
+            connections,
+        })
     }
 
     fn facts(&self, mappings: &[Mapping]) -> AccountFacts {
-        let touched: BTreeSet<&MailboxName> = mappings.iter().map(|mapping| &mapping.target).collect();
-        let others = self.target_account.mailboxes.iter().filter(|mailbox| !touched.contains(&mailbox.name));
+        let touched: BTreeSet<&MailboxName> =
+            mappings.iter().map(|mapping| &mapping.target).collect();
+        let others =
+            self.target_account.mailboxes.iter().filter(|mailbox| !touched.contains(&mailbox.name));
         AccountFacts {
             source_mailboxes: self.source_account.mailboxes.len() as u64,
-            other_target_messages: others.filter_map(|mailbox| mailbox.messages).map(u64::from).sum(),
+            other_target_messages: others
+                .filter_map(|mailbox| mailbox.messages)
+                .map(u64::from)
+                .sum(),
             same_account: self.job.same_account,
         }
     }
 
-    fn mailboxes_to_delete(&self, all: &[Mapping]) -> Vec<mailferry_engine::account::MailboxDeletion> {
-        let mapped: BTreeSet<MailboxName> = all.iter().map(|mapping| mapping.target.clone()).collect();
-        mailboxes_to_delete(&self.source_account, &self.target_account, &mapped, &self.job.mailbox_delete_rule())
+    fn mailboxes_to_delete(
+        &self,
+        all: &[Mapping],
+    ) -> Vec<mailferry_engine::account::MailboxDeletion> {
+        let mapped: BTreeSet<MailboxName> =
+            all.iter().map(|mapping| mapping.target.clone()).collect();
+        mailboxes_to_delete(
+            &self.source_account,
+            &self.target_account,
+            &mapped,
+            &self.job.mailbox_delete_rule(),
+        )
     }
 
     /// For restore: the keys of every message on the target, wherever it is.
@@ -159,10 +193,16 @@ impl<A: Accounts> Surveyor<'_, A> {
             return Ok(None);
         }
         let mut keys = HashSet::new();
-        let names: Vec<MailboxName> =
-            self.target_account.mailboxes.iter().filter(|info| info.selectable).map(|info| info.name.clone()).collect();
+        let names: Vec<MailboxName> = self
+            .target_account
+            .mailboxes
+            .iter()
+            .filter(|info| info.selectable)
+            .map(|info| info.name.clone())
+            .collect();
         for name in names {
-            let listing = self.target.messages(&name, &Selection::default(), &self.job.keys).await?;
+            let listing =
+                self.target.messages(&name, &Selection::default(), &self.job.keys).await?;
             keys.extend(listing.key.into_iter().filter(|key| !key.is_none()));
         }
         Ok(Some(keys))
@@ -173,15 +213,19 @@ impl<A: Accounts> Surveyor<'_, A> {
         group: &Group<'_>,
         elsewhere: Option<&HashSet<Key>>,
     ) -> Result<(mailferry_engine::plan::MailboxPlan, MailboxListings), Fault> {
-        let target_info = self.target_account.find(&group.target).filter(|info| info.selectable).cloned();
-        let (sources, mut incomplete, target) = self.list_group(group, target_info.as_ref()).await?;
+        let target_info =
+            self.target_account.find(&group.target).filter(|info| info.selectable).cloned();
+        let (sources, mut incomplete, target) =
+            self.list_group(group, target_info.as_ref()).await?;
         let pairs = match target {
             Ok(target) => {
                 let listings = MailboxListings { sources, target };
                 let pairs = self.pair_group(group, &listings).await;
                 (listings, pairs)
             }
-            Err(fault) => (MailboxListings { sources, target: MessageListing::default() }, Err(fault)),
+            Err(fault) => {
+                (MailboxListings { sources, target: MessageListing::default() }, Err(fault))
+            }
         };
         let (mut listings, pairs) = match pairs {
             (listings, Ok(pairs)) => (listings, pairs),
@@ -197,13 +241,20 @@ impl<A: Accounts> Surveyor<'_, A> {
             .iter()
             .zip(&listings.sources)
             .zip(&incomplete)
-            .map(|(((_, source), listing), incomplete)| PartInput { source, listing, incomplete: incomplete.as_ref() })
+            .map(|(((_, source), listing), incomplete)| PartInput {
+                source,
+                listing,
+                incomplete: incomplete.as_ref(),
+            })
             .collect();
         let first = group.members[0].0;
+        let doubts: Vec<_> =
+            group.members.iter().flat_map(|(mapping, _)| mapping.doubts.clone()).collect();
         let input = MailboxInput {
             target: &group.target,
             target_info: target_info.as_ref(),
             how: first.how,
+            doubts: &doubts,
             create_as: first.create_as,
             target_listing: &listings.target,
             parts: &parts,
@@ -227,12 +278,14 @@ impl<A: Accounts> Surveyor<'_, A> {
         &mut self,
         group: &Group<'_>,
         target_info: Option<&MailboxInfo>,
-    ) -> Result<(Vec<MessageListing>, Vec<Option<Fault>>, Result<MessageListing, Fault>), Fault> {
+    ) -> Result<(Vec<MessageListing>, Vec<Option<Fault>>, Result<MessageListing, Fault>), Fault>
+    {
         let (source, target, job) = (&mut self.source, &mut self.target, self.job);
         let from_source = async {
             let mut listed = Vec::new();
             for (mapping, _) in &group.members {
-                listed.push(source.messages(&mapping.source, &job.source_selection, &job.keys).await);
+                listed
+                    .push(source.messages(&mapping.source, &job.source_selection, &job.keys).await);
             }
             listed
         };
@@ -281,16 +334,24 @@ impl<A: Accounts> Surveyor<'_, A> {
                 Pairing::Done(pairs) => return Ok(pairs),
                 Pairing::NeedDigests { source, target } => {
                     for (part, (mapping, _)) in group.members.iter().enumerate() {
-                        let uids: Vec<_> =
-                            source.iter().filter(|(of, _)| *of as usize == part).map(|(_, uid)| *uid).collect();
+                        let uids: Vec<_> = source
+                            .iter()
+                            .filter(|(of, _)| *of as usize == part)
+                            .map(|(_, uid)| *uid)
+                            .collect();
                         if !uids.is_empty() {
-                            let found =
-                                self.source.digests(&mapping.source, &uids, DigestOf::CanonicalForm).await?;
+                            let found = self
+                                .source
+                                .digests(&mapping.source, &uids, DigestOf::CanonicalForm)
+                                .await?;
                             digests[part].extend(found);
                         }
                     }
                     if !target.is_empty() {
-                        let found = self.target.digests(&group.target, &target, DigestOf::CanonicalForm).await?;
+                        let found = self
+                            .target
+                            .digests(&group.target, &target, DigestOf::CanonicalForm)
+                            .await?;
                         target_digests.extend(found);
                     }
                 }
@@ -318,7 +379,9 @@ fn others(all: &[Mapping], chosen: &[Mapping], target: &MailboxName) -> Vec<Mail
         .collect()
 }
 
-fn within_mailbox(listed: Result<MessageListing, Fault>) -> Result<(MessageListing, Option<Fault>), Fault> {
+fn within_mailbox(
+    listed: Result<MessageListing, Fault>,
+) -> Result<(MessageListing, Option<Fault>), Fault> {
     match listed {
         Ok(listing) => Ok((listing, None)),
         Err(fault) if fault.scope <= Scope::Mailbox => Ok((MessageListing::default(), Some(fault))),

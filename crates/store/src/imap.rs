@@ -73,7 +73,11 @@ impl ImapAccount {
     ///
     /// # Errors
     /// A fault of kind Connection, Tls or Authentication.
-    pub async fn open(side: Side, endpoint: &Endpoint, credentials: &Credentials) -> Result<Self, Fault> {
+    pub async fn open(
+        side: Side,
+        endpoint: &Endpoint,
+        credentials: &Credentials,
+    ) -> Result<Self, Fault> {
         let greeted = connect(endpoint).await.map_err(|error| connect_fault(side, &error))?;
         let mut connection = greeted.connection;
         if greeted.preauthenticated == Preauthenticated::No {
@@ -82,7 +86,11 @@ impl ImapAccount {
         let welcome = Welcome {
             banner: greeted.banner,
             certificate: greeted.certificate,
-            capabilities: connection.capabilities().iter().map(|name| name.escape_ascii().to_string()).collect(),
+            capabilities: connection
+                .capabilities()
+                .iter()
+                .map(|name| name.escape_ascii().to_string())
+                .collect(),
         };
         let bodies = bodies::Bodies::default();
         let appends = appends::Appends::default();
@@ -97,7 +105,11 @@ impl ImapAccount {
         broken(self.side, error)
     }
 
-    async fn run(&mut self, command: &Command, untagged: impl FnMut(&Untagged<'_>)) -> Result<Completion, Fault> {
+    async fn run(
+        &mut self,
+        command: &Command,
+        untagged: impl FnMut(&Untagged<'_>),
+    ) -> Result<Completion, Fault> {
         let result = self.connection.run(command, untagged).await;
         result.map_err(|error| self.broken(&error))
     }
@@ -115,12 +127,14 @@ impl ImapAccount {
     async fn select(&mut self, mailbox: &MailboxName, access: Access) -> Result<Selected, Fault> {
         let verb = if access == Access::Read { "EXAMINE" } else { "SELECT" };
         let command = Command::new(verb).sp().mailbox(mailbox.as_bytes());
-        let mut now = Selected { mailbox: mailbox.clone(), access, exists: 0, uid_validity: 0, uid_next: 0 };
+        let mut now =
+            Selected { mailbox: mailbox.clone(), access, exists: 0, uid_validity: 0, uid_next: 0 };
         self.selected = None;
         let completion = self
             .run(&command, |data| match data {
                 Untagged::Exists(count) => now.exists = *count,
-                Untagged::Condition { kind: ConditionKind::Ok, code: Some(code), .. } => match code {
+                Untagged::Condition { kind: ConditionKind::Ok, code: Some(code), .. } => match code
+                {
                     Code::UidValidity(value) => now.uid_validity = narrow(*value),
                     Code::UidNext(value) => now.uid_next = narrow(*value),
                     _ => {}
@@ -135,8 +149,15 @@ impl ImapAccount {
         Ok(now)
     }
 
-    async fn ensure_selected(&mut self, mailbox: &MailboxName, access: Access) -> Result<(), Fault> {
-        let open = self.selected.as_ref().is_some_and(|now| now.mailbox == *mailbox && now.access == access);
+    async fn ensure_selected(
+        &mut self,
+        mailbox: &MailboxName,
+        access: Access,
+    ) -> Result<(), Fault> {
+        let open = self
+            .selected
+            .as_ref()
+            .is_some_and(|now| now.mailbox == *mailbox && now.access == access);
         if open { Ok(()) } else { self.select(mailbox, access).await.map(drop) }
     }
 
@@ -174,12 +195,21 @@ impl Source for ImapAccount {
         listed.map_err(|fault| fault.in_mailbox(mailbox))
     }
 
-    async fn digests(&mut self, mailbox: &MailboxName, uids: &[Uid], of: DigestOf) -> Result<Digests, Fault> {
+    async fn digests(
+        &mut self,
+        mailbox: &MailboxName,
+        uids: &[Uid],
+        of: DigestOf,
+    ) -> Result<Digests, Fault> {
         let digests = self.digest_messages(mailbox, uids, of).await;
         digests.map_err(|fault| fault.in_mailbox(mailbox))
     }
 
-    async fn open_bodies(&mut self, mailbox: &MailboxName, wanted: Vec<Wanted>) -> Result<(), Fault> {
+    async fn open_bodies(
+        &mut self,
+        mailbox: &MailboxName,
+        wanted: Vec<Wanted>,
+    ) -> Result<(), Fault> {
         self.begin_bodies(mailbox, wanted).await
     }
 
@@ -196,11 +226,18 @@ impl Source for ImapAccount {
 }
 
 impl Target for ImapAccount {
-    async fn create(&mut self, mailbox: &MailboxName, special_use: Option<SpecialUse>) -> Result<(), Fault> {
+    async fn create(
+        &mut self,
+        mailbox: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<(), Fault> {
         self.create_mailbox(mailbox, special_use).await
     }
 
-    async fn subscribe(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Result<(), Fault>>, Fault> {
+    async fn subscribe(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Result<(), Fault>>, Fault> {
         self.subscribe_mailboxes(mailboxes).await
     }
 
@@ -215,7 +252,8 @@ impl Target for ImapAccount {
     async fn open_appends(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
         self.unselect().await?;
         let opened = self.appends.open(mailbox);
-        opened.map_err(|error| self.fault(FaultKind::Mapping, error.to_string()).in_mailbox(mailbox))
+        opened
+            .map_err(|error| self.fault(FaultKind::Mapping, error.to_string()).in_mailbox(mailbox))
     }
 
     fn has_room(&self) -> bool {
@@ -262,7 +300,11 @@ impl Target for ImapAccount {
         self.store_flags(mailbox, updates).await
     }
 
-    async fn delete_messages(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<(Uid, Fault)>, Fault> {
+    async fn delete_messages(
+        &mut self,
+        mailbox: &MailboxName,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
         self.expunge_messages(mailbox, uids).await
     }
 }
@@ -281,7 +323,9 @@ fn broken(side: Side, error: &ConnectionError) -> Fault {
 
 fn connect_fault(side: Side, error: &ConnectError) -> Fault {
     match error {
-        ConnectError::Unreachable { .. } => Fault::new(side, FaultKind::Connection, error.to_string()),
+        ConnectError::Unreachable { .. } => {
+            Fault::new(side, FaultKind::Connection, error.to_string())
+        }
         ConnectError::Handshake { met, .. } => match (&met.fingerprint, &met.complaint) {
             (Some(fingerprint), Some(complaint)) => Fault::new(
                 side,
@@ -294,9 +338,10 @@ fn connect_fault(side: Side, error: &ConnectError) -> Fault {
         ConnectError::NoStartTls { .. } | ConnectError::StartTls(_) | ConnectError::Setup(_) => {
             Fault::new(side, FaultKind::Tls, error.to_string())
         }
-        ConnectError::Greeting(_) => {
-            Fault { retry: Retry::Later, ..Fault::new(side, FaultKind::Connection, error.to_string()) }
-        }
+        ConnectError::Greeting(_) => Fault {
+            retry: Retry::Later,
+            ..Fault::new(side, FaultKind::Connection, error.to_string())
+        },
         ConnectError::Broken(inner) => broken(side, inner),
     }
 }
@@ -304,7 +349,9 @@ fn connect_fault(side: Side, error: &ConnectError) -> Fault {
 fn login_fault(side: Side, error: &LoginError) -> Fault {
     match error {
         LoginError::Refused(words) => Fault::new(side, FaultKind::Authentication, words),
-        LoginError::NoMechanism(_) => Fault::new(side, FaultKind::Authentication, error.to_string()),
+        LoginError::NoMechanism(_) => {
+            Fault::new(side, FaultKind::Authentication, error.to_string())
+        }
         LoginError::Unavailable(words) => {
             Fault { retry: Retry::Later, ..Fault::new(side, FaultKind::Connection, words) }
         }

@@ -11,7 +11,9 @@ use mailferry_engine::summary::SameAccount;
 use mailferry_imap::login::{Credentials, Endpoint, Family, Mechanism, Security};
 use mailferry_imap::tls::TlsPolicy;
 use mailferry_run::copy::AddHeader;
-use mailferry_run::job::{EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming};
+use mailferry_run::job::{
+    Dates, EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming,
+};
 use mailferry_store::contract::Selection;
 use mailferry_testkit::sim::{Profile, Server, sample};
 
@@ -27,9 +29,15 @@ use crate::servers::{Login, Servers};
 const SEED: u64 = 2026;
 
 pub(super) async fn run(output: Output) -> Result<ExitStatus, UsageError> {
-    let failed = |error: std::io::Error| UsageError::new(format!("no server can be started here: {error}"), "the demo needs a free port on 127.0.0.1");
+    let failed = |error: std::io::Error| {
+        UsageError::new(
+            format!("no server can be started here: {error}"),
+            "the demo needs a free port on 127.0.0.1",
+        )
+    };
     let source = Server::bind(Profile::modern(), [sample::source(SEED)]).await.map_err(failed)?;
-    let target = Server::bind(sample::target_profile(), [sample::target(SEED)]).await.map_err(failed)?;
+    let target =
+        Server::bind(sample::target_profile(), [sample::target(SEED)]).await.map_err(failed)?;
     let servers = Servers { source: login(source.addr()), target: login(target.addr()) };
     let say = |text: &str| {
         if !output.json {
@@ -41,7 +49,8 @@ pub(super) async fn run(output: Output) -> Result<ExitStatus, UsageError> {
     let mut status = ExitStatus::Ok;
     for title in ["first run: the plan, then the copy", "\nsecond run: nothing is left to do"] {
         say(title);
-        let run = Run { servers: servers.clone(), job: job(), guard: GuardLimits::modern(), output };
+        let run =
+            Run { servers: servers.clone(), job: job(), guard: GuardLimits::modern(), output };
         let outcome = run.carry_out(|plan| {
             say(&plan_text(plan));
             Answer::Go
@@ -84,6 +93,7 @@ fn job() -> Job {
         add_header: AddHeader::Never,
         empty_mailboxes: EmptyMailboxes::Create,
         mailbox_deletion: MailboxDeletionNarrowing::default(),
+        dates: Dates::Keep,
         same_account: SameAccount::No,
         limits: Limits::default(),
     }

@@ -271,7 +271,10 @@ fn parse_size(text: &str) -> Result<u32, String> {
         size if size.ends_with('g') => (size[..size.len() - 1].to_owned(), 1024 * 1024 * 1024),
         size => (size, 1),
     };
-    let number: u64 = digits.replace('_', "").parse().map_err(|_| format!("`{text}` is no size: write 10M or 1048576"))?;
+    let number: u64 = digits
+        .replace('_', "")
+        .parse()
+        .map_err(|_| format!("`{text}` is no size: write 10M or 1048576"))?;
     number
         .checked_mul(factor)
         .and_then(|octets| u32::try_from(octets).ok())

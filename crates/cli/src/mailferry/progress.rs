@@ -35,7 +35,10 @@ impl Progress {
             // Hidden by itself where standard error is no terminal.
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
         };
-        bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
         Self { output, bar, messages: AtomicU64::new(0), last_line: Mutex::new(Instant::now()) }
     }
 
@@ -65,7 +68,11 @@ impl Progress {
             let octets = self.bar.position();
             let all = self.bar.length().unwrap_or_default();
             let messages = self.messages.load(Ordering::Relaxed);
-            screen::news(&format!("{messages} messages copied, {} of {} read", size(octets), size(all)));
+            screen::news(&format!(
+                "{messages} messages copied, {} of {} read",
+                size(octets),
+                size(all)
+            ));
         }
     }
 
@@ -73,7 +80,12 @@ impl Progress {
         match event {
             Event::Failed(fault) => self.bar.suspend(|| screen::news(&fault_text(fault))),
             Event::Copied(copied) if self.output.verbose => {
-                let line = format!("copied {}/{} -> {}", shown(copied.source), copied.uid, shown(copied.target));
+                let line = format!(
+                    "copied {}/{} -> {}",
+                    shown(copied.source),
+                    copied.uid,
+                    shown(copied.target)
+                );
                 self.bar.suspend(|| screen::news(&line));
             }
             Event::Deleted { mailbox, uid } if self.output.verbose => {
@@ -87,7 +99,9 @@ impl Progress {
 impl EventSink for Progress {
     fn on(&self, event: &Event<'_>) {
         match event {
-            Event::Listed { mailbox, .. } => self.bar.set_message(format!("listing {}", shown(mailbox))),
+            Event::Listed { mailbox, .. } => {
+                self.bar.set_message(format!("listing {}", shown(mailbox)))
+            }
             Event::Planned(plan) => self.begin_copying(plan),
             Event::Octets(octets) => {
                 self.bar.inc(*octets);
@@ -132,8 +146,12 @@ fn json(event: &Event<'_>) -> Option<String> {
         Event::FlagsUpdated { mailbox, uid } => {
             json_line("flags-updated", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
         }
-        Event::Deleted { mailbox, uid } => json_line("deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() })),
-        Event::MailboxDeleted(mailbox) => json_line("mailbox-deleted", json!({ "mailbox": shown(mailbox) })),
+        Event::Deleted { mailbox, uid } => {
+            json_line("deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
+        }
+        Event::MailboxDeleted(mailbox) => {
+            json_line("mailbox-deleted", json!({ "mailbox": shown(mailbox) }))
+        }
         Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
         Event::MailboxBegins { .. } | Event::MailboxEnds { .. } | Event::Octets(_) => return None,
     })

@@ -33,15 +33,28 @@ pub fn plan_text(plan: &Plan) -> String {
     let mut lines = Vec::new();
     for mailbox in &plan.mailboxes {
         lines.push(mailbox_line(mailbox));
-        lines.extend(mailbox.faults.iter().filter(|fault| fault.uid.is_none()).map(|fault| format!("    {}", one_line(fault))));
+        lines.extend(
+            mailbox
+                .faults
+                .iter()
+                .filter(|fault| fault.uid.is_none())
+                .map(|fault| format!("    {}", one_line(fault))),
+        );
     }
     for gone in &plan.delete_mailboxes {
-        let messages = gone.messages.map_or("an unknown number of".to_owned(), |count| count.to_string());
+        let messages =
+            gone.messages.map_or("an unknown number of".to_owned(), |count| count.to_string());
         lines.push(format!("- {}: delete the mailbox with {messages} messages", shown(&gone.name)));
     }
     for left in &plan.left_out {
-        let reason = serde_json::to_value(left.reason).ok().and_then(|value| value.as_str().map(str::to_owned));
-        lines.push(format!("  {}: left out ({})", shown(&left.mailbox), reason.unwrap_or_default()));
+        let reason = serde_json::to_value(left.reason)
+            .ok()
+            .and_then(|value| value.as_str().map(str::to_owned));
+        lines.push(format!(
+            "  {}: left out ({})",
+            shown(&left.mailbox),
+            reason.unwrap_or_default()
+        ));
     }
     for missing in &plan.missing {
         lines.push(format!("! {}: named, but not on the source", shown(missing)));
@@ -60,7 +73,12 @@ fn mailbox_line(mailbox: &MailboxPlan) -> String {
         doing.push("subscribe".to_owned());
     }
     doing.extend(count_words(&mailbox.counts));
-    let mark = if mailbox.counts.act() + mailbox.counts.deletions() == 0 && mailbox.create.is_none() { "=" } else { "+" };
+    let mark = if mailbox.counts.act() + mailbox.counts.deletions() == 0 && mailbox.create.is_none()
+    {
+        "="
+    } else {
+        "+"
+    };
     format!("{mark} {} -> {}: {}", sources.join(", "), shown(&mailbox.target), doing.join(", "))
 }
 
@@ -125,9 +143,17 @@ pub fn report_text(report: &Report, seconds: f64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "a rate with one decimal")]
     let rate = if seconds > 0.0 { total.copied as f64 / seconds } else { 0.0 };
     let mut lines = vec![
-        format!("{:>10} messages listed on the source, in {} mailboxes", planned.listed, report.mailboxes.len()),
+        format!(
+            "{:>10} messages listed on the source, in {} mailboxes",
+            planned.listed,
+            report.mailboxes.len()
+        ),
         format!("{:>10} copied ({}, {rate:.1} a second)", total.copied, size(total.copied_octets)),
-        format!("{:>10} present already, {} of them with flags changed", planned.present + planned.update_flags, total.flags_updated),
+        format!(
+            "{:>10} present already, {} of them with flags changed",
+            planned.present + planned.update_flags,
+            total.flags_updated
+        ),
         format!("{:>10} skipped by a rule", planned.skip.total()),
         format!(
             "{:>10} failed",
@@ -147,7 +173,11 @@ pub fn report_text(report: &Report, seconds: f64) -> String {
     add(report.subscribed.len() as u64, "mailboxes subscribed");
     for mailbox in report.mailboxes.iter().filter(|mailbox| !mailbox.out_of_order.is_empty()) {
         let uids: Vec<String> = mailbox.out_of_order.iter().map(ToString::to_string).collect();
-        lines.push(format!("sent again, so perhaps behind later ones: {} UID {}", shown(&mailbox.target), uids.join(" ")));
+        lines.push(format!(
+            "sent again, so perhaps behind later ones: {} UID {}",
+            shown(&mailbox.target),
+            uids.join(" ")
+        ));
     }
     lines.join("\n")
 }
@@ -191,10 +221,20 @@ pub fn plan_json(plan: &Plan) -> Vec<String> {
         .iter()
         .map(|mailbox| json_line("mailbox-plan", json!({ "plan": mailbox })))
         .collect();
-    lines.extend(plan.delete_mailboxes.iter().map(|gone| json_line("delete-mailbox", json!({ "mailbox": gone }))));
-    lines.extend(plan.left_out.iter().map(|left| json_line("left-out", json!({ "mailbox": left }))));
-    lines.extend(plan.missing.iter().map(|name| json_line("missing", json!({ "mailbox": shown(name) }))));
-    lines.push(json_line("plan-summary", json!({ "total": plan.summary.total, "deletions": plan.summary.deletions() })));
+    lines.extend(
+        plan.delete_mailboxes
+            .iter()
+            .map(|gone| json_line("delete-mailbox", json!({ "mailbox": gone }))),
+    );
+    lines
+        .extend(plan.left_out.iter().map(|left| json_line("left-out", json!({ "mailbox": left }))));
+    lines.extend(
+        plan.missing.iter().map(|name| json_line("missing", json!({ "mailbox": shown(name) }))),
+    );
+    lines.push(json_line(
+        "plan-summary",
+        json!({ "total": plan.summary.total, "deletions": plan.summary.deletions() }),
+    ));
     lines
 }
 
@@ -234,7 +274,8 @@ pub fn report_json(report: &Report, seconds: f64, status: u8) -> String {
 /// One message compared, for people: `+ INBOX/17`.
 #[must_use]
 pub fn finding_text(finding: &Finding<'_>) -> String {
-    let place = |place: Option<(&_, u32)>| place.map(|(mailbox, uid)| format!("{}/{uid}", shown(mailbox)));
+    let place =
+        |place: Option<(&_, u32)>| place.map(|(mailbox, uid)| format!("{}/{uid}", shown(mailbox)));
     let (source, target) = (place(finding.source), place(finding.target));
     let places: Vec<String> = source.into_iter().chain(target).collect();
     let aspects: Vec<String> = finding
@@ -242,14 +283,17 @@ pub fn finding_text(finding: &Finding<'_>) -> String {
         .iter()
         .filter_map(|aspect| serde_json::to_value(aspect).ok()?.as_str().map(str::to_owned))
         .collect();
-    let aspects = if aspects.is_empty() { String::new() } else { format!(" ({})", aspects.join(", ")) };
+    let aspects =
+        if aspects.is_empty() { String::new() } else { format!(" ({})", aspects.join(", ")) };
     format!("{} {}{aspects}", finding.mark.character(), places.join(" -> "))
 }
 
 /// One message compared, as a line of JSON.
 #[must_use]
 pub fn finding_json(finding: &Finding<'_>) -> String {
-    let place = |place: Option<(&_, u32)>| place.map(|(mailbox, uid)| json!({ "mailbox": shown(mailbox), "uid": uid }));
+    let place = |place: Option<(&_, u32)>| {
+        place.map(|(mailbox, uid)| json!({ "mailbox": shown(mailbox), "uid": uid }))
+    };
     json_line(
         "finding",
         json!({

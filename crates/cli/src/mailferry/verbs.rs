@@ -92,7 +92,9 @@ pub(super) enum Answer {
 
 fn ask() -> Answer {
     if !std::io::stdin().is_terminal() {
-        screen::error("nobody is there to agree to the plan\n\nhint: after looking at it, add --yes");
+        screen::error(
+            "nobody is there to agree to the plan\n\nhint: after looking at it, add --yes",
+        );
         return Answer::Refused;
     }
     let mut err = std::io::stderr().lock();
@@ -134,9 +136,14 @@ impl Run {
             match answer {
                 Answer::Go => {}
                 Answer::Leave => {
-                    let status = objections(&survey.plan, &self.guard).err().unwrap_or(ExitStatus::Ok);
+                    let status =
+                        objections(&survey.plan, &self.guard).err().unwrap_or(ExitStatus::Ok);
                     close(&mut survey).await;
-                    return if survey.plan.summary.total.problem > 0 { ExitStatus::Fetch } else { status };
+                    return if survey.plan.summary.total.problem > 0 {
+                        ExitStatus::Fetch
+                    } else {
+                        status
+                    };
                 }
                 Answer::Refused => {
                     close(&mut survey).await;
@@ -153,7 +160,8 @@ impl Run {
         };
         let progress = Arc::new(Progress::new(self.output));
         progress.begin_copying(&survey.plan);
-        let execution = Execution { accounts, job: Arc::new(self.job), events: progress.clone(), stop };
+        let execution =
+            Execution { accounts, job: Arc::new(self.job), events: progress.clone(), stop };
         let report = execution.run(survey, approval).await;
         progress.finish();
         tell_report(&report, began.elapsed().as_secs_f64(), self.output)
@@ -177,7 +185,10 @@ fn objections(plan: &Plan, guard: &GuardLimits) -> Result<Approval, ExitStatus> 
 fn tell_faults(faults: &[Fault], output: Output) -> ExitStatus {
     for fault in faults {
         if output.json {
-            screen::line(&render::json_line("failed", json!({ "fault": render::fault_json(fault) })));
+            screen::line(&render::json_line(
+                "failed",
+                json!({ "fault": render::fault_json(fault) }),
+            ));
         }
         screen::news(&fault_text(fault));
     }
@@ -243,7 +254,10 @@ async fn check_accounts(args: &CheckArgs) -> Result<ExitStatus, task::UsageError
     let faults = survey.plan.mailboxes.iter().flat_map(|mailbox| &mailbox.faults);
     faults.filter(|fault| fault.uid.is_none()).for_each(|fault| screen::news(&fault_text(fault)));
     if output.json {
-        screen::line(&render::json_line("comparison", json!({ "same": sums.is_same(), "sums": sums })));
+        screen::line(&render::json_line(
+            "comparison",
+            json!({ "same": sums.is_same(), "sums": sums }),
+        ));
     } else {
         screen::line(&render::comparison_text(&sums));
     }

@@ -83,10 +83,18 @@ impl Appends {
         std::mem::take(&mut self.outcomes)
     }
 
-    pub(super) fn gather(&mut self, connection: &mut Connection, envelope: Envelope, octets: Vec<u8>) {
+    pub(super) fn gather(
+        &mut self,
+        connection: &mut Connection,
+        envelope: Envelope,
+        octets: Vec<u8>,
+    ) {
         let bytes = octets.len();
         let alone = bytes > BATCH_MESSAGE_BYTES_MAX || !multiappend(connection);
-        if alone || self.batch_bytes + bytes > BATCH_BYTES_MAX || self.batch.len() >= BATCH_MESSAGES_MAX {
+        if alone
+            || self.batch_bytes + bytes > BATCH_BYTES_MAX
+            || self.batch.len() >= BATCH_MESSAGES_MAX
+        {
             self.flush(connection);
         }
         self.kept_bytes += bytes;
@@ -145,13 +153,24 @@ impl Appends {
     }
 
     fn settle(&mut self, connection: &mut Connection, completion: &Completion) {
-        let Some(at) = self.in_flight.iter().position(|sent| sent.tag == completion.tag) else { return };
+        let Some(at) = self.in_flight.iter().position(|sent| sent.tag == completion.tag) else {
+            return;
+        };
         let Some(sent) = self.in_flight.remove(at) else { return };
         match sent.what {
             What::Streamed(envelope, octets) => {
                 let uid = appended_uids(completion, 1).pop().flatten();
-                let result = if completion.is_ok() { Ok(uid) } else { Err(self.refusal(completion, &envelope)) };
-                self.outcomes.push(Appended { uid: envelope.uid, octets, result, turn: Turn::First });
+                let result = if completion.is_ok() {
+                    Ok(uid)
+                } else {
+                    Err(self.refusal(completion, &envelope))
+                };
+                self.outcomes.push(Appended {
+                    uid: envelope.uid,
+                    octets,
+                    result,
+                    turn: Turn::First,
+                });
             }
             What::Whole(items) if completion.is_ok() => {
                 let uids = appended_uids(completion, items.len());
@@ -165,7 +184,12 @@ impl Appends {
 
     /// A batch is all or nothing (RFC 3502 §3): one refused message refuses it. Unless the
     /// refusal speaks of more than a message, the halves are tried until it stands alone.
-    fn refused(&mut self, connection: &mut Connection, completion: &Completion, mut items: Vec<Item>) {
+    fn refused(
+        &mut self,
+        connection: &mut Connection,
+        completion: &Completion,
+        mut items: Vec<Item>,
+    ) {
         let fault = append_fault(Side::Target, completion);
         let of_a_message = fault.scope == Scope::Message;
         if items.len() == 1 || !of_a_message {
@@ -197,7 +221,12 @@ impl Appends {
     fn tell(&mut self, item: Item, result: Result<Option<Uid>, Fault>) {
         let octets = item.octets.len();
         self.kept_bytes -= octets;
-        self.outcomes.push(Appended { uid: item.envelope.uid, octets: octets as u64, result, turn: item.turn });
+        self.outcomes.push(Appended {
+            uid: item.envelope.uid,
+            octets: octets as u64,
+            result,
+            turn: item.turn,
+        });
     }
 }
 
@@ -237,7 +266,9 @@ fn announce(connection: &mut Connection, envelope: &Envelope, octets: u64) {
         words.extend_from_slice(flag.as_bytes());
     }
     words.extend_from_slice(b") ");
-    if let (Some(seconds), Some(zone_minutes)) = (envelope.date.instant(), envelope.date.zone_minutes()) {
+    if let (Some(seconds), Some(zone_minutes)) =
+        (envelope.date.instant(), envelope.date.zone_minutes())
+    {
         let date = WireDate { seconds, zone_minutes };
         words.extend_from_slice(format!("\"{}\" ", date.format()).as_bytes());
     }
@@ -249,7 +280,9 @@ fn announce(connection: &mut Connection, envelope: &Envelope, octets: u64) {
 /// messages; `None` where the server tells none or another number.
 fn appended_uids(completion: &Completion, messages: usize) -> Vec<Option<Uid>> {
     let told: Vec<Option<Uid>> = match completion.code() {
-        Some(Code::AppendUid { uids, .. }) if uids.len() == messages as u64 => uids.iter().map(Uid::new).collect(),
+        Some(Code::AppendUid { uids, .. }) if uids.len() == messages as u64 => {
+            uids.iter().map(Uid::new).collect()
+        }
         _ => Vec::new(),
     };
     if told.len() == messages { told } else { vec![None; messages] }

@@ -23,10 +23,15 @@ impl Namespaces {
             return Namespace::Personal;
         }
         let within = |prefix: &[u8]| {
-            let bare = prefix.strip_suffix(b"/").or_else(|| prefix.strip_suffix(b".")).unwrap_or(prefix);
+            let bare =
+                prefix.strip_suffix(b"/").or_else(|| prefix.strip_suffix(b".")).unwrap_or(prefix);
             name.as_bytes().starts_with(prefix) || (!bare.is_empty() && name.as_bytes() == bare)
         };
-        let found = self.prefixes.iter().filter(|(prefix, _)| within(prefix)).max_by_key(|(prefix, _)| prefix.len());
+        let found = self
+            .prefixes
+            .iter()
+            .filter(|(prefix, _)| within(prefix))
+            .max_by_key(|(prefix, _)| prefix.len());
         found.map_or(Namespace::Personal, |(_, namespace)| *namespace)
     }
 }
@@ -47,7 +52,10 @@ impl ImapAccount {
         let mut seen: BTreeMap<MailboxName, Seen> = BTreeMap::new();
         for (command, completion) in self.list_commands(&mut seen).await? {
             if !completion.is_ok() {
-                return Err(self.fault(FaultKind::ListingIncomplete, format!("{command}: {}", completion.words())));
+                return Err(self.fault(
+                    FaultKind::ListingIncomplete,
+                    format!("{command}: {}", completion.words()),
+                ));
             }
         }
         Ok(account_listing(seen, &namespaces))
@@ -69,7 +77,11 @@ impl ImapAccount {
             if capabilities.has("LIST-STATUS") {
                 returns.push("STATUS (MESSAGES UIDNEXT UIDVALIDITY)");
             }
-            commands.push(Command::new("LIST \"\" \"*\"").sp().raw(&format!("RETURN ({})", returns.join(" "))));
+            commands.push(
+                Command::new("LIST \"\" \"*\"")
+                    .sp()
+                    .raw(&format!("RETURN ({})", returns.join(" "))),
+            );
             names.push("LIST");
         } else {
             commands.push(Command::new("LIST \"\" \"*\""));
@@ -90,10 +102,14 @@ impl ImapAccount {
             if let Untagged::Namespace { personal, other, shared } = data {
                 let first = personal.first();
                 namespaces.personal = first.map(|entry| (entry.prefix.to_vec(), entry.delimiter));
-                for (entries, kind) in
-                    [(personal, Namespace::Personal), (other, Namespace::Other), (shared, Namespace::Shared)]
-                {
-                    namespaces.prefixes.extend(entries.iter().map(|entry| (entry.prefix.to_vec(), kind)));
+                for (entries, kind) in [
+                    (personal, Namespace::Personal),
+                    (other, Namespace::Other),
+                    (shared, Namespace::Shared),
+                ] {
+                    namespaces
+                        .prefixes
+                        .extend(entries.iter().map(|entry| (entry.prefix.to_vec(), kind)));
                 }
             }
         })
@@ -104,7 +120,9 @@ impl ImapAccount {
 
 fn note(seen: &mut BTreeMap<MailboxName, Seen>, data: &Untagged<'_>) {
     match data {
-        Untagged::List(list) => note_list(seen.entry(MailboxName::new(&*list.name)).or_default(), list),
+        Untagged::List(list) => {
+            note_list(seen.entry(MailboxName::new(&*list.name)).or_default(), list)
+        }
         Untagged::Status { mailbox, items } => {
             let entry = seen.entry(MailboxName::new(&**mailbox)).or_default();
             entry.messages = items.messages.and_then(|count| u32::try_from(count).ok());
@@ -117,7 +135,8 @@ fn note_list(entry: &mut Seen, list: &List<'_>) {
     if list.is_lsub {
         // LSUB of a parent whose child is subscribed shows it `\Noselect` (RFC 3501 §6.3.9):
         // that is no subscription of its own.
-        let named_only = list.attributes.iter().any(|attribute| attribute.eq_ignore_ascii_case(b"\\Noselect"));
+        let named_only =
+            list.attributes.iter().any(|attribute| attribute.eq_ignore_ascii_case(b"\\Noselect"));
         entry.subscribed |= !named_only;
         return;
     }
@@ -134,9 +153,9 @@ fn account_listing(seen: BTreeMap<MailboxName, Seen>, namespaces: &Namespaces) -
         .into_iter()
         .filter(|(name, entry)| entry.listed && !name.as_bytes().is_empty())
         .map(|(name, entry)| {
-            let special_use = SpecialUse::EVERY
-                .into_iter()
-                .find(|use_| entry.attributes.contains(use_.attribute().to_ascii_lowercase().as_bytes()));
+            let special_use = SpecialUse::EVERY.into_iter().find(|use_| {
+                entry.attributes.contains(use_.attribute().to_ascii_lowercase().as_bytes())
+            });
             let absent = entry.attributes.contains(b"\\noselect".as_slice())
                 || entry.attributes.contains(b"\\nonexistent".as_slice());
             MailboxInfo {
@@ -165,13 +184,23 @@ fn guessed(mailboxes: &[MailboxInfo]) -> (Vec<u8>, Option<u8>) {
     for delimiter in mailboxes.iter().filter_map(|mailbox| mailbox.delimiter) {
         *counts.entry(delimiter).or_default() += 1;
     }
-    let Some(delimiter) = counts.into_iter().max_by_key(|&(_, count)| count).map(|(delimiter, _)| delimiter) else {
+    let Some(delimiter) =
+        counts.into_iter().max_by_key(|&(_, count)| count).map(|(delimiter, _)| delimiter)
+    else {
         return (Vec::new(), None);
     };
     let prefix = [MailboxName::INBOX, &[delimiter]].concat();
     let mut others = mailboxes.iter().filter(|mailbox| !mailbox.name.is_inbox()).peekable();
     let below = |mailbox: &MailboxInfo| {
-        mailbox.name.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(&prefix))
+        mailbox
+            .name
+            .as_bytes()
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(&prefix))
     };
-    if others.peek().is_some() && others.all(below) { (prefix, Some(delimiter)) } else { (Vec::new(), Some(delimiter)) }
+    if others.peek().is_some() && others.all(below) {
+        (prefix, Some(delimiter))
+    } else {
+        (Vec::new(), Some(delimiter))
+    }
 }

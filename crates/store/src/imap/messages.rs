@@ -71,7 +71,8 @@ impl ImapAccount {
         if completion.is_ok() {
             return Ok(found);
         }
-        let words = format!("UID SEARCH {}: {}", String::from_utf8_lossy(program), completion.words());
+        let words =
+            format!("UID SEARCH {}: {}", String::from_utf8_lossy(program), completion.words());
         Err(self.fault(FaultKind::ListingIncomplete, words))
     }
 
@@ -84,7 +85,8 @@ impl ImapAccount {
         let items = format!("(UID FLAGS INTERNALDATE RFC822.SIZE {})", header_item(keys));
         let command = Command::new("UID FETCH").sp().raw(set).sp().raw(&items);
         self.connection.begin_waiting();
-        let tag = self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
+        let tag =
+            self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
         let mut long_header = None;
         loop {
             let event = self.connection.next().await;
@@ -92,7 +94,9 @@ impl ImapAccount {
                 Event::Completed(completion) if completion.tag == tag => return Ok(completion),
                 Event::LiteralBegin { .. } => long_header = Some(Vec::new()),
                 Event::Chunk(octets) => {
-                    if let Some(header) = long_header.as_mut().filter(|header| header.len() < HEADER_BYTES_MAX) {
+                    if let Some(header) =
+                        long_header.as_mut().filter(|header| header.len() < HEADER_BYTES_MAX)
+                    {
                         header.extend_from_slice(octets);
                     }
                 }
@@ -122,7 +126,9 @@ impl ImapAccount {
             return Ok(());
         }
         if listing.is_empty() && !first.is_ok() {
-            return Err(self.fault(FaultKind::ListingIncomplete, format!("UID FETCH: {}", first.words())));
+            return Err(
+                self.fault(FaultKind::ListingIncomplete, format!("UID FETCH: {}", first.words()))
+            );
         }
         for set in UidSet::from_sorted(&missing).split(UID_SET_BYTES_MAX) {
             self.fetch_rows(&set.to_string(), keys, listing).await?;
@@ -136,7 +142,9 @@ impl ImapAccount {
             listing.push(Row { uid, key: Key::NONE, size: 0, date, flags, selected: true });
             listing.sort();
             if let Some(at) = listing.position(uid) {
-                listing.oddities.push((u32::try_from(at).unwrap_or(u32::MAX), Oddity::NotDelivered));
+                listing
+                    .oddities
+                    .push((u32::try_from(at).unwrap_or(u32::MAX), Oddity::NotDelivered));
             }
         }
         Ok(())
@@ -148,7 +156,10 @@ fn header_item(keys: &KeyRule) -> String {
     match &keys.headers {
         Headers::All => "BODY.PEEK[HEADER]".to_owned(),
         Headers::Named(names) => {
-            let names: Vec<String> = names.iter().map(|name| String::from_utf8_lossy(name).to_ascii_uppercase()).collect();
+            let names: Vec<String> = names
+                .iter()
+                .map(|name| String::from_utf8_lossy(name).to_ascii_uppercase())
+                .collect();
             format!("BODY.PEEK[HEADER.FIELDS ({})]", names.join(" "))
         }
     }
@@ -173,10 +184,19 @@ fn note_expunge(selected: &mut Option<super::Selected>) {
     }
 }
 
-fn row(fetch: &Fetch<'_>, long_header: Option<Vec<u8>>, keys: &KeyRule, listing: &mut MessageListing) -> Option<Row> {
+fn row(
+    fetch: &Fetch<'_>,
+    long_header: Option<Vec<u8>>,
+    keys: &KeyRule,
+    listing: &mut MessageListing,
+) -> Option<Row> {
     let uid = Uid::new(fetch.uid?)?;
     // Flags alone are news of a message listed before or later, not a listing of it.
-    if fetch.size.is_none() && fetch.internal_date.is_none() && fetch.header_fields.is_none() && long_header.is_none() {
+    if fetch.size.is_none()
+        && fetch.internal_date.is_none()
+        && fetch.header_fields.is_none()
+        && long_header.is_none()
+    {
         return None;
     }
     let key = match (&fetch.header_fields, &long_header) {
@@ -185,7 +205,9 @@ fn row(fetch: &Fetch<'_>, long_header: Option<Vec<u8>>, keys: &KeyRule, listing:
         _ => Key::NONE,
     };
     let flags: FlagSet = fetch.flags.iter().flatten().map(|flag| Flag::new(flag)).collect();
-    let date = fetch.internal_date.map_or(InternalDate::UNKNOWN, |date| InternalDate::new(date.seconds, date.zone_minutes));
+    let date = fetch
+        .internal_date
+        .map_or(InternalDate::UNKNOWN, |date| InternalDate::new(date.seconds, date.zone_minutes));
     Some(Row {
         uid,
         key,
