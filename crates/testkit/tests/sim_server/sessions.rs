@@ -227,3 +227,17 @@ async fn a_watch_changes_the_account_under_the_clients_feet() {
         "* 2 EXPUNGE\r\nt3 OK [EXPUNGEISSUED] Some messages were expunged meanwhile\r\n"
     );
 }
+
+#[tokio::test]
+async fn the_sample_is_served_whole() {
+    let account = mailferry_testkit::sim::sample::source(1);
+    let state = server(Profile::modern(), &account);
+    let mut client = Client::connect(&state).await;
+    assert!(client.run("LOGIN demo demo").await.contains("t1 OK"));
+    for (name, messages) in account.snapshot() {
+        let answer = client.run(&format!("EXAMINE {name}")).await;
+        assert!(answer.contains(&format!("* {} EXISTS", messages.len())), "{name}: {answer}");
+        let answer = client.run("UID FETCH 1:* (RFC822.SIZE)").await;
+        assert_eq!(answer.matches(" FETCH (UID ").count(), messages.len(), "{name}");
+    }
+}
