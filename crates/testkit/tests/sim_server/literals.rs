@@ -81,7 +81,7 @@ async fn a_bare_line_feed_ends_no_command() {
 async fn grammar_is_kept_to_the_letter() {
     let state = server(Profile::modern(), &account());
     let mut client = Client::login(&state).await;
-    let wrong: [&[u8]; 12] = [
+    let wrong: [&[u8]; 13] = [
         b"NOOP ",
         b" NOOP",
         b"STATUS INBOX  (MESSAGES)",
@@ -92,6 +92,7 @@ async fn grammar_is_kept_to_the_letter() {
         b"SELECT \"R\xc3\xa9union\"",
         b"SELECT R\xc3\xa9union",
         b"CREATE a%b",
+        b"CREATE \"a\rb\"",
         b"UID NOOP",
         b"SELECT \"a\\b\"",
     ];

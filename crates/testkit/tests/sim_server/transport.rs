@@ -1,6 +1,7 @@
 //! TLS: from the first octet, and by STARTTLS.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mailferry_testkit::sim::{Extension, LoginPolicy, Profile, Server, tls};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -83,7 +84,8 @@ async fn octets_behind_starttls_end_the_connection() {
     stream.read_line(&mut String::new()).await.unwrap();
     stream.write_all(b"a STARTTLS\r\nb LOGIN joe secret\r\n").await.unwrap();
     let mut rest = String::new();
-    stream.read_to_string(&mut rest).await.unwrap();
+    let end = stream.read_to_string(&mut rest);
+    tokio::time::timeout(Duration::from_secs(10), end).await.expect("no end").unwrap();
     assert_eq!(rest, "a BAD Input after STARTTLS\r\n* BYE Input after STARTTLS\r\n");
 }
 
