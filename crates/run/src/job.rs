@@ -114,9 +114,34 @@ pub struct MailboxChoice {
     pub last: Vec<MailboxName>,
     /// The order of the others.
     pub order: Order,
+    /// Whether names are exact.
+    pub spelling: Spelling,
+}
+
+/// How mailboxes are named by whoever chooses them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spelling {
+    /// By the name on the source, to the octet.
+    #[default]
+    Exact,
+    /// As people see them: a name that does not exist is tried with the source's prefix in
+    /// front and with its delimiter for `/`.
+    AsTyped,
 }
 
 impl MailboxChoice {
+    /// The same with its names as the source has them.
+    #[must_use]
+    pub fn resolved(&self, source: &AccountListing) -> Self {
+        let mut resolved = self.clone();
+        if self.spelling == Spelling::AsTyped {
+            for name in resolved.named.iter_mut().chain(&mut resolved.recursive) {
+                *name = as_listed(name, source);
+            }
+        }
+        resolved
+    }
+
     /// The same, as the engine takes it.
     #[must_use]
     pub fn selection(&self) -> MailboxSelection<'_> {
@@ -135,6 +160,27 @@ impl MailboxChoice {
             order: self.order,
         }
     }
+}
+
+/// The name of the source that was meant; the name itself where none fits.
+fn as_listed(name: &MailboxName, source: &AccountListing) -> MailboxName {
+    let translated: Vec<u8> = match source.delimiter {
+        Some(delimiter) => name
+            .as_bytes()
+            .iter()
+            .map(|&octet| if octet == b'/' { delimiter } else { octet })
+            .collect(),
+        None => name.as_bytes().to_vec(),
+    };
+    let candidates = [
+        name.as_bytes().to_vec(),
+        translated.clone(),
+        [&source.prefix, name.as_bytes()].concat(),
+        [&*source.prefix, &translated].concat(),
+    ];
+    let mut listed =
+        candidates.into_iter().map(MailboxName::new).filter(|name| source.find(name).is_some());
+    listed.next().unwrap_or_else(|| name.clone())
 }
 
 /// What mailboxes are called on the target; see [`MappingRules`].

@@ -106,7 +106,8 @@ fn both<S, T>(
 
 impl<A: Accounts> Surveyor<'_, A> {
     async fn run(mut self) -> Result<Survey<A>, Fault> {
-        let selection = self.job.mailboxes.selection();
+        let choice = self.job.mailboxes.resolved(&self.source_account);
+        let selection = choice.selection();
         let selected = select_mailboxes(&self.source_account, &selection);
         let naming = self.job.naming.rules(&self.source_account, &self.target_account);
         let all = map_mailboxes(
@@ -134,7 +135,7 @@ impl<A: Accounts> Surveyor<'_, A> {
             }
             let group = Group {
                 target,
-                others: others(&all, &mappings, &mappings[members[0]].target),
+                others: others(&all, &mappings, &self.source_account, &mappings[members[0]].target),
                 members: members.iter().map(|&at| (&mappings[at], &chosen[at])).collect(),
             };
             if self.job.empty_mailboxes == EmptyMailboxes::Skip
@@ -371,10 +372,19 @@ struct Group<'a> {
     others: Vec<MailboxName>,
 }
 
-fn others(all: &[Mapping], chosen: &[Mapping], target: &MailboxName) -> Vec<MailboxName> {
+/// A parent in name only holds no messages, so it holds back no deletion.
+fn others(
+    all: &[Mapping],
+    chosen: &[Mapping],
+    source: &AccountListing,
+    target: &MailboxName,
+) -> Vec<MailboxName> {
     let takes_part = |mapping: &&Mapping| chosen.iter().any(|one| one.source == mapping.source);
+    let holds_mail =
+        |mapping: &&Mapping| source.find(&mapping.source).is_some_and(|info| info.selectable);
     all.iter()
         .filter(|mapping| mapping.target == *target && !takes_part(mapping))
+        .filter(holds_mail)
         .map(|mapping| mapping.source.clone())
         .collect()
 }

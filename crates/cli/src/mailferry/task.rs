@@ -16,6 +16,7 @@ use mailferry_imap::tls::{Fingerprint, TlsPolicy};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
     Dates, EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern,
+    Spelling,
 };
 use mailferry_store::contract::Selection;
 
@@ -275,6 +276,7 @@ fn mailbox_choice(choice: &Choice) -> Result<MailboxChoice, UsageError> {
         include: patterns("--include", &choice.include)?,
         exclude: patterns("--exclude", &choice.exclude)?,
         namespaces: if choice.shared { Namespaces::All } else { Namespaces::Personal },
+        spelling: Spelling::AsTyped,
         ..MailboxChoice::default()
     })
 }

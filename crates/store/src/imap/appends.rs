@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use mailferry_engine::fault::{Fault, Scope, Side};
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 use mailferry_imap::command::{Command, CommandError};
@@ -59,6 +59,9 @@ pub(super) struct Appends {
     in_flight: VecDeque<Sent>,
     kept_bytes: usize,
     outcomes: Vec<Appended>,
+    /// Messages of batches that a full target refused: sent one by one, so that what fits
+    /// is kept, until one of them is refused alone.
+    one_by_one: VecDeque<Item>,
 }
 
 impl Appends {
@@ -76,7 +79,9 @@ impl Appends {
     }
 
     pub(super) fn is_busy(&self, connection: &Connection) -> bool {
-        !self.in_flight.is_empty() || connection.session.unsent_bytes() > 0
+        !self.in_flight.is_empty()
+            || !self.one_by_one.is_empty()
+            || connection.session.unsent_bytes() > 0
     }
 
     pub(super) fn take_outcomes(&mut self) -> Vec<Appended> {
@@ -180,6 +185,11 @@ impl Appends {
             }
             What::Whole(items) => self.refused(connection, completion, items),
         }
+        if self.in_flight.is_empty()
+            && let Some(next) = self.one_by_one.pop_front()
+        {
+            self.send(connection, vec![next]);
+        }
     }
 
     /// A batch is all or nothing (RFC 3502 §3): one refused message refuses it. Unless the
@@ -192,6 +202,13 @@ impl Appends {
     ) {
         let fault = append_fault(Side::Target, completion);
         let of_a_message = fault.scope == Scope::Message;
+        if fault.kind == FaultKind::OverQuota && items.len() > 1 {
+            self.one_by_one.extend(items);
+            return;
+        }
+        if fault.kind == FaultKind::OverQuota {
+            items.extend(self.one_by_one.drain(..));
+        }
         if items.len() == 1 || !of_a_message {
             for item in items {
                 let fault = self.refusal(completion, &item.envelope);
