@@ -1,5 +1,5 @@
 //! From a host name to a session that is logged in: connect, TLS, greeting, capabilities,
-//! authentication (RFC 9051 §6.2, RFC 8314, RFC 4959).
+//! authentication (RFC 9051 §6.2, RFC 8314 §3, RFC 4959 §3).
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -87,7 +87,7 @@ pub enum Mechanism {
     Best,
     /// The LOGIN command (RFC 9051 §6.2.3).
     Login,
-    /// SASL PLAIN (RFC 4616).
+    /// SASL PLAIN (RFC 4616 §2).
     Plain,
 }
 

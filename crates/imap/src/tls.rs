@@ -1,4 +1,4 @@
-//! TLS with verified certificates (RFC 8314, RFC 9051 §11.1).
+//! TLS with verified certificates (RFC 8314 §3, RFC 9051 §11.1).
 //!
 //! A certificate is accepted if it is pinned, if the operator's CA file vouches for it, or
 //! if the platform's roots do; on a loopback address an unverified one is accepted with a

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Zoned;
 use mailferry_engine::fault::Fault;
-use mailferry_engine::guard::check;
+use mailferry_engine::guard::{GuardLimits, check};
 use mailferry_engine::listing::MessageListing;
 use mailferry_run::accounts::Accounts;
 use mailferry_run::execute::Execution;
@@ -144,10 +144,13 @@ impl Session {
         if self.options.mode == Mode::JustLogin {
             return self.just_login(&servers).await;
         }
+        self.sync(Arc::new(servers), job, &guard).await
+    }
+
+    async fn sync(&self, servers: Arc<Servers>, job: Job, guard: &GuardLimits) -> Ending {
         let eta = if self.options.reports.sizes_before { ShowEta::Yes } else { ShowEta::No };
         let lines = Arc::new(Lines::new(self.log, eta));
         let stop = stop_on_signals(self.log);
-        let servers = Arc::new(servers);
         let mut survey = match survey(&*servers, &job, &*lines, &stop).await {
             Ok(survey) => survey,
             Err(faults) => return self.faults(&faults),
@@ -164,7 +167,7 @@ impl Session {
         let counts = survey.plan.summary.total;
         let folder_count = folders(&survey.plan);
         self.log.line(&loop_start(usize::try_from(folder_count).unwrap_or(usize::MAX)));
-        let approval = match check(&survey.plan.summary, &guard) {
+        let approval = match check(&survey.plan.summary, guard) {
             Ok(approval) => approval,
             Err(objections) => {
                 close(&mut survey).await;

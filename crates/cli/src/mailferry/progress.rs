@@ -18,7 +18,7 @@ use crate::screen;
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// Shows what happens.
-pub struct Progress {
+pub(super) struct Progress {
     output: Output,
     bar: ProgressBar,
     messages: AtomicU64,
@@ -28,7 +28,7 @@ pub struct Progress {
 impl Progress {
     /// Shows it as `output` says.
     #[must_use]
-    pub fn new(output: Output) -> Self {
+    pub(super) fn new(output: Output) -> Self {
         let bar = if output.json || output.quiet {
             ProgressBar::hidden()
         } else {
@@ -43,12 +43,12 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
     /// Shows the octets of a plan as they are read.
-    pub fn begin_copying(&self, plan: &Plan) {
+    pub(super) fn begin_copying(&self, plan: &Plan) {
         let template = "{bar:30} {bytes}/{total_bytes}  {msg} messages  {bytes_per_sec}  ETA {eta}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use crate::fault_text::{fault_text, shown};
 
 /// Version of the JSON Lines.
-pub const JSON_VERSION: u32 = 1;
+pub(super) const JSON_VERSION: u32 = 1;
 
 /// `1.5 MiB`.
 #[must_use]
-pub fn size(octets: u64) -> String {
+pub(super) fn size(octets: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut unit = 0;
     #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
@@ -29,7 +29,7 @@ pub fn size(octets: u64) -> String {
 
 /// The plan for people: a line a mailbox, then the totals.
 #[must_use]
-pub fn plan_text(plan: &Plan) -> String {
+pub(super) fn plan_text(plan: &Plan) -> String {
     let mut lines = Vec::new();
     for mailbox in &plan.mailboxes {
         lines.push(mailbox_line(mailbox));
@@ -121,7 +121,7 @@ fn totals_line(total: &Counts) -> String {
 
 /// A fault on one line.
 #[must_use]
-pub fn one_line(fault: &Fault) -> String {
+pub(super) fn one_line(fault: &Fault) -> String {
     let text = fault_text(fault);
     let mut parts = text.lines().take(2).map(str::trim);
     let head = parts.next().unwrap_or_default();
@@ -130,7 +130,7 @@ pub fn one_line(fault: &Fault) -> String {
 
 /// The report for people: what was done, and that it adds up.
 #[must_use]
-pub fn report_text(report: &Report, seconds: f64) -> String {
+pub(super) fn report_text(report: &Report, seconds: f64) -> String {
     let total = report.total();
     let mut planned = Counts::default();
     for mailbox in &report.mailboxes {
@@ -184,7 +184,7 @@ pub fn report_text(report: &Report, seconds: f64) -> String {
 
 /// The last word.
 #[must_use]
-pub fn verdict(report: &Report) -> String {
+pub(super) fn verdict(report: &Report) -> String {
     if report.is_complete() {
         "complete: every message listed on the source is accounted for".to_owned()
     } else {
@@ -194,7 +194,7 @@ pub fn verdict(report: &Report) -> String {
 
 /// `event` with the version, as one line.
 #[must_use]
-pub fn json_line(event: &str, mut fields: Value) -> String {
+pub(super) fn json_line(event: &str, mut fields: Value) -> String {
     if let Some(map) = fields.as_object_mut() {
         map.insert("v".to_owned(), json!(JSON_VERSION));
         map.insert("event".to_owned(), json!(event));
@@ -204,7 +204,7 @@ pub fn json_line(event: &str, mut fields: Value) -> String {
 
 /// A fault as fields.
 #[must_use]
-pub fn fault_json(fault: &Fault) -> Value {
+pub(super) fn fault_json(fault: &Fault) -> Value {
     json!({
         "kind": fault.kind, "scope": fault.scope, "retry": fault.retry,
         "side": if fault.side == Side::Source { "source" } else { "target" },
@@ -215,7 +215,7 @@ pub fn fault_json(fault: &Fault) -> Value {
 
 /// A plan as lines: one a mailbox, then the summary.
 #[must_use]
-pub fn plan_json(plan: &Plan) -> Vec<String> {
+pub(super) fn plan_json(plan: &Plan) -> Vec<String> {
     let mut lines: Vec<String> = plan
         .mailboxes
         .iter()
@@ -240,7 +240,7 @@ pub fn plan_json(plan: &Plan) -> Vec<String> {
 
 /// A report as one line.
 #[must_use]
-pub fn report_json(report: &Report, seconds: f64, status: u8) -> String {
+pub(super) fn report_json(report: &Report, seconds: f64, status: u8) -> String {
     let mailboxes: Vec<Value> = report
         .mailboxes
         .iter()
@@ -273,7 +273,7 @@ pub fn report_json(report: &Report, seconds: f64, status: u8) -> String {
 
 /// One message compared, for people: `+ INBOX/17`.
 #[must_use]
-pub fn finding_text(finding: &Finding<'_>) -> String {
+pub(super) fn finding_text(finding: &Finding<'_>) -> String {
     let place =
         |place: Option<(&_, u32)>| place.map(|(mailbox, uid)| format!("{}/{uid}", shown(mailbox)));
     let (source, target) = (place(finding.source), place(finding.target));
@@ -290,7 +290,7 @@ pub fn finding_text(finding: &Finding<'_>) -> String {
 
 /// One message compared, as a line of JSON.
 #[must_use]
-pub fn finding_json(finding: &Finding<'_>) -> String {
+pub(super) fn finding_json(finding: &Finding<'_>) -> String {
     let place = |place: Option<(&_, u32)>| {
         place.map(|(mailbox, uid)| json!({ "mailbox": shown(mailbox), "uid": uid }))
     };
@@ -305,7 +305,7 @@ pub fn finding_json(finding: &Finding<'_>) -> String {
 
 /// The sums of a comparison, for people.
 #[must_use]
-pub fn comparison_text(sums: &Comparison) -> String {
+pub(super) fn comparison_text(sums: &Comparison) -> String {
     let mut lines = vec![
         format!("{:>10} = the same on both sides", sums.same),
         format!("{:>10} + on the source only", sums.source_only),

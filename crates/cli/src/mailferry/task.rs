@@ -28,7 +28,7 @@ use crate::servers::{CanonicalName, Login, NameRegex, Servers};
 /// The command line asks for what cannot be: exit status 64, nothing was connected.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}\n\nhint: {hint}")]
-pub struct UsageError {
+pub(super) struct UsageError {
     /// What is wrong.
     pub what: String,
     /// What helps.
@@ -45,7 +45,7 @@ impl UsageError {
 ///
 /// # Errors
 /// A URL, a fingerprint or a password source is no good.
-pub fn servers(accounts: &Accounts) -> Result<Servers, UsageError> {
+pub(super) fn servers(accounts: &Accounts) -> Result<Servers, UsageError> {
     let ca_pem = match &accounts.ca_file {
         None => None,
         Some(path) => Some(std::fs::read(path).map_err(|error| {
@@ -140,7 +140,7 @@ fn secret(
 ///
 /// # Errors
 /// An expression, a mapping or a limit is no good.
-pub fn sync_job(args: &SyncArgs, servers: &Servers) -> Result<(Job, GuardLimits), UsageError> {
+pub(super) fn sync_job(args: &SyncArgs, servers: &Servers) -> Result<(Job, GuardLimits), UsageError> {
     let mut rules = match (args.mirror, args.delete) {
         (true, _) => Rules::mirror(),
         (_, true) => Rules::presync(),
@@ -180,7 +180,7 @@ pub fn sync_job(args: &SyncArgs, servers: &Servers) -> Result<(Job, GuardLimits)
 ///
 /// # Errors
 /// As [`sync_job`], and where a deletion is asked for.
-pub fn restore_job(
+pub(super) fn restore_job(
     args: &RestoreArgs,
     servers: &Servers,
 ) -> Result<(Job, GuardLimits), UsageError> {
@@ -209,7 +209,7 @@ pub fn restore_job(
 ///
 /// # Errors
 /// As [`sync_job`].
-pub fn check_job(args: &CheckArgs, servers: &Servers) -> Result<Job, UsageError> {
+pub(super) fn check_job(args: &CheckArgs, servers: &Servers) -> Result<Job, UsageError> {
     let mut rules = Rules::mirror();
     rules.unrecognised = Unrecognised::Append;
     job(rules, &args.choice, servers)
