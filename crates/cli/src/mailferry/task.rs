@@ -140,7 +140,10 @@ fn secret(
 ///
 /// # Errors
 /// An expression, a mapping or a limit is no good.
-pub(super) fn sync_job(args: &SyncArgs, servers: &Servers) -> Result<(Job, GuardLimits), UsageError> {
+pub(super) fn sync_job(
+    args: &SyncArgs,
+    servers: &Servers,
+) -> Result<(Job, GuardLimits), UsageError> {
     let mut rules = match (args.mirror, args.delete) {
         (true, _) => Rules::mirror(),
         (_, true) => Rules::presync(),

@@ -36,6 +36,9 @@ impl Namespaces {
     }
 }
 
+/// STATUS commands in flight: fewer than the errors after which a server hangs up.
+const STATUS_COMMANDS_MAX: usize = 4;
+
 /// What several answers told of one mailbox.
 #[derive(Default)]
 struct Seen {
@@ -48,6 +51,7 @@ struct Seen {
 
 impl ImapAccount {
     pub(super) async fn list_mailboxes(&mut self) -> Result<AccountListing, Fault> {
+        self.unselect().await?;
         let namespaces = self.namespaces().await?;
         let mut seen: BTreeMap<MailboxName, Seen> = BTreeMap::new();
         for (command, completion) in self.list_commands(&mut seen).await? {
@@ -58,7 +62,38 @@ impl ImapAccount {
                 ));
             }
         }
+        self.count_messages(&mut seen).await?;
         Ok(account_listing(seen, &namespaces))
+    }
+
+    /// Without LIST-STATUS (RFC 5819 §2): STATUS for each mailbox, pipelined. A mailbox that
+    /// refuses it keeps its count unknown; opening it will tell why.
+    async fn count_messages(
+        &mut self,
+        seen: &mut BTreeMap<MailboxName, Seen>,
+    ) -> Result<(), Fault> {
+        if self.connection.capabilities().has("LIST-STATUS") {
+            return Ok(());
+        }
+        let can_be_opened = |entry: &Seen| entry.listed && !entry.is_parent_only();
+        let openable: Vec<MailboxName> = seen
+            .iter()
+            .filter(|(_, entry)| can_be_opened(entry))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for names in openable.chunks(STATUS_COMMANDS_MAX) {
+            let status = |name: &MailboxName| {
+                Command::new("STATUS").sp().mailbox(name.as_bytes()).sp().raw("(MESSAGES)")
+            };
+            let commands: Vec<Command> = names.iter().map(status).collect();
+            let completions = self.run_all(&commands, |data| note(seen, data)).await?;
+            // Courier and pymap hang up after a few errors; the counts are not worth it.
+            let refused = completions.iter().filter(|completion| !completion.is_ok()).count();
+            if refused as u64 >= u64::from(self.connection.session.quirks.errors_max) {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     async fn list_commands(
@@ -98,7 +133,25 @@ impl ImapAccount {
         if !self.connection.capabilities().has("NAMESPACE") {
             return Ok(namespaces);
         }
-        self.run(&Command::new("NAMESPACE"), |data| {
+        let mut commands = vec![Command::new("NAMESPACE")];
+        // Who we are (RFC 2971 §3.1); the answer may tell which quirks to expect.
+        if self.connection.capabilities().has("ID") {
+            let version = env!("CARGO_PKG_VERSION");
+            commands.push(
+                Command::new("ID")
+                    .sp()
+                    .raw(&format!("(\"name\" \"mailferry\" \"version\" \"{version}\")")),
+            );
+        }
+        let mut software = Vec::new();
+        self.run_all(&commands, |data| {
+            if let Untagged::Id(fields) = data {
+                software.extend(
+                    fields
+                        .iter()
+                        .flat_map(|(_, value)| value.iter().flat_map(|value| value.to_vec())),
+                );
+            }
             if let Untagged::Namespace { personal, other, shared } = data {
                 let first = personal.first();
                 namespaces.personal = first.map(|entry| (entry.prefix.to_vec(), entry.delimiter));
@@ -114,7 +167,16 @@ impl ImapAccount {
             }
         })
         .await?;
+        self.connection.session.quirks.learn_from_words(&software);
         Ok(namespaces)
+    }
+}
+
+impl Seen {
+    /// A parent in name only, which cannot be opened (RFC 9051 §7.3.1).
+    fn is_parent_only(&self) -> bool {
+        self.attributes.contains(b"\\noselect".as_slice())
+            || self.attributes.contains(b"\\nonexistent".as_slice())
     }
 }
 
@@ -156,13 +218,11 @@ fn account_listing(seen: BTreeMap<MailboxName, Seen>, namespaces: &Namespaces) -
             let special_use = SpecialUse::EVERY.into_iter().find(|use_| {
                 entry.attributes.contains(use_.attribute().to_ascii_lowercase().as_bytes())
             });
-            let absent = entry.attributes.contains(b"\\noselect".as_slice())
-                || entry.attributes.contains(b"\\nonexistent".as_slice());
             MailboxInfo {
                 namespace: namespaces.of(&name),
                 delimiter: entry.delimiter,
                 special_use,
-                selectable: !absent,
+                selectable: !entry.is_parent_only(),
                 subscribed: entry.subscribed,
                 messages: entry.messages,
                 name,

@@ -10,7 +10,7 @@ use mailferry_engine::message::{Flag, FlagSet, InternalDate, Key, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_imap::command::Command;
 use mailferry_imap::response::{Fetch, Untagged};
-use mailferry_imap::session::{Completion, Event};
+use mailferry_imap::session::{Completion, Event, printable};
 use mailferry_imap::uid_set::UidSet;
 
 use super::{Access, ImapAccount};
@@ -18,6 +18,9 @@ use crate::contract::Selection;
 
 /// Identity headers of one message longer than this count as absent: a digest decides.
 const HEADER_BYTES_MAX: usize = 1 << 20;
+
+/// A set of more hits than this is no set of messages.
+const SEARCH_HITS_MAX: u64 = 50_000_000;
 
 /// A command line with a UID set stays below this: Stalwart takes 4,096 octets an argument.
 pub(super) const UID_SET_BYTES_MAX: usize = 3900;
@@ -59,15 +62,34 @@ impl ImapAccount {
 
     /// The UIDs that a SEARCH program finds.
     pub(super) async fn search(&mut self, program: &[u8]) -> Result<BTreeSet<u32>, Fault> {
-        let command = Command::new("UID SEARCH").sp().raw(&String::from_utf8_lossy(program));
+        // RETURN (ALL) answers in ranges (RFC 4731 §3.1); never with MIN or MAX beside it,
+        // which one server answers with a wrong set.
+        let verb = if self.connection.capabilities().has("ESEARCH") {
+            "UID SEARCH RETURN (ALL)"
+        } else {
+            "UID SEARCH"
+        };
+        let command = Command::new(verb).sp().raw(&String::from_utf8_lossy(program));
         let mut found = BTreeSet::new();
+        let mut unreadable = None;
         let completion = self
-            .run(&command, |data| {
-                if let Untagged::Search { numbers, .. } = data {
-                    found.extend(numbers.iter().copied());
+            .run(&command, |data| match data {
+                Untagged::Search { numbers, .. } => found.extend(numbers.iter().copied()),
+                Untagged::ESearch { all, .. } if all.len() <= SEARCH_HITS_MAX => {
+                    found.extend(all.iter())
                 }
+                Untagged::ESearch { .. } => {
+                    unreadable = Some("more hits than a mailbox can hold".to_owned())
+                }
+                // A hit that cannot be read must not vanish silently.
+                Untagged::Other(line) if is_search(line) => unreadable = Some(printable(line)),
+                _ => {}
             })
             .await?;
+        if let (true, Some(line)) = (completion.is_ok(), unreadable) {
+            let words = format!("the answer to {verb} cannot be read: {line}");
+            return Err(self.fault(FaultKind::ListingIncomplete, words));
+        }
         if completion.is_ok() {
             return Ok(found);
         }
@@ -163,6 +185,11 @@ fn header_item(keys: &KeyRule) -> String {
             format!("BODY.PEEK[HEADER.FIELDS ({})]", names.join(" "))
         }
     }
+}
+
+fn is_search(line: &[u8]) -> bool {
+    let words = line.strip_prefix(b"* ").unwrap_or(line).to_ascii_uppercase();
+    words.starts_with(b"SEARCH") || words.starts_with(b"ESEARCH")
 }
 
 fn absent(there: &BTreeSet<u32>, listing: &MessageListing) -> Vec<u32> {
