@@ -42,6 +42,16 @@ pub enum Family {
     V6,
 }
 
+/// Whether the server is told who we are (RFC 2971 §3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Introduction {
+    /// Name and version are sent where the server takes ID.
+    #[default]
+    Given,
+    /// Nothing is (`--noid`).
+    Withheld,
+}
+
 /// Where a server is, and how to get there.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -55,6 +65,8 @@ pub struct Endpoint {
     pub tls: TlsPolicy,
     /// Which addresses are tried.
     pub family: Family,
+    /// Whether the server is told who we are (ID, RFC 2971 §3.1).
+    pub introduction: Introduction,
     /// How long to wait for the TCP connection, and how long for any octet later.
     pub silence_max: Duration,
 }

@@ -120,7 +120,13 @@ impl<A: Accounts> Surveyor<'_, A> {
         let (left_out, missing) = (selected.left_out, selected.missing);
         let mappings = map_mailboxes(&chosen, &self.source_account, &self.target_account, &naming);
         drop((selection, naming));
-        let mut plan = Plan::new(self.facts(&mappings), self.mailboxes_to_delete(&all));
+        let mut gone = self.mailboxes_to_delete(&all);
+        let names: Vec<MailboxName> = gone.iter().map(|deletion| deletion.name.clone()).collect();
+        if !names.is_empty() {
+            let octets = self.target.octets_in(&names).await?;
+            gone.iter_mut().zip(octets).for_each(|(deletion, octets)| deletion.octets = octets);
+        }
+        let mut plan = Plan::new(self.facts(&mappings), gone);
         plan.left_out = left_out;
         plan.missing = missing;
         let elsewhere = self.elsewhere().await?;

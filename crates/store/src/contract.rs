@@ -173,6 +173,13 @@ pub trait Target: Source {
         mailbox: &MailboxName,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
+    /// The octets in each of these mailboxes, where the target can tell without reading
+    /// every message (STATUS=SIZE, RFC 8438 §2).
+    fn octets_in(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> impl Future<Output = Result<Vec<Option<u64>>, Fault>> + Send;
+
     /// The size above which the target takes no message (APPENDLIMIT, RFC 7889).
     fn append_limit(&self) -> Option<u64>;
 

@@ -15,7 +15,7 @@ use mailferry_engine::pairing::Digests;
 use mailferry_imap::command::Command;
 use mailferry_imap::connection::{Connection, ConnectionError};
 use mailferry_imap::login::{
-    ConnectError, Credentials, Endpoint, LoginError, Preauthenticated, connect, login,
+    ConnectError, Credentials, Endpoint, Introduction, LoginError, Preauthenticated, connect, login,
 };
 use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
@@ -31,6 +31,7 @@ const LOGOUT_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 /// One logged-in connection to one account.
 pub struct ImapAccount {
     side: Side,
+    introduction: Introduction,
     connection: Connection,
     selected: Option<Selected>,
     bodies: bodies::Bodies,
@@ -94,7 +95,8 @@ impl ImapAccount {
         };
         let bodies = bodies::Bodies::default();
         let appends = appends::Appends::default();
-        Ok(Self { side, connection, selected: None, bodies, appends, welcome })
+        let introduction = endpoint.introduction;
+        Ok(Self { side, introduction, connection, selected: None, bodies, appends, welcome })
     }
 
     fn fault(&self, kind: FaultKind, words: impl Into<String>) -> Fault {
@@ -243,6 +245,10 @@ impl Target for ImapAccount {
 
     async fn delete_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
         self.remove_mailbox(mailbox).await
+    }
+
+    async fn octets_in(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Option<u64>>, Fault> {
+        self.sum_octets(mailboxes).await
     }
 
     fn append_limit(&self) -> Option<u64> {

@@ -14,7 +14,9 @@ use mailferry_engine::policy::{
 };
 use mailferry_engine::select::{Order, Subscribed};
 use mailferry_engine::summary::SameAccount;
-use mailferry_imap::login::{Credentials, Endpoint, Family, Mechanism as LoginMechanism, Security};
+use mailferry_imap::login::{
+    Credentials, Endpoint, Family, Introduction, Mechanism as LoginMechanism, Security,
+};
 use mailferry_imap::tls::{TlsPolicy, Unverified};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
@@ -142,6 +144,11 @@ fn login(
                 Addresses::Any => Family::Any,
                 Addresses::V4 => Family::V4,
                 Addresses::V6 => Family::V6,
+            },
+            introduction: if options.send_id {
+                Introduction::Given
+            } else {
+                Introduction::Withheld
             },
             silence_max: match side.timeout {
                 Timeout::After(timeout) => timeout,

@@ -8,7 +8,7 @@ use mailferry_engine::identity::KeyRule;
 use mailferry_engine::mapping::SpecialUseMapping;
 use mailferry_engine::policy::Rules;
 use mailferry_engine::summary::SameAccount;
-use mailferry_imap::login::{Credentials, Endpoint, Family, Mechanism, Security};
+use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
 use mailferry_imap::tls::TlsPolicy;
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
@@ -71,6 +71,7 @@ fn login(address: std::net::SocketAddr) -> Login {
             security: Security::ClearText,
             tls: TlsPolicy::default(),
             family: Family::Any,
+            introduction: Introduction::Given,
             silence_max: Duration::from_secs(30),
         },
         credentials: Credentials {

@@ -6,6 +6,7 @@ use mailferry_engine::fault::{Fault, FaultKind};
 use mailferry_engine::listing::{AccountListing, MailboxInfo, Namespace};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_imap::command::Command;
+use mailferry_imap::login::Introduction;
 use mailferry_imap::response::{List, Untagged};
 
 use super::ImapAccount;
@@ -128,6 +129,32 @@ impl ImapAccount {
         Ok(names.into_iter().zip(completions).collect())
     }
 
+    /// STATUS (SIZE) of each mailbox; nothing where the server has it not, since without it
+    /// every message would have to be asked.
+    pub(super) async fn sum_octets(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Option<u64>>, Fault> {
+        let capabilities = self.connection.capabilities();
+        if !capabilities.has("STATUS=SIZE") && !capabilities.is_rev2() {
+            return Ok(vec![None; mailboxes.len()]);
+        }
+        let mut sums: BTreeMap<MailboxName, u64> = BTreeMap::new();
+        for names in mailboxes.chunks(STATUS_COMMANDS_MAX) {
+            let status = |name: &MailboxName| {
+                Command::new("STATUS").sp().mailbox(name.as_bytes()).sp().raw("(SIZE)")
+            };
+            let commands: Vec<Command> = names.iter().map(status).collect();
+            self.run_all(&commands, |data| {
+                if let Untagged::Status { mailbox, items } = data {
+                    sums.extend(items.size.map(|size| (MailboxName::new(&**mailbox), size)));
+                }
+            })
+            .await?;
+        }
+        Ok(mailboxes.iter().map(|name| sums.get(name).copied()).collect())
+    }
+
     async fn namespaces(&mut self) -> Result<Namespaces, Fault> {
         let mut namespaces = Namespaces::default();
         if !self.connection.capabilities().has("NAMESPACE") {
@@ -135,7 +162,7 @@ impl ImapAccount {
         }
         let mut commands = vec![Command::new("NAMESPACE")];
         // Who we are (RFC 2971 §3.1); the answer may tell which quirks to expect.
-        if self.connection.capabilities().has("ID") {
+        if self.connection.capabilities().has("ID") && self.introduction == Introduction::Given {
             let version = env!("CARGO_PKG_VERSION");
             commands.push(
                 Command::new("ID")
