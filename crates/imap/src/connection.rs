@@ -43,6 +43,9 @@ pub enum ConnectionError {
     Protocol(#[from] SessionError),
 }
 
+/// Whoever is shown the octets that go either way.
+pub type Trace = Box<dyn FnMut(Direction, &[u8]) + Send>;
+
 /// One connection to one server.
 pub struct Connection {
     /// Protocol state.
@@ -52,7 +55,7 @@ pub struct Connection {
     unflushed: Flush,
     silence_max: Duration,
     last_moved: Instant,
-    trace: Option<Box<dyn FnMut(Direction, &[u8]) + Send>>,
+    trace: Option<Trace>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -226,7 +229,7 @@ impl Connection {
 
     /// Shows the octets that go either way to `trace`, whatever they are: secrets included.
     /// Masking is the caller's duty.
-    pub fn set_trace(&mut self, trace: Box<dyn FnMut(Direction, &[u8]) + Send>) {
+    pub fn set_trace(&mut self, trace: Trace) {
         self.trace = Some(trace);
     }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use mailferry_engine::account::{Plan, mailboxes_to_delete};
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::listing::{AccountListing, MailboxInfo, MessageListing};
-use mailferry_engine::mapping::{Mapping, group_by_target, map_mailboxes};
+use mailferry_engine::mapping::{Doubt, Mapping, group_by_target, map_mailboxes};
 use mailferry_engine::message::Key;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{Digests, PairInput, Pairing, Pairs, pair};
@@ -200,10 +200,12 @@ impl<A: Accounts> Surveyor<'_, A> {
             .map(|(((_, source), listing), incomplete)| PartInput { source, listing, incomplete: incomplete.as_ref() })
             .collect();
         let first = group.members[0].0;
+        let doubts: Vec<Doubt> = group.members.iter().flat_map(|(mapping, _)| mapping.doubts.iter().cloned()).collect();
         let input = MailboxInput {
             target: &group.target,
             target_info: target_info.as_ref(),
             how: first.how,
+            doubts: &doubts,
             create_as: first.create_as,
             target_listing: &listings.target,
             parts: &parts,
