@@ -48,6 +48,15 @@ enum What {
     Streamed(Envelope, u64),
 }
 
+/// Whether the octets of a streamed message are being handed over. Another command would
+/// come to stand within them.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Writing {
+    #[default]
+    Nothing,
+    Streamed,
+}
+
 /// State of the appends to one mailbox.
 #[derive(Default)]
 pub(super) struct Appends {
@@ -57,6 +66,9 @@ pub(super) struct Appends {
     batch: Vec<Item>,
     batch_bytes: usize,
     in_flight: VecDeque<Sent>,
+    writing: Writing,
+    /// Parts of refused batches, to be sent again once no message is being streamed.
+    again: VecDeque<Vec<Item>>,
     kept_bytes: usize,
     outcomes: Vec<Appended>,
 }
@@ -85,7 +97,8 @@ impl Appends {
 
     pub(super) fn gather(&mut self, connection: &mut Connection, envelope: Envelope, octets: Vec<u8>) {
         let bytes = octets.len();
-        let alone = bytes > BATCH_MESSAGE_BYTES_MAX || !multiappend(connection);
+        // An empty literal calls the whole batch off (RFC 3502 §6.3.11).
+        let alone = bytes == 0 || bytes > BATCH_MESSAGE_BYTES_MAX || !multiappend(connection);
         if alone || self.batch_bytes + bytes > BATCH_BYTES_MAX || self.batch.len() >= BATCH_MESSAGES_MAX {
             self.flush(connection);
         }
@@ -133,6 +146,22 @@ impl Appends {
         let tag = self.begin_command(connection);
         announce(connection, &envelope, octets);
         self.in_flight.push_back(Sent { tag, what: What::Streamed(envelope, octets) });
+        self.writing = Writing::Streamed;
+    }
+
+    /// Ends the streamed message.
+    pub(super) fn end(&mut self, connection: &mut Connection) {
+        connection.session.finish();
+        self.writing = Writing::Nothing;
+        self.send_again(connection);
+    }
+
+    fn send_again(&mut self, connection: &mut Connection) {
+        while self.writing == Writing::Nothing
+            && let Some(items) = self.again.pop_front()
+        {
+            self.send(connection, items);
+        }
     }
 
     fn begin_command(&self, connection: &mut Connection) -> Tag {
@@ -182,8 +211,8 @@ impl Appends {
             item.turn = Turn::Retried;
         }
         let second = items.split_off(items.len() / 2);
-        self.send(connection, items);
-        self.send(connection, second);
+        self.again.extend([items, second]);
+        self.send_again(connection);
     }
 
     fn refusal(&self, completion: &Completion, envelope: &Envelope) -> Fault {
