@@ -52,7 +52,7 @@ enum News {
 
 impl<A: Accounts> Execution<A> {
     /// Carries a plan out. A plan is used once, and only with the guard's approval.
-    pub async fn run(self, survey: Survey<A>, _approval: Approval) -> Report {
+    pub async fn run(self, survey: Survey<A>, _: Approval) -> Report {
         let Survey { plan, listings, connections: (source, mut target), .. } = survey;
         let mut report = Report::new(&plan);
         let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;

@@ -283,7 +283,7 @@ impl Target for ImapAccount {
     }
 
     fn append_end(&mut self) {
-        self.connection.session.finish();
+        self.appends.end(&mut self.connection);
     }
 
     fn flush_appends(&mut self) {

@@ -4,17 +4,11 @@
 use std::time::Duration;
 
 use mailferry_engine::guard::GuardLimits;
-use mailferry_engine::identity::KeyRule;
 use mailferry_engine::mapping::SpecialUseMapping;
 use mailferry_engine::policy::Rules;
-use mailferry_engine::summary::SameAccount;
 use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
 use mailferry_imap::tls::TlsPolicy;
-use mailferry_run::copy::AddHeader;
-use mailferry_run::job::{
-    Dates, EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming,
-};
-use mailferry_store::contract::Selection;
+use mailferry_run::job::{Job, Naming};
 use mailferry_testkit::sim::{Profile, Server, sample};
 
 use super::options::Output;
@@ -84,18 +78,6 @@ fn login(address: std::net::SocketAddr) -> Login {
 }
 
 fn job() -> Job {
-    Job {
-        rules: Rules::sync(),
-        mailboxes: MailboxChoice::default(),
-        naming: Naming { special_use: SpecialUseMapping::On, ..Naming::default() },
-        keys: KeyRule::default(),
-        source_selection: Selection::default(),
-        target_selection: Selection::default(),
-        add_header: AddHeader::Never,
-        empty_mailboxes: EmptyMailboxes::Create,
-        mailbox_deletion: MailboxDeletionNarrowing::default(),
-        dates: Dates::Keep,
-        same_account: SameAccount::No,
-        limits: Limits::default(),
-    }
+    let naming = Naming { special_use: SpecialUseMapping::On, ..Naming::default() };
+    Job { naming, ..Job::new(Rules::sync()) }
 }

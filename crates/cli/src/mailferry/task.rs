@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use mailferry_engine::guard::{GuardLimits, MaxDelete, NearlyAll, SameAccountRule};
-use mailferry_engine::identity::KeyRule;
 use mailferry_engine::mapping::{SpecialUseMapping, split_explicit};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::policy::{Elsewhere, FlagPolicy, Rules, Sizes, Subscribe, Unrecognised};
@@ -14,10 +13,7 @@ use mailferry_imap::login::{Credentials, Family, Mechanism};
 use mailferry_imap::mutf7;
 use mailferry_imap::tls::{Fingerprint, TlsPolicy};
 use mailferry_run::copy::AddHeader;
-use mailferry_run::job::{
-    Dates, EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern,
-    Spelling,
-};
+use mailferry_run::job::{Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, Spelling};
 use mailferry_store::contract::Selection;
 
 use super::options::{Accounts, CheckArgs, Choice, Flags, RestoreArgs, SyncArgs};
@@ -248,21 +244,15 @@ fn job(mut rules: Rules, choice: &Choice, servers: &Servers) -> Result<Job, Usag
     rules.sizes = Sizes { max: choice.maxsize, ..rules.sizes };
     let one = if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No };
     Ok(Job {
-        rules,
         mailboxes: mailbox_choice(choice)?,
         naming: naming(choice)?,
-        keys: KeyRule::default(),
         source_selection: Selection(selection(choice)?),
-        target_selection: Selection::default(),
-        add_header: AddHeader::Never,
-        empty_mailboxes: EmptyMailboxes::Create,
         mailbox_deletion: MailboxDeletionNarrowing {
             below: choice.into.as_deref().map(wire_name),
             ..MailboxDeletionNarrowing::default()
         },
-        dates: Dates::Keep,
         same_account: one,
-        limits: Limits::default(),
+        ..Job::new(rules)
     })
 }
 
