@@ -14,7 +14,7 @@ use mailferry_engine::plan::{MailboxInput, PartInput, plan_mailbox};
 use mailferry_engine::policy::{Elsewhere, PermanentFlags, Rules};
 use mailferry_engine::select::select_mailboxes;
 use mailferry_engine::summary::AccountFacts;
-use mailferry_store::contract::{DigestOf, Selection, Source, Target};
+use mailferry_store::contract::{AsListed, DigestOf, Selection, Source, Target};
 
 use crate::accounts::Accounts;
 use crate::events::{Event, EventSink};
@@ -287,12 +287,12 @@ impl<A: Accounts> Surveyor<'_, A> {
                             source.iter().filter(|(of, _)| *of as usize == part).map(|(_, uid)| *uid).collect();
                         if !uids.is_empty() {
                             let found =
-                                self.source.digests(&mapping.source, &uids, DigestOf::CanonicalForm).await?;
+                                self.source.digests(listed(&mapping.source, &listings.sources[part]), &uids, DigestOf::CanonicalForm).await?;
                             digests[part].extend(found);
                         }
                     }
                     if !target.is_empty() {
-                        let found = self.target.digests(&group.target, &target, DigestOf::CanonicalForm).await?;
+                        let found = self.target.digests(listed(&group.target, &listings.target), &target, DigestOf::CanonicalForm).await?;
                         target_digests.extend(found);
                     }
                 }
@@ -302,6 +302,10 @@ impl<A: Accounts> Surveyor<'_, A> {
         Err(Fault { scope: Scope::Mailbox, ..Fault::new(Side::Source, FaultKind::Limit, words) }
             .in_mailbox(&group.target))
     }
+}
+
+pub(crate) fn listed<'a>(mailbox: &'a MailboxName, listing: &MessageListing) -> AsListed<'a> {
+    AsListed { mailbox, uid_validity: listing.uid_validity }
 }
 
 /// The source mailboxes that feed one target mailbox.

@@ -5,6 +5,10 @@
 
 mod copies;
 mod extensions;
+mod deletions;
+mod faults;
+mod flags;
+
 #[path = "../../../store/tests/imap_store/meddler.rs"]
 mod meddler;
 mod world;
