@@ -14,7 +14,7 @@ use mailferry_engine::plan::{MailboxInput, PartInput, plan_mailbox};
 use mailferry_engine::policy::{Elsewhere, PermanentFlags, Rules};
 use mailferry_engine::select::select_mailboxes;
 use mailferry_engine::summary::AccountFacts;
-use mailferry_store::contract::{DigestOf, Selection, Source, Target};
+use mailferry_store::contract::{AsListed, DigestOf, Selection, Source, Target};
 
 use crate::accounts::Accounts;
 use crate::events::{Event, EventSink};
@@ -349,7 +349,11 @@ impl<A: Accounts> Surveyor<'_, A> {
                         if !uids.is_empty() {
                             let found = self
                                 .source
-                                .digests(&mapping.source, &uids, DigestOf::CanonicalForm)
+                                .digests(
+                                    listed(&mapping.source, &listings.sources[part]),
+                                    &uids,
+                                    DigestOf::CanonicalForm,
+                                )
                                 .await?;
                             digests[part].extend(found);
                         }
@@ -357,7 +361,11 @@ impl<A: Accounts> Surveyor<'_, A> {
                     if !target.is_empty() {
                         let found = self
                             .target
-                            .digests(&group.target, &target, DigestOf::CanonicalForm)
+                            .digests(
+                                listed(&group.target, &listings.target),
+                                &target,
+                                DigestOf::CanonicalForm,
+                            )
                             .await?;
                         target_digests.extend(found);
                     }
@@ -368,6 +376,10 @@ impl<A: Accounts> Surveyor<'_, A> {
         Err(Fault { scope: Scope::Mailbox, ..Fault::new(Side::Source, FaultKind::Limit, words) }
             .in_mailbox(&group.target))
     }
+}
+
+pub(crate) fn listed<'a>(mailbox: &'a MailboxName, listing: &MessageListing) -> AsListed<'a> {
+    AsListed { mailbox, uid_validity: listing.uid_validity }
 }
 
 /// The source mailboxes that feed one target mailbox.

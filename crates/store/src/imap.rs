@@ -22,7 +22,8 @@ use mailferry_imap::session::Completion;
 use mailferry_imap::tls::Met;
 
 use crate::contract::{
-    Appended, BodyEvent, DigestOf, Envelope, FlagUpdate, Selection, Source, Target, Wanted,
+    Appended, AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, Selection, Source, Target,
+    Wanted,
 };
 
 /// How long to wait for the answer to LOGOUT before the connection is simply dropped.
@@ -159,16 +160,23 @@ impl ImapAccount {
         Ok(now)
     }
 
-    async fn ensure_selected(
-        &mut self,
-        mailbox: &MailboxName,
-        access: Access,
-    ) -> Result<(), Fault> {
-        let open = self
-            .selected
-            .as_ref()
-            .is_some_and(|now| now.mailbox == *mailbox && now.access == access);
-        if open { Ok(()) } else { self.select(mailbox, access).await.map(drop) }
+    /// Opens a mailbox for what is known of its messages, unless it is open that way already.
+    async fn open_as_listed(&mut self, listed: AsListed<'_>, access: Access) -> Result<(), Fault> {
+        let AsListed { mailbox, uid_validity } = listed;
+        let open =
+            self.selected.as_ref().filter(|now| now.mailbox == *mailbox && now.access == access);
+        let now = match open {
+            Some(now) => now.uid_validity,
+            None => self.select(mailbox, access).await?.uid_validity,
+        };
+        if now == uid_validity {
+            return Ok(());
+        }
+        // Every UID may be that of another message now (RFC 9051 §2.3.1.1).
+        let words = format!(
+            "the mailbox was renumbered after it was listed: UIDVALIDITY {uid_validity}, then {now}"
+        );
+        Err(self.fault(FaultKind::ListingIncomplete, words).in_mailbox(mailbox))
     }
 
     /// Leaves nothing selected and nothing expunged: imap4d loses messages appended to the
@@ -212,17 +220,17 @@ impl Source for ImapAccount {
 
     async fn digests(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         uids: &[Uid],
         of: DigestOf,
     ) -> Result<Digests, Fault> {
         let digests = self.digest_messages(mailbox, uids, of).await;
-        digests.map_err(|fault| fault.in_mailbox(mailbox))
+        digests.map_err(|fault| fault.in_mailbox(mailbox.mailbox))
     }
 
     async fn open_bodies(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         wanted: Vec<Wanted>,
     ) -> Result<(), Fault> {
         self.begin_bodies(mailbox, wanted).await
@@ -313,7 +321,7 @@ impl Target for ImapAccount {
 
     async fn update_flags(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         updates: &[FlagUpdate],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         self.store_flags(mailbox, updates).await
@@ -321,7 +329,7 @@ impl Target for ImapAccount {
 
     async fn delete_messages(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         uids: &[Uid],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         self.expunge_messages(mailbox, uids).await

@@ -31,7 +31,7 @@ use crate::imapsync::settings::{
 };
 use crate::imapsync::{ExitStatus, ImapsyncOptions};
 use crate::secret::{SecretFrom, os_octets};
-use crate::servers::{CanonicalName, Login, NameRegex, Servers};
+use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell};
 
 /// imapsync's own limit on the silence of a server.
 const SILENCE_FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -54,14 +54,15 @@ impl Unusable {
 }
 
 /// Both servers, passwords fetched, protection found out.
-pub(super) async fn servers(options: &ImapsyncOptions) -> Result<Servers, Unusable> {
+pub(super) async fn servers(options: &ImapsyncOptions, tell: Tell) -> Result<Servers, Unusable> {
     let password1 = password(&options.side1, 1)?;
     let password2 = password(&options.side2, 2)?;
     let (security1, security2) = tokio::join!(security(&options.side1), security(&options.side2));
-    Ok(Servers {
-        source: login(options, &options.side1, password1, security1),
-        target: login(options, &options.side2, password2, security2),
-    })
+    Ok(Servers::new(
+        login(options, &options.side1, password1, security1),
+        login(options, &options.side2, password2, security2),
+        tell,
+    ))
 }
 
 fn password(side: &SideOptions, number: u8) -> Result<Vec<u8>, Unusable> {

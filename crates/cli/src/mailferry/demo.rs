@@ -1,6 +1,7 @@
 //! `mailferry demo`: two IMAP servers in this process, one with sample mail, and a real sync
 //! between them over sockets; then a second one, with nothing to do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mailferry_engine::guard::GuardLimits;
@@ -32,7 +33,7 @@ pub(super) async fn run(output: Output) -> Result<ExitStatus, UsageError> {
     let source = Server::bind(Profile::modern(), [sample::source(SEED)]).await.map_err(failed)?;
     let target =
         Server::bind(sample::target_profile(), [sample::target(SEED)]).await.map_err(failed)?;
-    let servers = Servers { source: login(source.addr()), target: login(target.addr()) };
+    let servers = Servers::new(login(source.addr()), login(target.addr()), Arc::new(screen::news));
     let say = |text: &str| {
         if !output.json {
             screen::line(text);

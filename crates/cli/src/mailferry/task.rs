@@ -16,10 +16,10 @@ use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, Spelling};
 use mailferry_store::contract::Selection;
 
-use super::options::{Accounts, CheckArgs, Choice, Flags, RestoreArgs, SyncArgs};
+use super::options::{Accounts, CheckArgs, Choice, Flags, Output, RestoreArgs, SyncArgs};
 use crate::account::AccountUrl;
 use crate::secret::SecretFrom;
-use crate::servers::{CanonicalName, Login, NameRegex, Servers};
+use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell};
 
 /// The command line asks for what cannot be: exit status 64, nothing was connected.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,8 @@ impl UsageError {
 ///
 /// # Errors
 /// A URL, a fingerprint or a password source is no good.
-pub(super) fn servers(accounts: &Accounts) -> Result<Servers, UsageError> {
+pub(super) fn servers(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
+    let tell: Tell = if output.quiet { Arc::new(|_| {}) } else { Arc::new(crate::screen::news) };
     let ca_pem = match &accounts.ca_file {
         None => None,
         Some(path) => Some(std::fs::read(path).map_err(|error| {
@@ -80,7 +81,7 @@ pub(super) fn servers(accounts: &Accounts) -> Result<Servers, UsageError> {
         target_secret(accounts),
         &accounts.target_login_as,
     )?;
-    Ok(Servers { source, target })
+    Ok(Servers::new(source, target, tell))
 }
 
 fn family(accounts: &Accounts) -> Family {

@@ -41,7 +41,7 @@ pub(super) async fn run(command: Command) -> ExitStatus {
 }
 
 async fn sync(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts)?;
+    let servers = task::servers(&args.accounts, args.output)?;
     let (job, guard) = task::sync_job(args, &servers)?;
     let expected = match &args.expect {
         None => None,
@@ -72,7 +72,7 @@ fn as_expected(plan: &Plan, expected: Option<&[u8]>) -> Answer {
 }
 
 async fn plan(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts)?;
+    let servers = task::servers(&args.accounts, args.output)?;
     let (job, guard) = task::sync_job(args, &servers)?;
     let run = Run { servers, job, guard, output: args.output };
     let decide = |plan: &Plan| {
@@ -97,7 +97,7 @@ fn save(plan: &Plan, path: &std::path::Path) -> bool {
 }
 
 async fn restore(args: &RestoreArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts)?;
+    let servers = task::servers(&args.accounts, args.output)?;
     let (job, guard) = task::restore_job(args, &servers)?;
     let run = Run { servers, job, guard, output: args.output };
     let status = run
@@ -273,7 +273,7 @@ fn stop_on_ctrl_c() -> Stop {
 }
 
 async fn check_accounts(args: &CheckArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts)?;
+    let servers = task::servers(&args.accounts, args.output)?;
     let job = task::check_job(args, &servers)?;
     let (output, stop) = (args.output, stop_on_ctrl_c());
     let progress = Progress::new(Output { json: false, ..output });

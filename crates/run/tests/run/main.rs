@@ -4,7 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod copies;
+mod deletions;
 mod extensions;
+mod faults;
+mod flags;
+
 #[path = "../../../store/tests/imap_store/meddler.rs"]
 mod meddler;
 mod world;

@@ -111,7 +111,16 @@ impl World {
 
     /// Both accounts hold the same mail in the same order, under the same names.
     pub(crate) fn assert_same(&self) {
-        assert_eq!(digest(&self.source), digest(&self.target));
+        let (here, there) = (digest(&self.source), digest(&self.target));
+        assert_eq!(here.keys().collect::<Vec<_>>(), there.keys().collect::<Vec<_>>());
+        for (name, mail) in &here {
+            let other = &there[name];
+            for (at, (one, other)) in mail.iter().zip(other).enumerate() {
+                assert!(one.0 == other.0, "{name}: message {} has other octets", at + 1);
+                assert_eq!((&one.1, one.2), (&other.1, other.2), "{name}: message {}", at + 1);
+            }
+            assert_eq!(mail.len(), other.len(), "{name}");
+        }
         assert_eq!(self.source.subscriptions(), self.target.subscriptions());
     }
 }

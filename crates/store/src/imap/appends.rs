@@ -140,9 +140,6 @@ impl Appends {
             }
             return;
         }
-        if !self.is_busy(connection) {
-            connection.begin_waiting();
-        }
         let tag = self.begin_command(connection);
         for item in &items {
             announce(connection, &item.envelope, item.octets.len() as u64);
@@ -154,9 +151,6 @@ impl Appends {
 
     pub(super) fn begin(&mut self, connection: &mut Connection, envelope: Envelope, octets: u64) {
         self.flush(connection);
-        if !self.is_busy(connection) {
-            connection.begin_waiting();
-        }
         let tag = self.begin_command(connection);
         announce(connection, &envelope, octets);
         self.in_flight.push_back(Sent { tag, what: What::Streamed(envelope, octets) });

@@ -12,7 +12,7 @@ use mailferry_imap::uid_set::UidSet;
 
 use super::messages::UID_SET_BYTES_MAX;
 use super::{Access, ImapAccount};
-use crate::contract::FlagUpdate;
+use crate::contract::{AsListed, FlagUpdate};
 
 impl ImapAccount {
     pub(super) async fn create_mailbox(
@@ -86,10 +86,10 @@ impl ImapAccount {
 
     pub(super) async fn store_flags(
         &mut self,
-        mailbox: &MailboxName,
+        listed: AsListed<'_>,
         updates: &[FlagUpdate],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
-        self.ensure_selected(mailbox, Access::Write).await?;
+        self.open_as_listed(listed, Access::Write).await?;
         let mut groups: BTreeMap<(&'static str, Vec<u8>), Vec<u32>> = BTreeMap::new();
         for update in updates {
             for (item, flags) in [("+FLAGS.SILENT", &update.add), ("-FLAGS.SILENT", &update.remove)]
@@ -107,7 +107,7 @@ impl ImapAccount {
                 stores.push((command.raw(&String::from_utf8_lossy(&flags)), set));
             }
         }
-        self.run_stores(mailbox, stores, FaultKind::Flags).await
+        self.run_stores(listed.mailbox, stores, FaultKind::Flags).await
     }
 
     async fn run_stores(
@@ -133,10 +133,11 @@ impl ImapAccount {
 
     pub(super) async fn expunge_messages(
         &mut self,
-        mailbox: &MailboxName,
+        listed: AsListed<'_>,
         uids: &[Uid],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
-        self.select(mailbox, Access::Write).await?;
+        self.open_as_listed(listed, Access::Write).await?;
+        let mailbox = listed.mailbox;
         let mut values: Vec<u32> = uids.iter().map(|uid| uid.value()).collect();
         values.sort_unstable();
         let sets = UidSet::from_sorted(&values).split(UID_SET_BYTES_MAX);

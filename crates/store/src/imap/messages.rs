@@ -8,7 +8,7 @@ use mailferry_engine::identity::{Headers, KeyRule, header_key};
 use mailferry_engine::listing::{MessageListing, Oddity, Row};
 use mailferry_engine::message::{Flag, FlagSet, InternalDate, Key, Uid};
 use mailferry_engine::name::MailboxName;
-use mailferry_imap::command::Command;
+use mailferry_imap::command::{Command, is_flag};
 use mailferry_imap::response::{Code, Fetch, Untagged};
 use mailferry_imap::session::{Completion, Event, printable};
 use mailferry_imap::uid_set::UidSet;
@@ -132,7 +132,6 @@ impl ImapAccount {
     ) -> Result<Completion, Fault> {
         let items = format!("(UID FLAGS INTERNALDATE RFC822.SIZE {})", header_item(keys));
         let command = Command::new("UID FETCH").sp().raw(set).sp().raw(&items);
-        self.connection.begin_waiting();
         let tag =
             self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
         let mut long_header = None;
@@ -257,7 +256,15 @@ fn row(
         (None, Some(octets)) if octets.len() < HEADER_BYTES_MAX => header_key(octets, keys),
         _ => Key::NONE,
     };
-    let flags: FlagSet = fetch.flags.iter().flatten().map(|flag| Flag::new(flag)).collect();
+    // What no command can name can neither be set nor removed anywhere: some servers show
+    // such keywords, and an APPEND that named one would be BAD.
+    let flags: FlagSet = fetch
+        .flags
+        .iter()
+        .flatten()
+        .filter(|flag| is_flag(flag))
+        .map(|flag| Flag::new(flag))
+        .collect();
     let date = fetch
         .internal_date
         .map_or(InternalDate::UNKNOWN, |date| InternalDate::new(date.seconds, date.zone_minutes));
