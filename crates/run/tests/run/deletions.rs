@@ -10,7 +10,7 @@ use mailferry_run::events::{Event, EventSink};
 use mailferry_run::stop::Stop;
 use mailferry_testkit::sim::{Effect, Extension, Fault, Profile};
 
-use crate::world::{World, assert_complete, assert_idle, bodies, date, faults, fill, furnish, job, job_in_order, message};
+use crate::world::{World, assert_complete, bodies, date, faults, fill, furnish, job, job_in_order, message};
 
 #[tokio::test]
 async fn a_presync_removes_what_the_source_no_longer_has_and_nothing_else() {
