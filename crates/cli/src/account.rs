@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mailferry_imap::login::{Endpoint, Family, Security};
+use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
 use mailferry_imap::tls::TlsPolicy;
 
 /// An account named by a URL (RFC 5092, the part that names a server and a user).
@@ -69,14 +69,16 @@ impl AccountUrl {
         .into_iter()
         .find_map(|(prefix, scheme)| strip_prefix_any_case(text, prefix).map(|rest| (scheme, rest)))
         .ok_or_else(|| AccountUrlError::Scheme(without_secret(text)))?;
-        let (user, place) = rest.rsplit_once('@').ok_or_else(|| AccountUrlError::NoUser(without_secret(text)))?;
+        let (user, place) =
+            rest.rsplit_once('@').ok_or_else(|| AccountUrlError::NoUser(without_secret(text)))?;
         if user.is_empty() {
             return Err(AccountUrlError::NoUser(without_secret(text)));
         }
         if user.contains(':') {
             return Err(AccountUrlError::Password);
         }
-        let user = percent_decoded(user).ok_or_else(|| AccountUrlError::Percent(text.to_owned()))?;
+        let user =
+            percent_decoded(user).ok_or_else(|| AccountUrlError::Percent(text.to_owned()))?;
         let place = place.strip_suffix('/').unwrap_or(place);
         if place.contains('/') {
             return Err(AccountUrlError::Path(text.to_owned()));
@@ -97,7 +99,16 @@ impl AccountUrl {
             Scheme::Imap => Security::StartTls,
             Scheme::ImapPlain => Security::ClearText,
         };
-        Endpoint { host: self.host.clone(), port: self.port, security, tls, family, silence_max }
+        let introduction = Introduction::Given;
+        Endpoint {
+            introduction,
+            host: self.host.clone(),
+            port: self.port,
+            security,
+            tls,
+            family,
+            silence_max,
+        }
     }
 }
 
@@ -119,7 +130,8 @@ fn without_secret(text: &str) -> String {
 /// Splits `host:port`, `[v6]:port`, `v6`.
 fn split_port(place: &str) -> Result<(&str, Option<u16>), AccountUrlError> {
     let (host, port) = if let Some(rest) = place.strip_prefix('[') {
-        let (host, behind) = rest.split_once(']').ok_or_else(|| AccountUrlError::NoHost(place.to_owned()))?;
+        let (host, behind) =
+            rest.split_once(']').ok_or_else(|| AccountUrlError::NoHost(place.to_owned()))?;
         (host, behind.strip_prefix(':'))
     } else {
         match place.split_once(':') {
@@ -158,16 +170,30 @@ mod tests {
     #[test]
     fn a_url_names_protection_user_host_and_port() {
         let url = AccountUrl::parse("imaps://user%40dom@imap.example.net").unwrap();
-        assert_eq!(url, AccountUrl { scheme: Scheme::Imaps, user: b"user@dom".to_vec(), host: "imap.example.net".into(), port: 993 });
+        assert_eq!(
+            url,
+            AccountUrl {
+                scheme: Scheme::Imaps,
+                user: b"user@dom".to_vec(),
+                host: "imap.example.net".into(),
+                port: 993
+            }
+        );
         let url = AccountUrl::parse("IMAP://a@b@[::1]:1143/").unwrap();
-        assert_eq!((url.user.as_slice(), url.host.as_str(), url.port), (b"a@b".as_slice(), "::1", 1143));
+        assert_eq!(
+            (url.user.as_slice(), url.host.as_str(), url.port),
+            (b"a@b".as_slice(), "::1", 1143)
+        );
         assert_eq!(AccountUrl::parse("imap+plain://u@127.0.0.1").unwrap().port, 143);
     }
 
     #[test]
     fn a_url_that_names_no_account_is_refused_with_the_reason() {
         assert!(matches!(AccountUrl::parse("example.net"), Err(AccountUrlError::Scheme(_))));
-        assert!(matches!(AccountUrl::parse("imaps://example.net"), Err(AccountUrlError::NoUser(_))));
+        assert!(matches!(
+            AccountUrl::parse("imaps://example.net"),
+            Err(AccountUrlError::NoUser(_))
+        ));
         assert!(matches!(AccountUrl::parse("imaps://u@"), Err(AccountUrlError::NoHost(_))));
         assert!(matches!(AccountUrl::parse("imaps://u@h:0"), Err(AccountUrlError::Port(_))));
         assert!(matches!(AccountUrl::parse("imaps://u%4@h"), Err(AccountUrlError::Percent(_))));

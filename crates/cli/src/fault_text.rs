@@ -73,24 +73,30 @@ fn hint(fault: &Fault) -> Option<&'static str> {
             "clear text has to be asked for: imap+plain://… (imapsync: --nosslN --notlsN), or \
              MAILFERRY_ALLOW_CLEARTEXT=1",
         ),
-        (FaultKind::Tls, Side::Source) => {
-            Some("if that is the right server, accept its certificate with --source-pin sha256:…, or give its CA by --ca-file")
-        }
-        (FaultKind::Tls, Side::Target) => {
-            Some("if that is the right server, accept its certificate with --target-pin sha256:…, or give its CA by --ca-file")
-        }
-        (FaultKind::Authentication, _) => {
-            Some("check the user and the password; many providers want a password made for programs")
-        }
-        (FaultKind::Connection, _) => Some("check host, port and protection: imaps:// is port 993, imap:// is 143 with STARTTLS"),
+        (FaultKind::Tls, Side::Source) => Some(
+            "if that is the right server, accept its certificate with --source-pin sha256:…, or give its CA by --ca-file",
+        ),
+        (FaultKind::Tls, Side::Target) => Some(
+            "if that is the right server, accept its certificate with --target-pin sha256:…, or give its CA by --ca-file",
+        ),
+        (FaultKind::Authentication, _) => Some(
+            "check the user and the password; many providers want a password made for programs",
+        ),
+        (FaultKind::Connection, _) => Some(
+            "check host, port and protection: imaps:// is port 993, imap:// is 143 with STARTTLS",
+        ),
         (FaultKind::AppendSize, _) => {
             Some("leave such messages out with --maxsize, or raise the limit on the target")
         }
-        (FaultKind::OverQuota, _) => Some("make room on the target and run it again: what is there is not copied twice"),
-        (FaultKind::Create | FaultKind::Mapping, _) => {
-            Some("give the mailbox another name with --map SOURCE=TARGET, or leave it out with --exclude")
+        (FaultKind::OverQuota, _) => {
+            Some("make room on the target and run it again: what is there is not copied twice")
         }
-        (FaultKind::Unrecognised, _) => Some("look at the target; if it is right, add --append-unrecognised"),
+        (FaultKind::Create | FaultKind::Mapping, _) => Some(
+            "give the mailbox another name with --map SOURCE=TARGET, or leave it out with --exclude",
+        ),
+        (FaultKind::Unrecognised, _) => {
+            Some("look at the target; if it is right, add --append-unrecognised")
+        }
         _ => None,
     }
 }

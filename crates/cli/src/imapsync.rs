@@ -18,6 +18,3 @@ pub mod support;
 pub use exit_status::{ErrorClass, ExitStatus};
 pub use getopt::{Parsed, UsageErrors, parse};
 pub use settings::{ImapsyncOptions, Mode, SideOptions};
-
-/// placeholder
-pub fn main() -> std::process::ExitCode { std::process::ExitCode::SUCCESS }

@@ -65,9 +65,9 @@ impl SecretFrom {
             Self::Given(secret) => Ok(secret.clone()),
             Self::File(path) => first_line_of_file(path),
             Self::Command(command) => first_line_of_command(command),
-            Self::Environment(name) => {
-                std::env::var_os(name).map(os_octets).ok_or_else(|| SecretError::Environment(name.clone()))
-            }
+            Self::Environment(name) => std::env::var_os(name)
+                .map(os_octets)
+                .ok_or_else(|| SecretError::Environment(name.clone())),
             Self::Prompt(what) => prompt(what),
         }
     }
@@ -89,7 +89,11 @@ pub fn os_octets(word: std::ffi::OsString) -> Vec<u8> {
 fn first_line_of_file(path: &Path) -> Result<Vec<u8>, SecretError> {
     let fail = |reason| SecretError::File { path: path.to_owned(), reason };
     let mut octets = Vec::new();
-    std::fs::File::open(path).map_err(fail)?.take(SECRET_BYTES_MAX).read_to_end(&mut octets).map_err(fail)?;
+    std::fs::File::open(path)
+        .map_err(fail)?
+        .take(SECRET_BYTES_MAX)
+        .read_to_end(&mut octets)
+        .map_err(fail)?;
     Ok(first_line(&octets))
 }
 
@@ -108,7 +112,10 @@ fn first_line_of_command(command: &str) -> Result<Vec<u8>, SecretError> {
         .map_err(|error| fail(format!("could not be started: {error}")))?;
     let mut octets = Vec::new();
     if let Some(stdout) = child.stdout.take() {
-        stdout.take(SECRET_BYTES_MAX).read_to_end(&mut octets).map_err(|error| fail(error.to_string()))?;
+        stdout
+            .take(SECRET_BYTES_MAX)
+            .read_to_end(&mut octets)
+            .map_err(|error| fail(error.to_string()))?;
     }
     let status = child.wait().map_err(|error| fail(error.to_string()))?;
     if !status.success() {
@@ -123,7 +130,9 @@ fn first_line_of_command(command: &str) -> Result<Vec<u8>, SecretError> {
 
 fn prompt(what: &str) -> Result<Vec<u8>, SecretError> {
     if std::io::stdin().is_terminal() {
-        return rpassword::prompt_password(format!("{what}: ")).map(String::into_bytes).map_err(SecretError::Prompt);
+        return rpassword::prompt_password(format!("{what}: "))
+            .map(String::into_bytes)
+            .map_err(SecretError::Prompt);
     }
     // Scripts pipe the passwords in, one a line, source first.
     let mut line = String::new();

@@ -152,7 +152,8 @@ fn a_server_without_tls_is_12_when_tls_is_asked_for() {
     let Some(old) = server(&Setup::plain_old(Layout::Slash)) else { return };
     let (source, target) = (Place::new(&old, "old"), Place::new(&world.dot, "to"));
     Desk::new().imapsync(&source, &target, &["--tls1"]).expect(12);
-    let passwords = ["--source-password-command", "echo x", "--target-password-command", "echo x"];
+    let right = format!("echo {}", target.password);
+    let passwords = ["--source-password-command", "echo x", "--target-password-command", &right];
     let (from, to) = (source.url("imap"), target.url("imap"));
     let mut words = vec!["sync", &from, &to];
     words.extend(passwords);

@@ -44,7 +44,7 @@ pub enum ConnectionError {
     Protocol(#[from] SessionError),
 }
 
-/// Whoever is shown the octets that go either way.
+/// Sees the octets that go either way.
 pub type Trace = Box<dyn FnMut(Direction, &[u8]) + Send>;
 
 /// One connection to one server.
@@ -91,7 +91,11 @@ impl Connection {
         (self.session, self.transport, self.silence_max)
     }
 
-    pub(crate) fn with_session(session: Session, transport: Box<dyn Transport>, silence_max: Duration) -> Self {
+    pub(crate) fn with_session(
+        session: Session,
+        transport: Box<dyn Transport>,
+        silence_max: Duration,
+    ) -> Self {
         Self { session, ..Self::new(transport, silence_max) }
     }
 
@@ -142,7 +146,9 @@ impl Connection {
     async fn move_octets(&mut self) -> Result<(), ConnectionError> {
         let silence_max = self.silence_max;
         let moving = poll_fn(|context| self.poll_octets(context));
-        tokio::time::timeout(silence_max, moving).await.unwrap_or(Err(ConnectionError::Silence(silence_max)))
+        tokio::time::timeout(silence_max, moving)
+            .await
+            .unwrap_or(Err(ConnectionError::Silence(silence_max)))
     }
 
     fn poll_octets(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
@@ -172,7 +178,9 @@ impl Connection {
                     any = true;
                 }
                 // What the server said last tells more than the broken pipe: read it first.
-                Poll::Ready(Err(error)) if self.session.in_flight() == 0 => return Err(error.into()),
+                Poll::Ready(Err(error)) if self.session.in_flight() == 0 => {
+                    return Err(error.into());
+                }
                 Poll::Ready(Err(_)) | Poll::Pending => break,
             }
         }
@@ -267,7 +275,8 @@ impl Connection {
             }
             return Ok(completions);
         }
-        let tags: Vec<Tag> = commands.iter().map(|command| self.session.send(command)).collect::<Result<_, _>>()?;
+        let tags: Vec<Tag> =
+            commands.iter().map(|command| self.session.send(command)).collect::<Result<_, _>>()?;
         let mut completions: Vec<Option<Completion>> = vec![None; tags.len()];
         let mut left = tags.len();
         while left > 0 {

@@ -6,14 +6,14 @@
 
 pub mod capability;
 pub mod command;
+pub mod connection;
 pub mod date;
+pub mod login;
 pub mod mutf7;
+pub mod quirk;
 pub mod response;
+pub mod session;
+pub mod tls;
 mod token;
 pub mod uid_set;
 pub mod wire;
-pub mod connection;
-pub mod login;
-pub mod quirk;
-pub mod session;
-pub mod tls;

@@ -1,5 +1,5 @@
 //! From a host name to a session that is logged in: connect, TLS, greeting, capabilities,
-//! authentication (RFC 9051 §6.2, RFC 8314, RFC 4959).
+//! authentication (RFC 9051 §6.2, RFC 8314 §3, RFC 4959 §3).
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -24,6 +24,8 @@ pub enum Security {
     StartTls,
     /// STARTTLS where the server has it; else clear text, to a loopback address only.
     StartTlsOrLoopback,
+    /// STARTTLS where the server has it; else clear text, because somebody asked for it.
+    StartTlsOrClearText,
     /// Clear text, because somebody asked for it.
     ClearText,
 }
@@ -40,6 +42,16 @@ pub enum Family {
     V6,
 }
 
+/// Whether the server is told who we are (RFC 2971 §3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Introduction {
+    /// Name and version are sent where the server takes ID.
+    #[default]
+    Given,
+    /// Nothing is (`--noid`).
+    Withheld,
+}
+
 /// Where a server is, and how to get there.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -49,11 +61,12 @@ pub struct Endpoint {
     pub port: u16,
     /// Protection.
     pub security: Security,
-    /// Whom to trust. A loopback address is given [`Unverified::AcceptLoopback`] unless pins
-    /// or a CA file say otherwise.
+    /// Whom to trust.
     pub tls: TlsPolicy,
     /// Which addresses are tried.
     pub family: Family,
+    /// Whether the server is told who we are (ID, RFC 2971 §3.1).
+    pub introduction: Introduction,
     /// How long to wait for the TCP connection, and how long for any octet later.
     pub silence_max: Duration,
 }
@@ -86,7 +99,7 @@ pub enum Mechanism {
     Best,
     /// The LOGIN command (RFC 9051 §6.2.3).
     Login,
-    /// SASL PLAIN (RFC 4616).
+    /// SASL PLAIN (RFC 4616 §2).
     Plain,
 }
 
@@ -185,8 +198,12 @@ pub enum Preauthenticated {
 pub async fn connect(endpoint: &Endpoint) -> Result<Greeted, ConnectError> {
     let (socket, peer) = reach(endpoint).await?;
     let mut policy = endpoint.tls.clone();
-    if peer.ip().is_loopback() && policy.pins.is_empty() && policy.ca_pem.is_none() {
-        policy.unverified = Unverified::AcceptLoopback;
+    let nothing_expected = policy.pins.is_empty() && policy.ca_pem.is_none();
+    if policy.unverified == Unverified::RefuseUnlessLoopback
+        && peer.ip().is_loopback()
+        && nothing_expected
+    {
+        policy.unverified = Unverified::Accept;
     }
     let mut certificate = None;
     let transport: Box<dyn Transport> = if endpoint.security == Security::Tls {
@@ -210,10 +227,15 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Greeted, ConnectError> {
     Ok(Greeted { connection, banner, certificate, peer, preauthenticated })
 }
 
-fn wants_starttls(endpoint: &Endpoint, connection: &Connection, peer: SocketAddr) -> Result<bool, ConnectError> {
+fn wants_starttls(
+    endpoint: &Endpoint,
+    connection: &Connection,
+    peer: SocketAddr,
+) -> Result<bool, ConnectError> {
     let offered = connection.capabilities().has("STARTTLS");
     match endpoint.security {
         Security::Tls | Security::ClearText => Ok(false),
+        Security::StartTlsOrClearText => Ok(offered),
         Security::StartTls | Security::StartTlsOrLoopback if offered => Ok(true),
         Security::StartTlsOrLoopback if peer.ip().is_loopback() => Ok(false),
         Security::StartTls | Security::StartTlsOrLoopback => {
@@ -223,8 +245,14 @@ fn wants_starttls(endpoint: &Endpoint, connection: &Connection, peer: SocketAddr
 }
 
 async fn reach(endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), ConnectError> {
-    let fail = |reason: String| ConnectError::Unreachable { host: endpoint.host.clone(), port: endpoint.port, reason };
-    let addresses = lookup_host((endpoint.host.as_str(), endpoint.port)).await.map_err(|error| fail(error.to_string()))?;
+    let fail = |reason: String| ConnectError::Unreachable {
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        reason,
+    };
+    let addresses = lookup_host((endpoint.host.as_str(), endpoint.port))
+        .await
+        .map_err(|error| fail(error.to_string()))?;
     let mut last = "the name has no address of the family asked for".to_owned();
     for address in addresses {
         let fits = match endpoint.family {
@@ -254,7 +282,8 @@ async fn handshake(
     transport: Box<dyn Transport>,
 ) -> Result<(Box<dyn Transport>, Met), ConnectError> {
     let (config, met) = client_config(policy)?;
-    let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| TlsSetupError::HostName(endpoint.host.clone()))?;
+    let name = ServerName::try_from(endpoint.host.clone())
+        .map_err(|_| TlsSetupError::HostName(endpoint.host.clone()))?;
     let connector = tokio_rustls::TlsConnector::from(config);
     let failed = |reason: String| ConnectError::Handshake {
         host: endpoint.host.clone(),
@@ -273,14 +302,18 @@ fn what_was_met(met: &Arc<Mutex<Met>>) -> Met {
     met.lock().map(|met| met.clone()).unwrap_or_default()
 }
 
-async fn greeting(connection: &mut Connection) -> Result<(Vec<u8>, Preauthenticated), ConnectError> {
+async fn greeting(
+    connection: &mut Connection,
+) -> Result<(Vec<u8>, Preauthenticated), ConnectError> {
     match connection.next().await? {
         Event::Untagged(Untagged::Condition { kind, text, .. }) => match kind {
             ConditionKind::Ok => Ok((text.to_vec(), Preauthenticated::No)),
             ConditionKind::PreAuth => Ok((text.to_vec(), Preauthenticated::Yes)),
             other => Err(ConnectError::Greeting(format!("{other:?} {}", printable(text)))),
         },
-        Event::Untagged(Untagged::Other(octets)) => Err(ConnectError::Greeting(format!("`{}` is no IMAP greeting", printable(octets)))),
+        Event::Untagged(Untagged::Other(octets)) => {
+            Err(ConnectError::Greeting(format!("`{}` is no IMAP greeting", printable(octets))))
+        }
         other => Err(ConnectError::Greeting(format!("no IMAP greeting: {other:?}"))),
     }
 }
@@ -314,7 +347,10 @@ async fn starttls(
 ///
 /// # Errors
 /// See [`LoginError`]; the connection is to be dropped.
-pub async fn login(connection: &mut Connection, credentials: &Credentials) -> Result<(), LoginError> {
+pub async fn login(
+    connection: &mut Connection,
+    credentials: &Credentials,
+) -> Result<(), LoginError> {
     let capabilities = connection.capabilities();
     let plain_offered = capabilities.has("AUTH=PLAIN");
     let plain = match credentials.mechanism {
@@ -323,17 +359,30 @@ pub async fn login(connection: &mut Connection, credentials: &Credentials) -> Re
         Mechanism::Best => plain_offered || credentials.login_as.is_some(),
     };
     if !plain && capabilities.has("LOGINDISABLED") {
-        return Err(LoginError::NoMechanism("LOGINDISABLED, and AUTH=PLAIN is not offered".to_owned()));
+        return Err(LoginError::NoMechanism(
+            "LOGINDISABLED, and AUTH=PLAIN is not offered".to_owned(),
+        ));
     }
-    let completion =
-        if plain { authenticate_plain(connection, credentials).await? } else { login_command(connection, credentials).await? };
+    let completion = if plain {
+        authenticate_plain(connection, credentials).await?
+    } else {
+        login_command(connection, credentials).await?
+    };
     judge_login(&completion)?;
     know_capabilities(connection).await?;
     Ok(())
 }
 
-async fn login_command(connection: &mut Connection, credentials: &Credentials) -> Result<Completion, ConnectionError> {
-    let command = Command::new("LOGIN").sp().astring(&credentials.user).sp().astring(&credentials.password).sensitive();
+async fn login_command(
+    connection: &mut Connection,
+    credentials: &Credentials,
+) -> Result<Completion, ConnectionError> {
+    let command = Command::new("LOGIN")
+        .sp()
+        .astring(&credentials.user)
+        .sp()
+        .astring(&credentials.password)
+        .sensitive();
     let tag = connection.session.send(&command)?;
     connection.session.forget_capabilities();
     connection.wait(tag, |_| {}).await
@@ -386,7 +435,14 @@ fn judge_login(completion: &Completion) -> Result<(), LoginError> {
     let passing = completion.status == Status::Bad
         || matches!(
             completion.code(),
-            Some(Code::Unavailable | Code::InUse | Code::Limit | Code::ContactAdmin | Code::ServerBug | Code::Alert)
+            Some(
+                Code::Unavailable
+                    | Code::InUse
+                    | Code::Limit
+                    | Code::ContactAdmin
+                    | Code::ServerBug
+                    | Code::Alert
+            )
         );
     if passing { Err(LoginError::Unavailable(words)) } else { Err(LoginError::Refused(words)) }
 }

@@ -31,7 +31,7 @@ impl Default for Quirks {
 }
 
 impl Quirks {
-    /// Sets what the name of the server's software tells (RFC 2971), or its greeting.
+    /// Sets what the name of the server's software tells (RFC 2971 §3.3), or its greeting.
     pub fn learn_from_words(&mut self, words: &[u8]) {
         let words = words.to_ascii_lowercase();
         if memchr::memmem::find(&words, b"stalwart").is_some() {

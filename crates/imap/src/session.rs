@@ -33,7 +33,9 @@ impl Tag {
         }
         digits
             .iter()
-            .try_fold(0u32, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
+            .try_fold(0u32, |sum, digit| {
+                digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'))
+            })
             .map(Self)
     }
 }
@@ -87,7 +89,10 @@ impl Completion {
 pub fn printable(octets: &[u8]) -> String {
     let mut line = String::with_capacity(octets.len());
     for character in String::from_utf8_lossy(octets).chars() {
-        if character.is_control() || ('\u{202a}'..='\u{202e}').contains(&character) || ('\u{2066}'..='\u{2069}').contains(&character) {
+        if character.is_control()
+            || ('\u{202a}'..='\u{202e}').contains(&character)
+            || ('\u{2066}'..='\u{2069}').contains(&character)
+        {
             line.extend(character.escape_unicode());
         } else {
             line.push(character);
@@ -237,7 +242,8 @@ impl Session {
     /// How a literal of that size is announced to this server.
     #[must_use]
     pub fn literal_kind(&self, octets: u64) -> LiteralKind {
-        let free = self.capabilities.literal_plus() || (self.capabilities.literal_minus() && octets <= 4096);
+        let free = self.capabilities.literal_plus()
+            || (self.capabilities.literal_minus() && octets <= 4096);
         if free && !self.quirks.synchronising_literals_only {
             LiteralKind::NonSynchronising
         } else {
@@ -280,7 +286,10 @@ impl Session {
     /// [`Session::announce_literal`], and [`Session::finish`] at its end. Only one command
     /// is written at a time.
     pub fn begin(&mut self) -> Tag {
-        debug_assert!(self.writing.is_none(), "a command is begun only when the one before is whole");
+        debug_assert!(
+            self.writing.is_none(),
+            "a command is begun only when the one before is whole"
+        );
         self.last_tag += 1;
         let tag = Tag(self.last_tag);
         self.in_flight.push_back(tag);
@@ -485,11 +494,15 @@ fn look(frame: Frame<'_>) -> Seen {
             capabilities: told(&code),
         },
         Response::Continuation { .. } => Seen::Continuation,
-        Response::Untagged(Untagged::Capability(words)) => Seen::Capabilities(Capabilities::new(words)),
+        Response::Untagged(Untagged::Capability(words)) => {
+            Seen::Capabilities(Capabilities::new(words))
+        }
         Response::Untagged(Untagged::Condition { kind: ConditionKind::Bye, text, .. }) => {
             Seen::Goodbye(text.to_vec())
         }
-        Response::Untagged(Untagged::Condition { code, .. }) => told(&code).map_or(Seen::Data, Seen::Capabilities),
+        Response::Untagged(Untagged::Condition { code, .. }) => {
+            told(&code).map_or(Seen::Data, Seen::Capabilities)
+        }
         Response::Untagged(_) => Seen::Data,
     }
 }

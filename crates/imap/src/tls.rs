@@ -1,4 +1,4 @@
-//! TLS with verified certificates (RFC 8314, RFC 9051 §11.1).
+//! TLS with verified certificates (RFC 8314 §3, RFC 9051 §11.1).
 //!
 //! A certificate is accepted if it is pinned, if the operator's CA file vouches for it, or
 //! if the platform's roots do; on a loopback address an unverified one is accepted with a
@@ -30,7 +30,8 @@ impl Fingerprint {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let lower = text.trim().to_ascii_lowercase();
-        let digits: String = lower.strip_prefix("sha256:").unwrap_or(&lower).chars().filter(|c| *c != ':').collect();
+        let digits: String =
+            lower.strip_prefix("sha256:").unwrap_or(&lower).chars().filter(|c| *c != ':').collect();
         let octets = HEXLOWER.decode(digits.as_bytes()).ok()?;
         octets.try_into().ok().map(Self)
     }
@@ -51,11 +52,14 @@ impl std::fmt::Debug for Fingerprint {
 /// What to do with a certificate that nobody vouches for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unverified {
-    /// Refuse the connection.
+    /// Refuse the connection, unless the peer is a loopback address and neither a pin nor a
+    /// CA file says what to expect there.
     #[default]
+    RefuseUnlessLoopback,
+    /// Refuse the connection, whoever the peer is.
     Refuse,
-    /// Go on, and say so: the peer is a loopback address.
-    AcceptLoopback,
+    /// Go on, and say so: somebody asked for it, or the peer is a loopback address.
+    Accept,
 }
 
 /// Whom to trust.
@@ -94,7 +98,9 @@ pub enum TlsSetupError {
 }
 
 /// A client configuration for one connection, and where it notes what it met.
-pub(crate) fn client_config(policy: &TlsPolicy) -> Result<(Arc<ClientConfig>, Arc<Mutex<Met>>), TlsSetupError> {
+pub(crate) fn client_config(
+    policy: &TlsPolicy,
+) -> Result<(Arc<ClientConfig>, Arc<Mutex<Met>>), TlsSetupError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let extra_roots = match &policy.ca_pem {
         None => Vec::new(),
@@ -108,7 +114,8 @@ pub(crate) fn client_config(policy: &TlsPolicy) -> Result<(Arc<ClientConfig>, Ar
         }
     };
     let met = Arc::new(Mutex::new(Met::default()));
-    let judge = Judge { policy: policy.clone(), extra_roots, provider: provider.clone(), met: met.clone() };
+    let judge =
+        Judge { policy: policy.clone(), extra_roots, provider: provider.clone(), met: met.clone() };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
@@ -176,8 +183,8 @@ impl ServerCertVerifier for Judge {
             Err(error) => {
                 self.note(fingerprint, Some(error.to_string()));
                 match self.policy.unverified {
-                    Unverified::AcceptLoopback => Ok(ServerCertVerified::assertion()),
-                    Unverified::Refuse => Err(error),
+                    Unverified::Accept => Ok(ServerCertVerified::assertion()),
+                    Unverified::Refuse | Unverified::RefuseUnlessLoopback => Err(error),
                 }
             }
         }
@@ -189,7 +196,12 @@ impl ServerCertVerifier for Judge {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -198,7 +210,12 @@ impl ServerCertVerifier for Judge {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -30,7 +30,9 @@ fn hear(session: &mut Session, octets: &[u8]) -> Result<Vec<String>, SessionErro
         session.filled(1);
         while session.advance()? {
             events.push(match session.event().unwrap() {
-                Event::Completed(completion) => format!("{} {}", completion.tag, completion.words()),
+                Event::Completed(completion) => {
+                    format!("{} {}", completion.tag, completion.words())
+                }
                 Event::Challenge(text) => format!("+ {}", text.escape_ascii()),
                 Event::Untagged(data) => format!("{data:?}"),
                 other => format!("{other:?}"),
@@ -74,7 +76,10 @@ fn a_refusal_before_the_invitation_drops_the_rest_of_that_command_only() {
     session.send(&Command::new("NOOP")).unwrap();
     session.send(&append(b"three")).unwrap();
     assert_eq!(sent_text(&mut session), "m1 APPEND x {3}\\r\\n");
-    assert_eq!(hear(&mut session, b"m1 NO [OVERQUOTA] full\r\n").unwrap(), ["m1 NO [OVERQUOTA] full"]);
+    assert_eq!(
+        hear(&mut session, b"m1 NO [OVERQUOTA] full\r\n").unwrap(),
+        ["m1 NO [OVERQUOTA] full"]
+    );
     assert_eq!(sent_text(&mut session), "m2 APPEND x {3}\\r\\n");
     hear(&mut session, b"+ \r\n").unwrap();
     assert_eq!(sent_text(&mut session), "two\\r\\nm3 NOOP\\r\\nm4 APPEND x {5}\\r\\n");
@@ -103,7 +108,11 @@ fn a_refusal_in_the_middle_of_an_invited_literal_does_not_stop_its_octets() {
     assert_eq!(&session.unsent()[..4], b"0123");
     session.sent(4);
     hear(&mut session, b"m1 NO [TOOBIG] stop\r\n").unwrap();
-    assert_eq!(sent_text(&mut session), "456789 {5}\\r\\nm2 NOOP\\r\\n", "the server counts what it invited");
+    assert_eq!(
+        sent_text(&mut session),
+        "456789 {5}\\r\\nm2 NOOP\\r\\n",
+        "the server counts what it invited"
+    );
     assert_eq!(session.unsent_bytes(), 0);
 }
 
@@ -157,7 +166,13 @@ fn literals_go_as_the_server_takes_them() {
 
 #[test]
 fn an_answer_to_nothing_ends_the_connection() {
-    for answer in [&b"m7 OK\r\n"[..], b"m1 OK\r\nm1 OK\r\n", b"A1 NO\r\n", b"m01x OK\r\n", b"m99999999999 OK\r\n"] {
+    for answer in [
+        &b"m7 OK\r\n"[..],
+        b"m1 OK\r\nm1 OK\r\n",
+        b"A1 NO\r\n",
+        b"m01x OK\r\n",
+        b"m99999999999 OK\r\n",
+    ] {
         let mut session = Session::default();
         session.send(&Command::new("NOOP")).unwrap();
         let error = hear(&mut session, answer).unwrap_err();
@@ -248,7 +263,8 @@ fn an_untagged_answer_between_the_octets_of_others_is_seen_once() {
         session.space()[0] = *octet;
         session.filled(1);
         while session.advance().unwrap() {
-            seen += usize::from(matches!(session.event(), Some(Event::Untagged(Untagged::Exists(2)))));
+            seen +=
+                usize::from(matches!(session.event(), Some(Event::Untagged(Untagged::Exists(2)))));
         }
     }
     assert_eq!((seen, session.in_flight()), (1, 0));
@@ -281,10 +297,14 @@ impl Server {
                     return answer;
                 }
             }
-            let Some(end) = self.received.windows(2).position(|two| two == b"\r\n") else { return answer };
+            let Some(end) = self.received.windows(2).position(|two| two == b"\r\n") else {
+                return answer;
+            };
             let line: Vec<u8> = self.received.drain(..end + 2).collect();
             self.command.extend_from_slice(&line);
-            let mark = line.strip_suffix(b"}\r\n").and_then(|line| line.rsplit(|&b| b == b'{').next().map(<[u8]>::to_vec));
+            let mark = line
+                .strip_suffix(b"}\r\n")
+                .and_then(|line| line.rsplit(|&b| b == b'{').next().map(<[u8]>::to_vec));
             match mark {
                 None => {
                     let tag = self.tag();
@@ -296,7 +316,8 @@ impl Server {
                     let size = text.trim_end_matches('+').parse().unwrap();
                     self.literals += 1;
                     if !text.ends_with('+') && self.refusals.contains(&self.literals) {
-                        answer.extend_from_slice(format!("{} NO refused\r\n", self.tag()).as_bytes());
+                        answer
+                            .extend_from_slice(format!("{} NO refused\r\n", self.tag()).as_bytes());
                         self.command.clear();
                         self.refused += 1;
                         continue;

@@ -130,7 +130,10 @@ pub async fn compare<A: Accounts>(
     depth: Depth,
     mut tell: impl FnMut(&Finding<'_>),
 ) -> Result<Comparison, Fault> {
-    let mut sums = Comparison { mailboxes_extra: survey.plan.delete_mailboxes.len() as u64, ..Comparison::default() };
+    let mut sums = Comparison {
+        mailboxes_extra: survey.plan.delete_mailboxes.len() as u64,
+        ..Comparison::default()
+    };
     let (source, target) = &mut survey.connections;
     for (plan, listings) in survey.plan.mailboxes.iter().zip(&survey.listings) {
         sums.mailboxes_missing += u64::from(plan.create.is_some());
@@ -164,7 +167,8 @@ fn compare_mailbox(
         for (at, decision) in mailbox.decisions.iter().enumerate() {
             let uid = listing.uid[at];
             let here = Some((&mailbox.source, uid.value()));
-            let mut finding = Finding { mark: Mark::Unknown, source: here, target: None, aspects: Vec::new() };
+            let mut finding =
+                Finding { mark: Mark::Unknown, source: here, target: None, aspects: Vec::new() };
             match decision {
                 Decision::Skip(_) => continue,
                 Decision::Problem(_) => {}
@@ -182,7 +186,8 @@ fn compare_mailbox(
                     if unequal.contains(&(part, uid)) {
                         finding.aspects.push(Aspect::Octets);
                     }
-                    finding.mark = if finding.aspects.is_empty() { Mark::Same } else { Mark::Differs };
+                    finding.mark =
+                        if finding.aspects.is_empty() { Mark::Same } else { Mark::Differs };
                 }
             }
             tell(&finding);
@@ -203,15 +208,16 @@ async fn unequal_octets<S: Source, T: Source>(
 ) -> Result<Vec<(usize, Uid)>, Fault> {
     let mut unequal = Vec::new();
     for (at, part) in plan.parts.iter().enumerate() {
-        let pairs: Vec<(Uid, Uid)> = part
-            .uids
-            .iter()
-            .zip(&part.decisions)
-            .filter_map(|(uid, decision)| match decision {
-                Decision::Act(Action::UpdateFlags { target }) | Decision::Present { target } => Some((*uid, *target)),
-                _ => None,
-            })
-            .collect();
+        let pairs: Vec<(Uid, Uid)> =
+            part.uids
+                .iter()
+                .zip(&part.decisions)
+                .filter_map(|(uid, decision)| match decision {
+                    Decision::Act(Action::UpdateFlags { target })
+                    | Decision::Present { target } => Some((*uid, *target)),
+                    _ => None,
+                })
+                .collect();
         if pairs.is_empty() {
             continue;
         }
@@ -222,11 +228,14 @@ async fn unequal_octets<S: Source, T: Source>(
             target.digests(listed(&plan.target, &listings.target), &there, DigestOf::Octets)
         );
         let (here, there) = (here?, there?);
-        let same = |one: Uid, other: Uid| match (here.find(one).flatten(), there.find(other).flatten()) {
-            (Some(one), Some(other)) => one == other,
-            _ => false,
-        };
-        unequal.extend(pairs.iter().filter(|(one, other)| !same(*one, *other)).map(|(one, _)| (at, *one)));
+        let same =
+            |one: Uid, other: Uid| match (here.find(one).flatten(), there.find(other).flatten()) {
+                (Some(one), Some(other)) => one == other,
+                _ => false,
+            };
+        unequal.extend(
+            pairs.iter().filter(|(one, other)| !same(*one, *other)).map(|(one, _)| (at, *one)),
+        );
     }
     Ok(unequal)
 }

@@ -6,7 +6,9 @@ use std::collections::HashSet;
 use mailferry_engine::fault::{Fault, Scope};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::MailboxName;
-use mailferry_store::contract::{Appended, AsListed, BodyEvent, Envelope, Source, Target, Turn, Wanted};
+use mailferry_store::contract::{
+    Appended, AsListed, BodyEvent, Envelope, Source, Target, Turn, Wanted,
+};
 
 use crate::stop::Stop;
 
@@ -69,7 +71,11 @@ pub enum Ended {
 enum Open {
     Nothing,
     /// Its first octets are looked at before its length is announced.
-    Header { envelope: Envelope, octets: u64, seen: Vec<u8> },
+    Header {
+        envelope: Envelope,
+        octets: u64,
+        seen: Vec<u8>,
+    },
     Streaming,
 }
 
@@ -99,7 +105,8 @@ pub async fn copy_messages<S: Source, T: Target>(
     let wanted = orders.iter().map(|order| Wanted { uid: order.uid, size: order.size }).collect();
     let (opened, ready) = tokio::join!(source.open_bodies(from, wanted), target.open_appends(to));
     opened.and(ready)?;
-    let mut copying = Copying { orders, target, open: Open::Nothing, highest: None, late: HashSet::new() };
+    let mut copying =
+        Copying { orders, target, open: Open::Nothing, highest: None, late: HashSet::new() };
     let mut feeding = true;
     let mut ended = Ended::Complete;
     while feeding || copying.target.is_busy() {
@@ -206,7 +213,9 @@ impl<T: Target> Copying<'_, T> {
 
     /// Announces the message whose header was looked at.
     fn decide(&mut self) {
-        if let Open::Header { envelope, octets, seen } = std::mem::replace(&mut self.open, Open::Streaming) {
+        if let Open::Header { envelope, octets, seen } =
+            std::mem::replace(&mut self.open, Open::Streaming)
+        {
             let line = if is_unidentified(&seen) { header_line(envelope.uid) } else { Vec::new() };
             self.target.append_begin(envelope, octets + line.len() as u64);
             self.target.append_chunk(&line);
@@ -245,9 +254,9 @@ fn header_end(octets: &[u8]) -> Option<usize> {
 fn is_unidentified(octets: &[u8]) -> bool {
     let header = &octets[..header_end(octets).unwrap_or(octets.len())];
     !header.split(|&octet| octet == b'\n').any(|line| {
-        [&b"message-id:"[..], b"received:"]
-            .iter()
-            .any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+        [&b"message-id:"[..], b"received:"].iter().any(|name| {
+            line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+        })
     })
 }
 
@@ -260,10 +269,14 @@ mod tests {
     fn a_header_is_added_only_to_a_message_without_identity_headers() {
         let uid = Uid::new(17).unwrap();
         let add = |text: &str| {
-            String::from_utf8(with_header(text.as_bytes().to_vec(), uid, AddHeader::IfUnidentified)).unwrap()
+            String::from_utf8(with_header(text.as_bytes().to_vec(), uid, AddHeader::IfUnidentified))
+                .unwrap()
         };
         assert_eq!(add("Subject: x\r\n\r\nb"), "Message-Id: <17@imapsync>\r\nSubject: x\r\n\r\nb");
-        assert_eq!(add("\r\nMessage-Id: in the body"), "Message-Id: <17@imapsync>\r\n\r\nMessage-Id: in the body");
+        assert_eq!(
+            add("\r\nMessage-Id: in the body"),
+            "Message-Id: <17@imapsync>\r\n\r\nMessage-Id: in the body"
+        );
         assert_eq!(add("MESSAGE-ID:\r\n\r\nb"), "MESSAGE-ID:\r\n\r\nb");
         assert_eq!(add("Subject: x\nreceived: y\n\nb"), "Subject: x\nreceived: y\n\nb");
     }

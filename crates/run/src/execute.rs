@@ -56,13 +56,15 @@ impl<A: Accounts> Execution<A> {
         let Survey { plan, listings, connections: (source, mut target), .. } = survey;
         let mut report = Report::new(&plan);
         let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;
-        let mut queue: Vec<usize> = (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
+        let mut queue: Vec<usize> =
+            (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
         queue.retain(|&at| {
             let counts = &plan.mailboxes[at].counts;
             counts.act() + counts.deletions() > 0
         });
         queue.sort_by_key(|&at| std::cmp::Reverse(plan.mailboxes[at].counts.copy_octets));
-        let shared = Arc::new(Shared { execution: self, plan, listings, queue, next: AtomicUsize::new(0) });
+        let shared =
+            Arc::new(Shared { execution: self, plan, listings, queue, next: AtomicUsize::new(0) });
         let pair = run_workers(&shared, (source, target), &mut report).await;
         if let Some((mut source, mut target)) = pair {
             shared.delete_mailboxes(&mut target, &mut report).await;
@@ -72,7 +74,12 @@ impl<A: Accounts> Execution<A> {
     }
 
     /// Creates and subscribes; answers the indices of mailboxes that could not be had.
-    async fn prepare_mailboxes(&self, plan: &Plan, target: &mut A::Target, report: &mut Report) -> Vec<usize> {
+    async fn prepare_mailboxes(
+        &self,
+        plan: &Plan,
+        target: &mut A::Target,
+        report: &mut Report,
+    ) -> Vec<usize> {
         let mut blocked = Vec::new();
         for (at, mailbox) in plan.mailboxes.iter().enumerate() {
             let Some(creation) = mailbox.create else { continue };
@@ -117,7 +124,13 @@ impl<A: Accounts> Execution<A> {
         }
     }
 
-    async fn subscribe(&self, plan: &Plan, target: &mut A::Target, report: &mut Report, blocked: &[usize]) {
+    async fn subscribe(
+        &self,
+        plan: &Plan,
+        target: &mut A::Target,
+        report: &mut Report,
+        blocked: &[usize],
+    ) {
         let wanted = plan.mailboxes.iter().enumerate();
         let names: Vec<MailboxName> = wanted
             .filter(|(at, mailbox)| mailbox.subscribe == Subscription::Add && !blocked.contains(at))
@@ -186,7 +199,10 @@ async fn run_workers<A: Accounts>(
             Ok(None) => {}
             Err(error) => {
                 let words = format!("a worker ended early: {error}");
-                report.faults.push(Fault { scope: Scope::Run, ..Fault::new(Side::Source, FaultKind::Limit, words) });
+                report.faults.push(Fault {
+                    scope: Scope::Run,
+                    ..Fault::new(Side::Source, FaultKind::Limit, words)
+                });
             }
         }
     }
@@ -262,7 +278,10 @@ impl<A: Accounts> Shared<A> {
             return;
         }
         if report.failures().next().is_some() {
-            let words = format!("{} mailboxes of the target were not deleted, since something failed before", gone.len());
+            let words = format!(
+                "{} mailboxes of the target were not deleted, since something failed before",
+                gone.len()
+            );
             self.execution.note(Fault::new(Side::Target, FaultKind::DeleteMailbox, words), report);
             return;
         }

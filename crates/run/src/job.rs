@@ -5,10 +5,14 @@ use std::sync::Arc;
 use mailferry_engine::account::MailboxDeleteRule;
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::AccountListing;
-use mailferry_engine::mapping::{FixSlash, Hierarchy, MappingRules, NameRewrite, SpecialUseMapping};
+use mailferry_engine::mapping::{
+    FixSlash, Hierarchy, MappingRules, NameRewrite, SpecialUseMapping,
+};
 use mailferry_engine::name::MailboxName;
-use mailferry_engine::policy::Rules;
-use mailferry_engine::select::{NamePattern, Namespaces, Order, Selection as MailboxSelection, Subscribed};
+use mailferry_engine::policy::{DeleteRule, Rules};
+use mailferry_engine::select::{
+    NamePattern, Namespaces, Order, Selection as MailboxSelection, Subscribed,
+};
 use mailferry_engine::summary::SameAccount;
 use mailferry_store::contract::Selection;
 
@@ -35,6 +39,8 @@ pub struct Job {
     pub empty_mailboxes: EmptyMailboxes,
     /// Which target mailboxes an exact backup may delete.
     pub mailbox_deletion: MailboxDeletionNarrowing,
+    /// Whether copies keep their INTERNALDATE.
+    pub dates: Dates,
     /// Whether both sides are known to be one account.
     pub same_account: SameAccount,
     /// Limits of this run.
@@ -51,9 +57,31 @@ pub enum EmptyMailboxes {
     Skip,
 }
 
-/// What narrows the deletion of target mailboxes.
+/// Whether copies keep their INTERNALDATE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dates {
+    /// They do.
+    #[default]
+    Keep,
+    /// The target takes its own clock (`--nosyncinternaldates`).
+    OfTarget,
+}
+
+/// Whether mailboxes are deleted where messages are not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MailboxDeletion {
+    /// As the rules say.
+    #[default]
+    ByRules,
+    /// They are (`--delete2folders` without `--delete2`).
+    Alone,
+}
+
+/// What narrows or widens the deletion of target mailboxes.
 #[derive(Clone, Default)]
 pub struct MailboxDeletionNarrowing {
+    /// Whether mailboxes are deleted where messages are not.
+    pub deletion: MailboxDeletion,
     /// Only below this one (`--subfolder2`).
     pub below: Option<MailboxName>,
     /// Only those that match.
@@ -86,9 +114,34 @@ pub struct MailboxChoice {
     pub last: Vec<MailboxName>,
     /// The order of the others.
     pub order: Order,
+    /// Whether names are exact.
+    pub spelling: Spelling,
+}
+
+/// How mailboxes are named by whoever chooses them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spelling {
+    /// By the name on the source, to the octet.
+    #[default]
+    Exact,
+    /// As people see them: a name that does not exist is tried with the source's prefix in
+    /// front and with its delimiter for `/`.
+    AsTyped,
 }
 
 impl MailboxChoice {
+    /// The same with its names as the source has them.
+    #[must_use]
+    pub fn resolved(&self, source: &AccountListing) -> Self {
+        let mut resolved = self.clone();
+        if self.spelling == Spelling::AsTyped {
+            for name in resolved.named.iter_mut().chain(&mut resolved.recursive) {
+                *name = as_listed(name, source);
+            }
+        }
+        resolved
+    }
+
     /// The same, as the engine takes it.
     #[must_use]
     pub fn selection(&self) -> MailboxSelection<'_> {
@@ -107,6 +160,27 @@ impl MailboxChoice {
             order: self.order,
         }
     }
+}
+
+/// The name of the source that was meant; the name itself where none fits.
+fn as_listed(name: &MailboxName, source: &AccountListing) -> MailboxName {
+    let translated: Vec<u8> = match source.delimiter {
+        Some(delimiter) => name
+            .as_bytes()
+            .iter()
+            .map(|&octet| if octet == b'/' { delimiter } else { octet })
+            .collect(),
+        None => name.as_bytes().to_vec(),
+    };
+    let candidates = [
+        name.as_bytes().to_vec(),
+        translated.clone(),
+        [&source.prefix, name.as_bytes()].concat(),
+        [&*source.prefix, &translated].concat(),
+    ];
+    let mut listed =
+        candidates.into_iter().map(MailboxName::new).filter(|name| source.find(name).is_some());
+    listed.next().unwrap_or_else(|| name.clone())
 }
 
 /// What mailboxes are called on the target; see [`MappingRules`].
@@ -166,12 +240,34 @@ impl Naming {
 }
 
 impl Job {
+    /// A run over everything, under these rules.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            mailboxes: MailboxChoice::default(),
+            naming: Naming::default(),
+            keys: KeyRule::default(),
+            source_selection: Selection::default(),
+            target_selection: Selection::default(),
+            add_header: AddHeader::Never,
+            empty_mailboxes: EmptyMailboxes::default(),
+            mailbox_deletion: MailboxDeletionNarrowing::default(),
+            dates: Dates::default(),
+            same_account: SameAccount::No,
+            limits: Limits::default(),
+        }
+    }
+
     /// The rule for target mailboxes, as the engine takes it.
     #[must_use]
     pub fn mailbox_delete_rule(&self) -> MailboxDeleteRule<'_> {
         let narrowing = &self.mailbox_deletion;
         MailboxDeleteRule {
-            delete: self.rules.delete,
+            delete: match narrowing.deletion {
+                MailboxDeletion::ByRules => self.rules.delete,
+                MailboxDeletion::Alone => DeleteRule::MessagesAndMailboxes,
+            },
             below: narrowing.below.as_ref(),
             only: narrowing.only.as_deref().map(|pattern| pattern as &dyn NamePattern),
             but_not: narrowing.but_not.as_deref().map(|pattern| pattern as &dyn NamePattern),

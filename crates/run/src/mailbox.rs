@@ -2,7 +2,7 @@
 //! and only if everything before went well.
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
-use mailferry_engine::message::{FlagSet, Uid};
+use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::plan::{Action, Decision, MailboxPlan};
 use mailferry_engine::policy::{PermanentFlags, flags_to_send, flags_update};
@@ -10,7 +10,7 @@ use mailferry_store::contract::{Appended, AsListed, FlagUpdate, Source, Target, 
 
 use crate::copy::{Ended, News, Order, copy_messages};
 use crate::events::{Copied, Event, EventSink};
-use crate::job::Job;
+use crate::job::{Dates, Job};
 use crate::report::Done;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, listed};
@@ -95,7 +95,10 @@ impl Task<'_> {
                 uid: listing.uid[at],
                 size: listing.size[at],
                 flags: self.flags_of_copy(listing.flag_table.set(listing.flags[at])),
-                date: listing.date[at],
+                date: match self.job.dates {
+                    Dates::Keep => listing.date[at],
+                    Dates::OfTarget => InternalDate::UNKNOWN,
+                },
                 header: self.job.add_header,
             })
             .collect()
@@ -134,7 +137,14 @@ impl Task<'_> {
                     progress.out_of_order.push(uid);
                 }
                 let target = &self.plan.target;
-                self.events.on(&Event::Copied(Copied { source: from, uid, target, target_uid, octets, turn }));
+                self.events.on(&Event::Copied(Copied {
+                    source: from,
+                    uid,
+                    target,
+                    target_uid,
+                    octets,
+                    turn,
+                }));
             }
             Err(fault) => {
                 progress.done.failed += 1;
@@ -149,7 +159,11 @@ impl Task<'_> {
         progress.faults.push(fault);
     }
 
-    async fn update_flags<T: Target>(&self, target: &mut T, progress: &mut Progress) -> Result<(), Fault> {
+    async fn update_flags<T: Target>(
+        &self,
+        target: &mut T,
+        progress: &mut Progress,
+    ) -> Result<(), Fault> {
         let updates = self.flag_updates();
         if updates.is_empty() {
             return Ok(());
@@ -169,7 +183,8 @@ impl Task<'_> {
         for update in &updates {
             if failed.binary_search(&update.uid).is_err() {
                 progress.done.flags_updated += 1;
-                self.events.on(&Event::FlagsUpdated { mailbox: &self.plan.target, uid: update.uid });
+                self.events
+                    .on(&Event::FlagsUpdated { mailbox: &self.plan.target, uid: update.uid });
             }
         }
         progress.done.flags_failed += failed.len() as u64;
@@ -187,9 +202,11 @@ impl Task<'_> {
                 let Decision::Act(Action::UpdateFlags { target }) = decision else { continue };
                 let Some(there) = self.listings.target.position(*target) else { continue };
                 let sent = self.flags_of_copy(listing.flag_table.set(listing.flags[at]));
-                let present = self.listings.target.flag_table.set(self.listings.target.flags[there]);
+                let present =
+                    self.listings.target.flag_table.set(self.listings.target.flags[there]);
                 if let Some(change) = flags_update(&sent, present, rules.flags, rules.keywords) {
-                    let (add, remove) = (change.add.into_iter().collect(), change.remove.into_iter().collect());
+                    let (add, remove) =
+                        (change.add.into_iter().collect(), change.remove.into_iter().collect());
                     updates.push(FlagUpdate { uid: *target, add, remove });
                 }
             }
@@ -199,7 +216,11 @@ impl Task<'_> {
 
     /// Removes what the plan says, unless anything of this mailbox failed before: what could
     /// not be copied may be what was to be removed.
-    async fn delete<T: Target>(&self, target: &mut T, progress: &mut Progress) -> Result<(), Fault> {
+    async fn delete<T: Target>(
+        &self,
+        target: &mut T,
+        progress: &mut Progress,
+    ) -> Result<(), Fault> {
         let done = &progress.done;
         let all_well = done.failed == 0 && done.expunged == 0 && progress.faults.is_empty();
         let asked = self.stop.is_asked();

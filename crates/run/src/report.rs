@@ -71,8 +71,12 @@ impl MailboxReport {
     /// Flag changes and removals that were not begun.
     #[must_use]
     pub fn changes_not_started(&self) -> u64 {
-        let flags = self.planned.update_flags.saturating_sub(self.done.flags_updated + self.done.flags_failed);
-        let deletions = self.planned.deletions().saturating_sub(self.done.deleted + self.done.delete_failed);
+        let flags = self
+            .planned
+            .update_flags
+            .saturating_sub(self.done.flags_updated + self.done.flags_failed);
+        let deletions =
+            self.planned.deletions().saturating_sub(self.done.deleted + self.done.delete_failed);
         flags + deletions
     }
 }
@@ -134,7 +138,9 @@ impl Report {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let begun = self.mailboxes.iter().all(|mailbox| {
-            mailbox.copies_not_started() == 0 && mailbox.changes_not_started() == 0 && mailbox.planned.problem == 0
+            mailbox.copies_not_started() == 0
+                && mailbox.changes_not_started() == 0
+                && mailbox.planned.problem == 0
         });
         begun && self.failures().next().is_none()
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use mailferry_engine::account::{Plan, mailboxes_to_delete};
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::listing::{AccountListing, MailboxInfo, MessageListing};
-use mailferry_engine::mapping::{Doubt, Mapping, group_by_target, map_mailboxes};
+use mailferry_engine::mapping::{Mapping, group_by_target, map_mailboxes};
 use mailferry_engine::message::Key;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{Digests, PairInput, Pairing, Pairs, pair};
@@ -87,13 +87,17 @@ async fn survey_with<A: Accounts>(
     let mut rules = job.rules.clone();
     if let Some(limit) = target.append_limit() {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        rules.sizes.append_limit = Some(rules.sizes.append_limit.map_or(limit, |own| own.min(limit)));
+        rules.sizes.append_limit =
+            Some(rules.sizes.append_limit.map_or(limit, |own| own.min(limit)));
     }
-    let surveyor = Surveyor::<A> { job, rules, source, target, source_account, target_account, events, stop };
+    let surveyor =
+        Surveyor::<A> { job, rules, source, target, source_account, target_account, events, stop };
     surveyor.run().await.map_err(|fault| vec![fault])
 }
 
-fn both<S, T>((source, target): (Result<S, Fault>, Result<T, Fault>)) -> Result<(S, T), Vec<Fault>> {
+fn both<S, T>(
+    (source, target): (Result<S, Fault>, Result<T, Fault>),
+) -> Result<(S, T), Vec<Fault>> {
     match (source, target) {
         (Ok(source), Ok(target)) => Ok((source, target)),
         (source, target) => Err(source.err().into_iter().chain(target.err()).collect()),
@@ -102,26 +106,42 @@ fn both<S, T>((source, target): (Result<S, Fault>, Result<T, Fault>)) -> Result<
 
 impl<A: Accounts> Surveyor<'_, A> {
     async fn run(mut self) -> Result<Survey<A>, Fault> {
-        let selection = self.job.mailboxes.selection();
+        let choice = self.job.mailboxes.resolved(&self.source_account);
+        let selection = choice.selection();
         let selected = select_mailboxes(&self.source_account, &selection);
         let naming = self.job.naming.rules(&self.source_account, &self.target_account);
-        let all = map_mailboxes(&self.source_account.mailboxes, &self.source_account, &self.target_account, &naming);
+        let all = map_mailboxes(
+            &self.source_account.mailboxes,
+            &self.source_account,
+            &self.target_account,
+            &naming,
+        );
         let chosen: Vec<MailboxInfo> = selected.chosen.into_iter().cloned().collect();
         let (left_out, missing) = (selected.left_out, selected.missing);
         let mappings = map_mailboxes(&chosen, &self.source_account, &self.target_account, &naming);
         drop((selection, naming));
-        let mut plan = Plan::new(self.facts(&mappings), self.mailboxes_to_delete(&all));
+        let mut gone = self.mailboxes_to_delete(&all);
+        let names: Vec<MailboxName> = gone.iter().map(|deletion| deletion.name.clone()).collect();
+        if !names.is_empty() {
+            let octets = self.target.octets_in(&names).await?;
+            gone.iter_mut().zip(octets).for_each(|(deletion, octets)| deletion.octets = octets);
+        }
+        let mut plan = Plan::new(self.facts(&mappings), gone);
         plan.left_out = left_out;
         plan.missing = missing;
         let elsewhere = self.elsewhere().await?;
         let mut listings = Vec::new();
         for (target, members) in group_by_target(&mappings) {
             if self.stop.is_asked() {
-                return Err(Fault::new(Side::Source, FaultKind::Interrupted, "stopped while listing"));
+                return Err(Fault::new(
+                    Side::Source,
+                    FaultKind::Interrupted,
+                    "stopped while listing",
+                ));
             }
             let group = Group {
                 target,
-                others: others(&all, &mappings, &mappings[members[0]].target),
+                others: others(&all, &mappings, &self.source_account, &mappings[members[0]].target),
                 members: members.iter().map(|&at| (&mappings[at], &chosen[at])).collect(),
             };
             if self.job.empty_mailboxes == EmptyMailboxes::Skip
@@ -135,22 +155,43 @@ impl<A: Accounts> Surveyor<'_, A> {
         }
         self.events.on(&Event::Planned(&plan));
         let connections = (self.source, self.target);
-        Ok(Survey { plan, mappings, source: self.source_account, target: self.target_account, listings, connections })
+        Ok(Survey {
+            plan,
+            mappings,
+            source: self.source_account,
+            target: self.target_account,
+            listings,
+            connections,
+        })
     }
 
     fn facts(&self, mappings: &[Mapping]) -> AccountFacts {
-        let touched: BTreeSet<&MailboxName> = mappings.iter().map(|mapping| &mapping.target).collect();
-        let others = self.target_account.mailboxes.iter().filter(|mailbox| !touched.contains(&mailbox.name));
+        let touched: BTreeSet<&MailboxName> =
+            mappings.iter().map(|mapping| &mapping.target).collect();
+        let others =
+            self.target_account.mailboxes.iter().filter(|mailbox| !touched.contains(&mailbox.name));
         AccountFacts {
             source_mailboxes: self.source_account.mailboxes.len() as u64,
-            other_target_messages: others.filter_map(|mailbox| mailbox.messages).map(u64::from).sum(),
+            other_target_messages: others
+                .filter_map(|mailbox| mailbox.messages)
+                .map(u64::from)
+                .sum(),
             same_account: self.job.same_account,
         }
     }
 
-    fn mailboxes_to_delete(&self, all: &[Mapping]) -> Vec<mailferry_engine::account::MailboxDeletion> {
-        let mapped: BTreeSet<MailboxName> = all.iter().map(|mapping| mapping.target.clone()).collect();
-        mailboxes_to_delete(&self.source_account, &self.target_account, &mapped, &self.job.mailbox_delete_rule())
+    fn mailboxes_to_delete(
+        &self,
+        all: &[Mapping],
+    ) -> Vec<mailferry_engine::account::MailboxDeletion> {
+        let mapped: BTreeSet<MailboxName> =
+            all.iter().map(|mapping| mapping.target.clone()).collect();
+        mailboxes_to_delete(
+            &self.source_account,
+            &self.target_account,
+            &mapped,
+            &self.job.mailbox_delete_rule(),
+        )
     }
 
     /// For restore: the keys of every message on the target, wherever it is.
@@ -159,10 +200,16 @@ impl<A: Accounts> Surveyor<'_, A> {
             return Ok(None);
         }
         let mut keys = HashSet::new();
-        let names: Vec<MailboxName> =
-            self.target_account.mailboxes.iter().filter(|info| info.selectable).map(|info| info.name.clone()).collect();
+        let names: Vec<MailboxName> = self
+            .target_account
+            .mailboxes
+            .iter()
+            .filter(|info| info.selectable)
+            .map(|info| info.name.clone())
+            .collect();
         for name in names {
-            let listing = self.target.messages(&name, &Selection::default(), &self.job.keys).await?;
+            let listing =
+                self.target.messages(&name, &Selection::default(), &self.job.keys).await?;
             keys.extend(listing.key.into_iter().filter(|key| !key.is_none()));
         }
         Ok(Some(keys))
@@ -173,15 +220,19 @@ impl<A: Accounts> Surveyor<'_, A> {
         group: &Group<'_>,
         elsewhere: Option<&HashSet<Key>>,
     ) -> Result<(mailferry_engine::plan::MailboxPlan, MailboxListings), Fault> {
-        let target_info = self.target_account.find(&group.target).filter(|info| info.selectable).cloned();
-        let (sources, mut incomplete, target) = self.list_group(group, target_info.as_ref()).await?;
+        let target_info =
+            self.target_account.find(&group.target).filter(|info| info.selectable).cloned();
+        let (sources, mut incomplete, target) =
+            self.list_group(group, target_info.as_ref()).await?;
         let pairs = match target {
             Ok(target) => {
                 let listings = MailboxListings { sources, target };
                 let pairs = self.pair_group(group, &listings).await;
                 (listings, pairs)
             }
-            Err(fault) => (MailboxListings { sources, target: MessageListing::default() }, Err(fault)),
+            Err(fault) => {
+                (MailboxListings { sources, target: MessageListing::default() }, Err(fault))
+            }
         };
         let (mut listings, pairs) = match pairs {
             (listings, Ok(pairs)) => (listings, pairs),
@@ -197,10 +248,15 @@ impl<A: Accounts> Surveyor<'_, A> {
             .iter()
             .zip(&listings.sources)
             .zip(&incomplete)
-            .map(|(((_, source), listing), incomplete)| PartInput { source, listing, incomplete: incomplete.as_ref() })
+            .map(|(((_, source), listing), incomplete)| PartInput {
+                source,
+                listing,
+                incomplete: incomplete.as_ref(),
+            })
             .collect();
         let first = group.members[0].0;
-        let doubts: Vec<Doubt> = group.members.iter().flat_map(|(mapping, _)| mapping.doubts.iter().cloned()).collect();
+        let doubts: Vec<_> =
+            group.members.iter().flat_map(|(mapping, _)| mapping.doubts.clone()).collect();
         let input = MailboxInput {
             target: &group.target,
             target_info: target_info.as_ref(),
@@ -229,12 +285,14 @@ impl<A: Accounts> Surveyor<'_, A> {
         &mut self,
         group: &Group<'_>,
         target_info: Option<&MailboxInfo>,
-    ) -> Result<(Vec<MessageListing>, Vec<Option<Fault>>, Result<MessageListing, Fault>), Fault> {
+    ) -> Result<(Vec<MessageListing>, Vec<Option<Fault>>, Result<MessageListing, Fault>), Fault>
+    {
         let (source, target, job) = (&mut self.source, &mut self.target, self.job);
         let from_source = async {
             let mut listed = Vec::new();
             for (mapping, _) in &group.members {
-                listed.push(source.messages(&mapping.source, &job.source_selection, &job.keys).await);
+                listed
+                    .push(source.messages(&mapping.source, &job.source_selection, &job.keys).await);
             }
             listed
         };
@@ -283,16 +341,32 @@ impl<A: Accounts> Surveyor<'_, A> {
                 Pairing::Done(pairs) => return Ok(pairs),
                 Pairing::NeedDigests { source, target } => {
                     for (part, (mapping, _)) in group.members.iter().enumerate() {
-                        let uids: Vec<_> =
-                            source.iter().filter(|(of, _)| *of as usize == part).map(|(_, uid)| *uid).collect();
+                        let uids: Vec<_> = source
+                            .iter()
+                            .filter(|(of, _)| *of as usize == part)
+                            .map(|(_, uid)| *uid)
+                            .collect();
                         if !uids.is_empty() {
-                            let found =
-                                self.source.digests(listed(&mapping.source, &listings.sources[part]), &uids, DigestOf::CanonicalForm).await?;
+                            let found = self
+                                .source
+                                .digests(
+                                    listed(&mapping.source, &listings.sources[part]),
+                                    &uids,
+                                    DigestOf::CanonicalForm,
+                                )
+                                .await?;
                             digests[part].extend(found);
                         }
                     }
                     if !target.is_empty() {
-                        let found = self.target.digests(listed(&group.target, &listings.target), &target, DigestOf::CanonicalForm).await?;
+                        let found = self
+                            .target
+                            .digests(
+                                listed(&group.target, &listings.target),
+                                &target,
+                                DigestOf::CanonicalForm,
+                            )
+                            .await?;
                         target_digests.extend(found);
                     }
                 }
@@ -316,15 +390,26 @@ struct Group<'a> {
     others: Vec<MailboxName>,
 }
 
-fn others(all: &[Mapping], chosen: &[Mapping], target: &MailboxName) -> Vec<MailboxName> {
+/// A parent in name only holds no messages, so it holds back no deletion.
+fn others(
+    all: &[Mapping],
+    chosen: &[Mapping],
+    source: &AccountListing,
+    target: &MailboxName,
+) -> Vec<MailboxName> {
     let takes_part = |mapping: &&Mapping| chosen.iter().any(|one| one.source == mapping.source);
+    let holds_mail =
+        |mapping: &&Mapping| source.find(&mapping.source).is_some_and(|info| info.selectable);
     all.iter()
         .filter(|mapping| mapping.target == *target && !takes_part(mapping))
+        .filter(holds_mail)
         .map(|mapping| mapping.source.clone())
         .collect()
 }
 
-fn within_mailbox(listed: Result<MessageListing, Fault>) -> Result<(MessageListing, Option<Fault>), Fault> {
+fn within_mailbox(
+    listed: Result<MessageListing, Fault>,
+) -> Result<(MessageListing, Option<Fault>), Fault> {
     match listed {
         Ok(listing) => Ok((listing, None)),
         Err(fault) if fault.scope <= Scope::Mailbox => Ok((MessageListing::default(), Some(fault))),

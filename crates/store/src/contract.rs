@@ -173,16 +173,32 @@ pub trait Target: Source {
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Subscribes mailboxes. Answers one result each.
-    fn subscribe(&mut self, mailboxes: &[MailboxName]) -> impl Future<Output = Result<Vec<Result<(), Fault>>, Fault>> + Send;
+    fn subscribe(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> impl Future<Output = Result<Vec<Result<(), Fault>>, Fault>> + Send;
 
     /// Unsubscribes and deletes a mailbox with what is in it.
-    fn delete_mailbox(&mut self, mailbox: &MailboxName) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn delete_mailbox(
+        &mut self,
+        mailbox: &MailboxName,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// The octets in each of these mailboxes, where the target can tell without reading
+    /// every message (STATUS=SIZE, RFC 8438 §2).
+    fn octets_in(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> impl Future<Output = Result<Vec<Option<u64>>, Fault>> + Send;
 
     /// The size above which the target takes no message (APPENDLIMIT, RFC 7889).
     fn append_limit(&self) -> Option<u64>;
 
     /// Makes ready to append to a mailbox.
-    fn open_appends(&mut self, mailbox: &MailboxName) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn open_appends(
+        &mut self,
+        mailbox: &MailboxName,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Whether another message, or another chunk, may be handed over now.
     fn has_room(&self) -> bool;

@@ -15,14 +15,15 @@ use mailferry_engine::pairing::Digests;
 use mailferry_imap::command::Command;
 use mailferry_imap::connection::{Connection, ConnectionError};
 use mailferry_imap::login::{
-    ConnectError, Credentials, Endpoint, LoginError, Preauthenticated, connect, login,
+    ConnectError, Credentials, Endpoint, Introduction, LoginError, Preauthenticated, connect, login,
 };
 use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
 use mailferry_imap::tls::Met;
 
 use crate::contract::{
-    Appended, AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, Selection, Source, Target, Wanted,
+    Appended, AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, Selection, Source, Target,
+    Wanted,
 };
 
 /// How long to wait for the answer to LOGOUT before the connection is simply dropped.
@@ -31,6 +32,7 @@ const LOGOUT_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 /// One logged-in connection to one account.
 pub struct ImapAccount {
     side: Side,
+    introduction: Introduction,
     connection: Connection,
     selected: Option<Selected>,
     bodies: bodies::Bodies,
@@ -73,7 +75,11 @@ impl ImapAccount {
     ///
     /// # Errors
     /// A fault of kind Connection, Tls or Authentication.
-    pub async fn open(side: Side, endpoint: &Endpoint, credentials: &Credentials) -> Result<Self, Fault> {
+    pub async fn open(
+        side: Side,
+        endpoint: &Endpoint,
+        credentials: &Credentials,
+    ) -> Result<Self, Fault> {
         let greeted = connect(endpoint).await.map_err(|error| connect_fault(side, &error))?;
         let mut connection = greeted.connection;
         if greeted.preauthenticated == Preauthenticated::No {
@@ -82,11 +88,16 @@ impl ImapAccount {
         let welcome = Welcome {
             banner: greeted.banner,
             certificate: greeted.certificate,
-            capabilities: connection.capabilities().iter().map(|name| name.escape_ascii().to_string()).collect(),
+            capabilities: connection
+                .capabilities()
+                .iter()
+                .map(|name| name.escape_ascii().to_string())
+                .collect(),
         };
         let bodies = bodies::Bodies::default();
         let appends = appends::Appends::default();
-        Ok(Self { side, connection, selected: None, bodies, appends, welcome })
+        let introduction = endpoint.introduction;
+        Ok(Self { side, introduction, connection, selected: None, bodies, appends, welcome })
     }
 
     fn fault(&self, kind: FaultKind, words: impl Into<String>) -> Fault {
@@ -97,7 +108,11 @@ impl ImapAccount {
         broken(self.side, error)
     }
 
-    async fn run(&mut self, command: &Command, untagged: impl FnMut(&Untagged<'_>)) -> Result<Completion, Fault> {
+    async fn run(
+        &mut self,
+        command: &Command,
+        untagged: impl FnMut(&Untagged<'_>),
+    ) -> Result<Completion, Fault> {
         let result = self.connection.run(command, untagged).await;
         result.map_err(|error| self.broken(&error))
     }
@@ -115,12 +130,14 @@ impl ImapAccount {
     async fn select(&mut self, mailbox: &MailboxName, access: Access) -> Result<Selected, Fault> {
         let verb = if access == Access::Read { "EXAMINE" } else { "SELECT" };
         let command = Command::new(verb).sp().mailbox(mailbox.as_bytes());
-        let mut now = Selected { mailbox: mailbox.clone(), access, exists: 0, uid_validity: 0, uid_next: 0 };
+        let mut now =
+            Selected { mailbox: mailbox.clone(), access, exists: 0, uid_validity: 0, uid_next: 0 };
         self.selected = None;
         let completion = self
             .run(&command, |data| match data {
                 Untagged::Exists(count) => now.exists = *count,
-                Untagged::Condition { kind: ConditionKind::Ok, code: Some(code), .. } => match code {
+                Untagged::Condition { kind: ConditionKind::Ok, code: Some(code), .. } => match code
+                {
                     Code::UidValidity(value) => now.uid_validity = narrow(*value),
                     Code::UidNext(value) => now.uid_next = narrow(*value),
                     _ => {}
@@ -138,7 +155,8 @@ impl ImapAccount {
     /// Opens a mailbox for what is known of its messages, unless it is open that way already.
     async fn open_as_listed(&mut self, listed: AsListed<'_>, access: Access) -> Result<(), Fault> {
         let AsListed { mailbox, uid_validity } = listed;
-        let open = self.selected.as_ref().filter(|now| now.mailbox == *mailbox && now.access == access);
+        let open =
+            self.selected.as_ref().filter(|now| now.mailbox == *mailbox && now.access == access);
         let now = match open {
             Some(now) => now.uid_validity,
             None => self.select(mailbox, access).await?.uid_validity,
@@ -147,7 +165,9 @@ impl ImapAccount {
             return Ok(());
         }
         // Every UID may be that of another message now (RFC 9051 §2.3.1.1).
-        let words = format!("the mailbox was renumbered after it was listed: UIDVALIDITY {uid_validity}, then {now}");
+        let words = format!(
+            "the mailbox was renumbered after it was listed: UIDVALIDITY {uid_validity}, then {now}"
+        );
         Err(self.fault(FaultKind::ListingIncomplete, words).in_mailbox(mailbox))
     }
 
@@ -185,12 +205,21 @@ impl Source for ImapAccount {
         listed.map_err(|fault| fault.in_mailbox(mailbox))
     }
 
-    async fn digests(&mut self, mailbox: AsListed<'_>, uids: &[Uid], of: DigestOf) -> Result<Digests, Fault> {
+    async fn digests(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+        of: DigestOf,
+    ) -> Result<Digests, Fault> {
         let digests = self.digest_messages(mailbox, uids, of).await;
         digests.map_err(|fault| fault.in_mailbox(mailbox.mailbox))
     }
 
-    async fn open_bodies(&mut self, mailbox: AsListed<'_>, wanted: Vec<Wanted>) -> Result<(), Fault> {
+    async fn open_bodies(
+        &mut self,
+        mailbox: AsListed<'_>,
+        wanted: Vec<Wanted>,
+    ) -> Result<(), Fault> {
         self.begin_bodies(mailbox, wanted).await
     }
 
@@ -207,16 +236,27 @@ impl Source for ImapAccount {
 }
 
 impl Target for ImapAccount {
-    async fn create(&mut self, mailbox: &MailboxName, special_use: Option<SpecialUse>) -> Result<(), Fault> {
+    async fn create(
+        &mut self,
+        mailbox: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<(), Fault> {
         self.create_mailbox(mailbox, special_use).await
     }
 
-    async fn subscribe(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Result<(), Fault>>, Fault> {
+    async fn subscribe(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Result<(), Fault>>, Fault> {
         self.subscribe_mailboxes(mailboxes).await
     }
 
     async fn delete_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
         self.remove_mailbox(mailbox).await
+    }
+
+    async fn octets_in(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Option<u64>>, Fault> {
+        self.sum_octets(mailboxes).await
     }
 
     fn append_limit(&self) -> Option<u64> {
@@ -226,7 +266,8 @@ impl Target for ImapAccount {
     async fn open_appends(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
         self.unselect().await?;
         let opened = self.appends.open(mailbox);
-        opened.map_err(|error| self.fault(FaultKind::Mapping, error.to_string()).in_mailbox(mailbox))
+        opened
+            .map_err(|error| self.fault(FaultKind::Mapping, error.to_string()).in_mailbox(mailbox))
     }
 
     fn has_room(&self) -> bool {
@@ -273,7 +314,11 @@ impl Target for ImapAccount {
         self.store_flags(mailbox, updates).await
     }
 
-    async fn delete_messages(&mut self, mailbox: AsListed<'_>, uids: &[Uid]) -> Result<Vec<(Uid, Fault)>, Fault> {
+    async fn delete_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
         self.expunge_messages(mailbox, uids).await
     }
 }
@@ -292,7 +337,9 @@ fn broken(side: Side, error: &ConnectionError) -> Fault {
 
 fn connect_fault(side: Side, error: &ConnectError) -> Fault {
     match error {
-        ConnectError::Unreachable { .. } => Fault::new(side, FaultKind::Connection, error.to_string()),
+        ConnectError::Unreachable { .. } => {
+            Fault::new(side, FaultKind::Connection, error.to_string())
+        }
         ConnectError::Handshake { met, .. } => match (&met.fingerprint, &met.complaint) {
             (Some(fingerprint), Some(complaint)) => Fault::new(
                 side,
@@ -305,9 +352,10 @@ fn connect_fault(side: Side, error: &ConnectError) -> Fault {
         ConnectError::NoStartTls { .. } | ConnectError::StartTls(_) | ConnectError::Setup(_) => {
             Fault::new(side, FaultKind::Tls, error.to_string())
         }
-        ConnectError::Greeting(_) => {
-            Fault { retry: Retry::Later, ..Fault::new(side, FaultKind::Connection, error.to_string()) }
-        }
+        ConnectError::Greeting(_) => Fault {
+            retry: Retry::Later,
+            ..Fault::new(side, FaultKind::Connection, error.to_string())
+        },
         ConnectError::Broken(inner) => broken(side, inner),
     }
 }
@@ -315,7 +363,9 @@ fn connect_fault(side: Side, error: &ConnectError) -> Fault {
 fn login_fault(side: Side, error: &LoginError) -> Fault {
     match error {
         LoginError::Refused(words) => Fault::new(side, FaultKind::Authentication, words),
-        LoginError::NoMechanism(_) => Fault::new(side, FaultKind::Authentication, error.to_string()),
+        LoginError::NoMechanism(_) => {
+            Fault::new(side, FaultKind::Authentication, error.to_string())
+        }
         LoginError::Unavailable(words) => {
             Fault { retry: Retry::Later, ..Fault::new(side, FaultKind::Connection, words) }
         }

@@ -29,6 +29,7 @@ mod search;
 mod server;
 mod session;
 mod store;
+pub mod tls;
 mod view;
 mod wire;
 
@@ -38,6 +39,6 @@ pub use fault::{Effect, Fault, Point};
 pub use flags::Flags;
 pub use profile::{
     Alter, AppendCheck, AppendRequest, Codes, Extension, Keywords, Limits, LoginPolicy, Profile,
-    Refuse, UidPlace, Zones,
+    Refuse, UidPlace, Watch, Zones,
 };
 pub use server::{LogEntry, Server, State, serve};

@@ -1,5 +1,5 @@
 //! The drop-in front.
 
 fn main() -> std::process::ExitCode {
-    mailferry_cli::imapsync::main()
+    mailferry_cli::drop_in::main()
 }

@@ -1,18 +1,15 @@
 //! `mailferry demo`: two IMAP servers in this process, one with sample mail, and a real sync
 //! between them over sockets; then a second one, with nothing to do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mailferry_engine::guard::GuardLimits;
-use mailferry_engine::identity::KeyRule;
 use mailferry_engine::mapping::SpecialUseMapping;
 use mailferry_engine::policy::Rules;
-use mailferry_engine::summary::SameAccount;
-use mailferry_imap::login::{Credentials, Endpoint, Family, Mechanism, Security};
+use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
 use mailferry_imap::tls::TlsPolicy;
-use mailferry_run::copy::AddHeader;
-use mailferry_run::job::{EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming};
-use mailferry_store::contract::Selection;
+use mailferry_run::job::{Job, Naming};
 use mailferry_testkit::sim::{Profile, Server, sample};
 
 use super::options::Output;
@@ -27,10 +24,16 @@ use crate::servers::{Login, Servers};
 const SEED: u64 = 2026;
 
 pub(super) async fn run(output: Output) -> Result<ExitStatus, UsageError> {
-    let failed = |error: std::io::Error| UsageError::new(format!("no server can be started here: {error}"), "the demo needs a free port on 127.0.0.1");
+    let failed = |error: std::io::Error| {
+        UsageError::new(
+            format!("no server can be started here: {error}"),
+            "the demo needs a free port on 127.0.0.1",
+        )
+    };
     let source = Server::bind(Profile::modern(), [sample::source(SEED)]).await.map_err(failed)?;
-    let target = Server::bind(sample::target_profile(), [sample::target(SEED)]).await.map_err(failed)?;
-    let servers = Servers { source: login(source.addr()), target: login(target.addr()) };
+    let target =
+        Server::bind(sample::target_profile(), [sample::target(SEED)]).await.map_err(failed)?;
+    let servers = Servers::new(login(source.addr()), login(target.addr()), Arc::new(screen::news));
     let say = |text: &str| {
         if !output.json {
             screen::line(text);
@@ -41,7 +44,8 @@ pub(super) async fn run(output: Output) -> Result<ExitStatus, UsageError> {
     let mut status = ExitStatus::Ok;
     for title in ["first run: the plan, then the copy", "\nsecond run: nothing is left to do"] {
         say(title);
-        let run = Run { servers: servers.clone(), job: job(), guard: GuardLimits::modern(), output };
+        let run =
+            Run { servers: servers.clone(), job: job(), guard: GuardLimits::modern(), output };
         let outcome = run.carry_out(|plan| {
             say(&plan_text(plan));
             Answer::Go
@@ -62,6 +66,7 @@ fn login(address: std::net::SocketAddr) -> Login {
             security: Security::ClearText,
             tls: TlsPolicy::default(),
             family: Family::Any,
+            introduction: Introduction::Given,
             silence_max: Duration::from_secs(30),
         },
         credentials: Credentials {
@@ -74,17 +79,6 @@ fn login(address: std::net::SocketAddr) -> Login {
 }
 
 fn job() -> Job {
-    Job {
-        rules: Rules::sync(),
-        mailboxes: MailboxChoice::default(),
-        naming: Naming { special_use: SpecialUseMapping::On, ..Naming::default() },
-        keys: KeyRule::default(),
-        source_selection: Selection::default(),
-        target_selection: Selection::default(),
-        add_header: AddHeader::Never,
-        empty_mailboxes: EmptyMailboxes::Create,
-        mailbox_deletion: MailboxDeletionNarrowing::default(),
-        same_account: SameAccount::No,
-        limits: Limits::default(),
-    }
+    let naming = Naming { special_use: SpecialUseMapping::On, ..Naming::default() };
+    Job { naming, ..Job::new(Rules::sync()) }
 }

@@ -199,6 +199,12 @@ pub struct SyncArgs {
     /// Pairs of connections that copy side by side
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub connections: usize,
+    /// plan: also write the plan to this file, for `sync --expect`
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// sync: go on only if the plan is the one saved in this file
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
     /// How it is shown.
     #[command(flatten)]
     pub output: Output,
@@ -271,7 +277,10 @@ fn parse_size(text: &str) -> Result<u32, String> {
         size if size.ends_with('g') => (size[..size.len() - 1].to_owned(), 1024 * 1024 * 1024),
         size => (size, 1),
     };
-    let number: u64 = digits.replace('_', "").parse().map_err(|_| format!("`{text}` is no size: write 10M or 1048576"))?;
+    let number: u64 = digits
+        .replace('_', "")
+        .parse()
+        .map_err(|_| format!("`{text}` is no size: write 10M or 1048576"))?;
     number
         .checked_mul(factor)
         .and_then(|octets| u32::try_from(octets).ok())

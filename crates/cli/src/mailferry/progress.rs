@@ -18,7 +18,7 @@ use crate::screen;
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// Shows what happens.
-pub struct Progress {
+pub(super) struct Progress {
     output: Output,
     bar: ProgressBar,
     messages: AtomicU64,
@@ -28,24 +28,27 @@ pub struct Progress {
 impl Progress {
     /// Shows it as `output` says.
     #[must_use]
-    pub fn new(output: Output) -> Self {
+    pub(super) fn new(output: Output) -> Self {
         let bar = if output.json || output.quiet {
             ProgressBar::hidden()
         } else {
             // Hidden by itself where standard error is no terminal.
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
         };
-        bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
         Self { output, bar, messages: AtomicU64::new(0), last_line: Mutex::new(Instant::now()) }
     }
 
     /// Takes the bar away.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
     /// Shows the octets of a plan as they are read.
-    pub fn begin_copying(&self, plan: &Plan) {
+    pub(super) fn begin_copying(&self, plan: &Plan) {
         let template = "{bar:30} {bytes}/{total_bytes}  {msg} messages  {bytes_per_sec}  ETA {eta}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
@@ -65,7 +68,11 @@ impl Progress {
             let octets = self.bar.position();
             let all = self.bar.length().unwrap_or_default();
             let messages = self.messages.load(Ordering::Relaxed);
-            screen::news(&format!("{messages} messages copied, {} of {} read", size(octets), size(all)));
+            screen::news(&format!(
+                "{messages} messages copied, {} of {} read",
+                size(octets),
+                size(all)
+            ));
         }
     }
 
@@ -73,7 +80,12 @@ impl Progress {
         match event {
             Event::Failed(fault) => self.bar.suspend(|| screen::news(&fault_text(fault))),
             Event::Copied(copied) if self.output.verbose => {
-                let line = format!("copied {}/{} -> {}", shown(copied.source), copied.uid, shown(copied.target));
+                let line = format!(
+                    "copied {}/{} -> {}",
+                    shown(copied.source),
+                    copied.uid,
+                    shown(copied.target)
+                );
                 self.bar.suspend(|| screen::news(&line));
             }
             Event::Deleted { mailbox, uid } if self.output.verbose => {
@@ -87,7 +99,9 @@ impl Progress {
 impl EventSink for Progress {
     fn on(&self, event: &Event<'_>) {
         match event {
-            Event::Listed { mailbox, .. } => self.bar.set_message(format!("listing {}", shown(mailbox))),
+            Event::Listed { mailbox, .. } => {
+                self.bar.set_message(format!("listing {}", shown(mailbox)))
+            }
             Event::Planned(plan) => self.begin_copying(plan),
             Event::Octets(octets) => {
                 self.bar.inc(*octets);
@@ -132,8 +146,12 @@ fn json(event: &Event<'_>) -> Option<String> {
         Event::FlagsUpdated { mailbox, uid } => {
             json_line("flags-updated", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
         }
-        Event::Deleted { mailbox, uid } => json_line("deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() })),
-        Event::MailboxDeleted(mailbox) => json_line("mailbox-deleted", json!({ "mailbox": shown(mailbox) })),
+        Event::Deleted { mailbox, uid } => {
+            json_line("deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
+        }
+        Event::MailboxDeleted(mailbox) => {
+            json_line("mailbox-deleted", json!({ "mailbox": shown(mailbox) }))
+        }
         Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
         Event::MailboxBegins { .. } | Event::MailboxEnds { .. } | Event::Octets(_) => return None,
     })

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use crate::fault_text::{fault_text, shown};
 
 /// Version of the JSON Lines.
-pub const JSON_VERSION: u32 = 1;
+pub(super) const JSON_VERSION: u32 = 1;
 
 /// `1.5 MiB`.
 #[must_use]
-pub fn size(octets: u64) -> String {
+pub(super) fn size(octets: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut unit = 0;
     #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
@@ -29,19 +29,34 @@ pub fn size(octets: u64) -> String {
 
 /// The plan for people: a line a mailbox, then the totals.
 #[must_use]
-pub fn plan_text(plan: &Plan) -> String {
+pub(super) fn plan_text(plan: &Plan) -> String {
     let mut lines = Vec::new();
     for mailbox in &plan.mailboxes {
         lines.push(mailbox_line(mailbox));
-        lines.extend(mailbox.faults.iter().filter(|fault| fault.uid.is_none()).map(|fault| format!("    {}", one_line(fault))));
+        lines.extend(
+            mailbox
+                .faults
+                .iter()
+                .filter(|fault| fault.uid.is_none())
+                .map(|fault| format!("    {}", one_line(fault))),
+        );
     }
     for gone in &plan.delete_mailboxes {
-        let messages = gone.messages.map_or("an unknown number of".to_owned(), |count| count.to_string());
-        lines.push(format!("- {}: delete the mailbox with {messages} messages", shown(&gone.name)));
+        let messages =
+            gone.messages.map_or("an unknown number of".to_owned(), |count| count.to_string());
+        let octets = gone.octets.map(|octets| format!(" ({})", size(octets))).unwrap_or_default();
+        let name = shown(&gone.name);
+        lines.push(format!("- {name}: delete the mailbox with {messages} messages{octets}"));
     }
     for left in &plan.left_out {
-        let reason = serde_json::to_value(left.reason).ok().and_then(|value| value.as_str().map(str::to_owned));
-        lines.push(format!("  {}: left out ({})", shown(&left.mailbox), reason.unwrap_or_default()));
+        let reason = serde_json::to_value(left.reason)
+            .ok()
+            .and_then(|value| value.as_str().map(str::to_owned));
+        lines.push(format!(
+            "  {}: left out ({})",
+            shown(&left.mailbox),
+            reason.unwrap_or_default()
+        ));
     }
     for missing in &plan.missing {
         lines.push(format!("! {}: named, but not on the source", shown(missing)));
@@ -60,7 +75,12 @@ fn mailbox_line(mailbox: &MailboxPlan) -> String {
         doing.push("subscribe".to_owned());
     }
     doing.extend(count_words(&mailbox.counts));
-    let mark = if mailbox.counts.act() + mailbox.counts.deletions() == 0 && mailbox.create.is_none() { "=" } else { "+" };
+    let mark = if mailbox.counts.act() + mailbox.counts.deletions() == 0 && mailbox.create.is_none()
+    {
+        "="
+    } else {
+        "+"
+    };
     format!("{mark} {} -> {}: {}", sources.join(", "), shown(&mailbox.target), doing.join(", "))
 }
 
@@ -103,7 +123,7 @@ fn totals_line(total: &Counts) -> String {
 
 /// A fault on one line.
 #[must_use]
-pub fn one_line(fault: &Fault) -> String {
+pub(super) fn one_line(fault: &Fault) -> String {
     let text = fault_text(fault);
     let mut parts = text.lines().take(2).map(str::trim);
     let head = parts.next().unwrap_or_default();
@@ -112,7 +132,7 @@ pub fn one_line(fault: &Fault) -> String {
 
 /// The report for people: what was done, and that it adds up.
 #[must_use]
-pub fn report_text(report: &Report, seconds: f64) -> String {
+pub(super) fn report_text(report: &Report, seconds: f64) -> String {
     let total = report.total();
     let mut planned = Counts::default();
     for mailbox in &report.mailboxes {
@@ -125,9 +145,17 @@ pub fn report_text(report: &Report, seconds: f64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "a rate with one decimal")]
     let rate = if seconds > 0.0 { total.copied as f64 / seconds } else { 0.0 };
     let mut lines = vec![
-        format!("{:>10} messages listed on the source, in {} mailboxes", planned.listed, report.mailboxes.len()),
+        format!(
+            "{:>10} messages listed on the source, in {} mailboxes",
+            planned.listed,
+            report.mailboxes.len()
+        ),
         format!("{:>10} copied ({}, {rate:.1} a second)", total.copied, size(total.copied_octets)),
-        format!("{:>10} present already, {} of them with flags changed", planned.present + planned.update_flags, total.flags_updated),
+        format!(
+            "{:>10} present already, {} of them with flags changed",
+            planned.present + planned.update_flags,
+            total.flags_updated
+        ),
         format!("{:>10} skipped by a rule", planned.skip.total()),
         format!(
             "{:>10} failed",
@@ -147,14 +175,18 @@ pub fn report_text(report: &Report, seconds: f64) -> String {
     add(report.subscribed.len() as u64, "mailboxes subscribed");
     for mailbox in report.mailboxes.iter().filter(|mailbox| !mailbox.out_of_order.is_empty()) {
         let uids: Vec<String> = mailbox.out_of_order.iter().map(ToString::to_string).collect();
-        lines.push(format!("sent again, so perhaps behind later ones: {} UID {}", shown(&mailbox.target), uids.join(" ")));
+        lines.push(format!(
+            "sent again, so perhaps behind later ones: {} UID {}",
+            shown(&mailbox.target),
+            uids.join(" ")
+        ));
     }
     lines.join("\n")
 }
 
 /// The last word.
 #[must_use]
-pub fn verdict(report: &Report) -> String {
+pub(super) fn verdict(report: &Report) -> String {
     if report.is_complete() {
         "complete: every message listed on the source is accounted for".to_owned()
     } else {
@@ -164,7 +196,7 @@ pub fn verdict(report: &Report) -> String {
 
 /// `event` with the version, as one line.
 #[must_use]
-pub fn json_line(event: &str, mut fields: Value) -> String {
+pub(super) fn json_line(event: &str, mut fields: Value) -> String {
     if let Some(map) = fields.as_object_mut() {
         map.insert("v".to_owned(), json!(JSON_VERSION));
         map.insert("event".to_owned(), json!(event));
@@ -174,7 +206,7 @@ pub fn json_line(event: &str, mut fields: Value) -> String {
 
 /// A fault as fields.
 #[must_use]
-pub fn fault_json(fault: &Fault) -> Value {
+pub(super) fn fault_json(fault: &Fault) -> Value {
     json!({
         "kind": fault.kind, "scope": fault.scope, "retry": fault.retry,
         "side": if fault.side == Side::Source { "source" } else { "target" },
@@ -185,22 +217,32 @@ pub fn fault_json(fault: &Fault) -> Value {
 
 /// A plan as lines: one a mailbox, then the summary.
 #[must_use]
-pub fn plan_json(plan: &Plan) -> Vec<String> {
+pub(super) fn plan_json(plan: &Plan) -> Vec<String> {
     let mut lines: Vec<String> = plan
         .mailboxes
         .iter()
         .map(|mailbox| json_line("mailbox-plan", json!({ "plan": mailbox })))
         .collect();
-    lines.extend(plan.delete_mailboxes.iter().map(|gone| json_line("delete-mailbox", json!({ "mailbox": gone }))));
-    lines.extend(plan.left_out.iter().map(|left| json_line("left-out", json!({ "mailbox": left }))));
-    lines.extend(plan.missing.iter().map(|name| json_line("missing", json!({ "mailbox": shown(name) }))));
-    lines.push(json_line("plan-summary", json!({ "total": plan.summary.total, "deletions": plan.summary.deletions() })));
+    lines.extend(
+        plan.delete_mailboxes
+            .iter()
+            .map(|gone| json_line("delete-mailbox", json!({ "mailbox": gone }))),
+    );
+    lines
+        .extend(plan.left_out.iter().map(|left| json_line("left-out", json!({ "mailbox": left }))));
+    lines.extend(
+        plan.missing.iter().map(|name| json_line("missing", json!({ "mailbox": shown(name) }))),
+    );
+    lines.push(json_line(
+        "plan-summary",
+        json!({ "total": plan.summary.total, "deletions": plan.summary.deletions() }),
+    ));
     lines
 }
 
 /// A report as one line.
 #[must_use]
-pub fn report_json(report: &Report, seconds: f64, status: u8) -> String {
+pub(super) fn report_json(report: &Report, seconds: f64, status: u8) -> String {
     let mailboxes: Vec<Value> = report
         .mailboxes
         .iter()
@@ -233,8 +275,9 @@ pub fn report_json(report: &Report, seconds: f64, status: u8) -> String {
 
 /// One message compared, for people: `+ INBOX/17`.
 #[must_use]
-pub fn finding_text(finding: &Finding<'_>) -> String {
-    let place = |place: Option<(&_, u32)>| place.map(|(mailbox, uid)| format!("{}/{uid}", shown(mailbox)));
+pub(super) fn finding_text(finding: &Finding<'_>) -> String {
+    let place =
+        |place: Option<(&_, u32)>| place.map(|(mailbox, uid)| format!("{}/{uid}", shown(mailbox)));
     let (source, target) = (place(finding.source), place(finding.target));
     let places: Vec<String> = source.into_iter().chain(target).collect();
     let aspects: Vec<String> = finding
@@ -242,14 +285,17 @@ pub fn finding_text(finding: &Finding<'_>) -> String {
         .iter()
         .filter_map(|aspect| serde_json::to_value(aspect).ok()?.as_str().map(str::to_owned))
         .collect();
-    let aspects = if aspects.is_empty() { String::new() } else { format!(" ({})", aspects.join(", ")) };
+    let aspects =
+        if aspects.is_empty() { String::new() } else { format!(" ({})", aspects.join(", ")) };
     format!("{} {}{aspects}", finding.mark.character(), places.join(" -> "))
 }
 
 /// One message compared, as a line of JSON.
 #[must_use]
-pub fn finding_json(finding: &Finding<'_>) -> String {
-    let place = |place: Option<(&_, u32)>| place.map(|(mailbox, uid)| json!({ "mailbox": shown(mailbox), "uid": uid }));
+pub(super) fn finding_json(finding: &Finding<'_>) -> String {
+    let place = |place: Option<(&_, u32)>| {
+        place.map(|(mailbox, uid)| json!({ "mailbox": shown(mailbox), "uid": uid }))
+    };
     json_line(
         "finding",
         json!({
@@ -261,7 +307,7 @@ pub fn finding_json(finding: &Finding<'_>) -> String {
 
 /// The sums of a comparison, for people.
 #[must_use]
-pub fn comparison_text(sums: &Comparison) -> String {
+pub(super) fn comparison_text(sums: &Comparison) -> String {
     let mut lines = vec![
         format!("{:>10} = the same on both sides", sums.same),
         format!("{:>10} + on the source only", sums.source_only),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use mailferry_engine::guard::{GuardLimits, MaxDelete, NearlyAll, SameAccountRule};
-use mailferry_engine::identity::KeyRule;
 use mailferry_engine::mapping::{SpecialUseMapping, split_explicit};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::policy::{Elsewhere, FlagPolicy, Rules, Sizes, Subscribe, Unrecognised};
@@ -14,18 +13,18 @@ use mailferry_imap::login::{Credentials, Family, Mechanism};
 use mailferry_imap::mutf7;
 use mailferry_imap::tls::{Fingerprint, TlsPolicy};
 use mailferry_run::copy::AddHeader;
-use mailferry_run::job::{EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern};
+use mailferry_run::job::{Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, Spelling};
 use mailferry_store::contract::Selection;
 
-use super::options::{Accounts, CheckArgs, Choice, Flags, RestoreArgs, SyncArgs};
+use super::options::{Accounts, CheckArgs, Choice, Flags, Output, RestoreArgs, SyncArgs};
 use crate::account::AccountUrl;
 use crate::secret::SecretFrom;
-use crate::servers::{CanonicalName, Login, NameRegex, Servers};
+use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell};
 
 /// The command line asks for what cannot be: exit status 64, nothing was connected.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}\n\nhint: {hint}")]
-pub struct UsageError {
+pub(super) struct UsageError {
     /// What is wrong.
     pub what: String,
     /// What helps.
@@ -42,11 +41,15 @@ impl UsageError {
 ///
 /// # Errors
 /// A URL, a fingerprint or a password source is no good.
-pub fn servers(accounts: &Accounts) -> Result<Servers, UsageError> {
+pub(super) fn servers(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
+    let tell: Tell = if output.quiet { Arc::new(|_| {}) } else { Arc::new(crate::screen::news) };
     let ca_pem = match &accounts.ca_file {
         None => None,
         Some(path) => Some(std::fs::read(path).map_err(|error| {
-            UsageError::new(format!("the CA file {} cannot be read: {error}", path.display()), "check --ca-file")
+            UsageError::new(
+                format!("the CA file {} cannot be read: {error}", path.display()),
+                "check --ca-file",
+            )
         })?),
     };
     let side = |url: &str, pins: &[String], secret: SecretFrom, login_as: &Option<String>| {
@@ -59,12 +62,26 @@ pub fn servers(accounts: &Accounts) -> Result<Servers, UsageError> {
             UsageError::new(error.to_string(), "see --source-password-command, -file and -env")
         })?;
         let login_as = login_as.as_ref().map(|name| name.clone().into_bytes());
-        let credentials = Credentials { user: url.user.clone(), password, login_as, mechanism: Mechanism::Best };
-        Ok(Login { endpoint: url.endpoint(tls, accounts.silence_max(), family(accounts)), credentials })
+        let credentials =
+            Credentials { user: url.user.clone(), password, login_as, mechanism: Mechanism::Best };
+        Ok(Login {
+            endpoint: url.endpoint(tls, accounts.silence_max(), family(accounts)),
+            credentials,
+        })
     };
-    let source = side(&accounts.source, &accounts.source_pin, source_secret(accounts), &accounts.source_login_as)?;
-    let target = side(&accounts.target, &accounts.target_pin, target_secret(accounts), &accounts.target_login_as)?;
-    Ok(Servers { source, target })
+    let source = side(
+        &accounts.source,
+        &accounts.source_pin,
+        source_secret(accounts),
+        &accounts.source_login_as,
+    )?;
+    let target = side(
+        &accounts.target,
+        &accounts.target_pin,
+        target_secret(accounts),
+        &accounts.target_login_as,
+    )?;
+    Ok(Servers::new(source, target, tell))
 }
 
 fn family(accounts: &Accounts) -> Family {
@@ -85,12 +102,20 @@ fn fingerprint(text: &str) -> Result<Fingerprint, UsageError> {
 }
 
 fn source_secret(accounts: &Accounts) -> SecretFrom {
-    let named = (&accounts.source_password_command, &accounts.source_password_file, &accounts.source_password_env);
+    let named = (
+        &accounts.source_password_command,
+        &accounts.source_password_file,
+        &accounts.source_password_env,
+    );
     secret(named, "MAILFERRY_SOURCE_PASSWORD", &format!("Password of {}", accounts.source))
 }
 
 fn target_secret(accounts: &Accounts) -> SecretFrom {
-    let named = (&accounts.target_password_command, &accounts.target_password_file, &accounts.target_password_env);
+    let named = (
+        &accounts.target_password_command,
+        &accounts.target_password_file,
+        &accounts.target_password_env,
+    );
     secret(named, "MAILFERRY_TARGET_PASSWORD", &format!("Password of {}", accounts.target))
 }
 
@@ -112,7 +137,10 @@ fn secret(
 ///
 /// # Errors
 /// An expression, a mapping or a limit is no good.
-pub fn sync_job(args: &SyncArgs, servers: &Servers) -> Result<(Job, GuardLimits), UsageError> {
+pub(super) fn sync_job(
+    args: &SyncArgs,
+    servers: &Servers,
+) -> Result<(Job, GuardLimits), UsageError> {
     let mut rules = match (args.mirror, args.delete) {
         (true, _) => Rules::mirror(),
         (_, true) => Rules::presync(),
@@ -152,7 +180,10 @@ pub fn sync_job(args: &SyncArgs, servers: &Servers) -> Result<(Job, GuardLimits)
 ///
 /// # Errors
 /// As [`sync_job`], and where a deletion is asked for.
-pub fn restore_job(args: &RestoreArgs, servers: &Servers) -> Result<(Job, GuardLimits), UsageError> {
+pub(super) fn restore_job(
+    args: &RestoreArgs,
+    servers: &Servers,
+) -> Result<(Job, GuardLimits), UsageError> {
     if args.delete || args.mirror {
         return Err(UsageError::new(
             "a restore removes nothing, so --delete and --mirror have no place in it",
@@ -178,7 +209,7 @@ pub fn restore_job(args: &RestoreArgs, servers: &Servers) -> Result<(Job, GuardL
 ///
 /// # Errors
 /// As [`sync_job`].
-pub fn check_job(args: &CheckArgs, servers: &Servers) -> Result<Job, UsageError> {
+pub(super) fn check_job(args: &CheckArgs, servers: &Servers) -> Result<Job, UsageError> {
     let mut rules = Rules::mirror();
     rules.unrecognised = Unrecognised::Append;
     job(rules, &args.choice, servers)
@@ -194,41 +225,52 @@ fn flag_policy(flags: Flags) -> FlagPolicy {
 
 fn max_delete(text: &str) -> Result<MaxDelete, UsageError> {
     let parsed = match text.strip_suffix('%') {
-        Some(percent) => percent.trim().parse().ok().filter(|&percent: &u8| percent <= 100).map(MaxDelete::Percent),
+        Some(percent) => percent
+            .trim()
+            .parse()
+            .ok()
+            .filter(|&percent: &u8| percent <= 100)
+            .map(MaxDelete::Percent),
         None => text.trim().parse().ok().map(MaxDelete::Messages),
     };
-    parsed.ok_or_else(|| UsageError::new(format!("`{text}` is no limit"), "write --max-delete 500 or --max-delete 10%"))
+    parsed.ok_or_else(|| {
+        UsageError::new(
+            format!("`{text}` is no limit"),
+            "write --max-delete 500 or --max-delete 10%",
+        )
+    })
 }
 
 fn job(mut rules: Rules, choice: &Choice, servers: &Servers) -> Result<Job, UsageError> {
     rules.sizes = Sizes { max: choice.maxsize, ..rules.sizes };
     let one = if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No };
     Ok(Job {
-        rules,
         mailboxes: mailbox_choice(choice)?,
         naming: naming(choice)?,
-        keys: KeyRule::default(),
         source_selection: Selection(selection(choice)?),
-        target_selection: Selection::default(),
-        add_header: AddHeader::Never,
-        empty_mailboxes: EmptyMailboxes::Create,
         mailbox_deletion: MailboxDeletionNarrowing {
             below: choice.into.as_deref().map(wire_name),
             ..MailboxDeletionNarrowing::default()
         },
         same_account: one,
-        limits: Limits::default(),
+        ..Job::new(rules)
     })
 }
 
 fn mailbox_choice(choice: &Choice) -> Result<MailboxChoice, UsageError> {
     Ok(MailboxChoice {
         named: choice.folder.iter().map(|name| wire_name(name)).collect(),
-        recursive: choice.folder_recursive.iter().chain(&choice.from).map(|name| wire_name(name)).collect(),
+        recursive: choice
+            .folder_recursive
+            .iter()
+            .chain(&choice.from)
+            .map(|name| wire_name(name))
+            .collect(),
         subscribed: if choice.subscribed { Subscribed::Selected } else { Subscribed::Ignored },
         include: patterns("--include", &choice.include)?,
         exclude: patterns("--exclude", &choice.exclude)?,
         namespaces: if choice.shared { Namespaces::All } else { Namespaces::Personal },
+        spelling: Spelling::AsTyped,
         ..MailboxChoice::default()
     })
 }
@@ -250,14 +292,21 @@ fn naming(choice: &Choice) -> Result<Naming, UsageError> {
     let explicit = |pair: &String| {
         let (source, target) = split_explicit(pair.as_bytes());
         if source.is_empty() || target.is_empty() {
-            return Err(UsageError::new(format!("`{pair}` maps no mailbox to another"), "write --map Old=New"));
+            return Err(UsageError::new(
+                format!("`{pair}` maps no mailbox to another"),
+                "write --map Old=New",
+            ));
         }
         let decode = |octets: &[u8]| wire_name(&String::from_utf8_lossy(octets));
         Ok((decode(source), decode(target)))
     };
     Ok(Naming {
         explicit: choice.map.iter().map(explicit).collect::<Result<_, _>>()?,
-        special_use: if choice.no_special_use { SpecialUseMapping::Off } else { SpecialUseMapping::On },
+        special_use: if choice.no_special_use {
+            SpecialUseMapping::Off
+        } else {
+            SpecialUseMapping::On
+        },
         source_subtree: choice.from.as_deref().map(|name| wire_name(name).as_bytes().into()),
         target_subtree: choice.into.as_deref().map(|name| wire_name(name).as_bytes().into()),
         rewrite: Some(Arc::new(CanonicalName)),
@@ -277,17 +326,25 @@ fn wire_name(text: &str) -> MailboxName {
 fn selection(choice: &Choice) -> Result<Option<Vec<u8>>, UsageError> {
     if let Some(program) = &choice.search {
         if program.bytes().any(|octet| octet < b' ') {
-            return Err(UsageError::new("--search holds a control character", "write it on one line"));
+            return Err(UsageError::new(
+                "--search holds a control character",
+                "write it on one line",
+            ));
         }
         return Ok(Some(program.clone().into_bytes()));
     }
     let Some(days) = choice.maxage else { return Ok(None) };
     let seconds = days * 86_400.0;
     if !seconds.is_finite() || !(0.0..1e11).contains(&seconds) {
-        return Err(UsageError::new(format!("--maxage {days} is no age"), "write a number of days, such as 30"));
+        return Err(UsageError::new(
+            format!("--maxage {days} is no age"),
+            "write a number of days, such as 30",
+        ));
     }
     #[expect(clippy::cast_possible_truncation, reason = "checked to be below 1e11")]
-    let since = Timestamp::now().checked_sub(SignedDuration::from_secs(seconds as i64)).unwrap_or(Timestamp::UNIX_EPOCH);
+    let since = Timestamp::now()
+        .checked_sub(SignedDuration::from_secs(seconds as i64))
+        .unwrap_or(Timestamp::UNIX_EPOCH);
     let date = since.to_zoned(TimeZone::system()).strftime("%-d-%b-%Y").to_string();
     Ok(Some(format!("SINCE {date}").into_bytes()))
 }

@@ -8,7 +8,9 @@ use mailferry_run::copy::AddHeader;
 use mailferry_run::job::Job;
 use mailferry_testkit::sim::{Account, AppendCheck, Extension, Limits, Profile, Refuse, UidPlace};
 
-use crate::world::{World, assert_complete, assert_idle, bodies, date, faults, fill, job, job_in_order, message};
+use crate::world::{
+    World, assert_complete, assert_idle, bodies, date, faults, fill, job, job_in_order, message,
+};
 
 /// Refuses messages whose octets hold the text.
 fn refusing(text: &'static str, words: &'static str) -> Option<Refuse> {
@@ -20,7 +22,21 @@ fn refusing(text: &'static str, words: &'static str) -> Option<Refuse> {
 #[tokio::test]
 async fn sizes_around_every_threshold_arrive_octet_by_octet() {
     let kib64 = 64 * 1024;
-    let sizes = [1, 2, 4_095, 4_096, 4_097, 16_383, 16_385, kib64 - 1, kib64, kib64 + 1, 131_072, 5 << 20, 3];
+    let sizes = [
+        1,
+        2,
+        4_095,
+        4_096,
+        4_097,
+        16_383,
+        16_385,
+        kib64 - 1,
+        kib64,
+        kib64 + 1,
+        131_072,
+        5 << 20,
+        3,
+    ];
     let profiles = [
         Profile::modern(),
         Profile::bare(),
@@ -46,7 +62,8 @@ async fn sizes_around_every_threshold_arrive_octet_by_octet() {
 async fn large_messages_without_identity_get_their_header_and_keep_their_octets() {
     let world = World::new();
     for (number, size) in [(1, 70_000), (2, 300_000), (3, 2_000_000)] {
-        let octets = [format!("Subject: {number}\r\n\r\n").as_bytes(), &message(number, size)].concat();
+        let octets =
+            [format!("Subject: {number}\r\n\r\n").as_bytes(), &message(number, size)].concat();
         world.source.append("INBOX", &octets, &[], date(number));
     }
     let long_header = ["X: ".to_owned(), "y".repeat(200_000), "\r\n\r\nbody".to_owned()].concat();
@@ -55,7 +72,11 @@ async fn large_messages_without_identity_get_their_header_and_keep_their_octets(
     world.run_until_settled(Profile::modern(), Profile::modern(), &job).await;
     for (sent, found) in world.source.messages("INBOX").iter().zip(world.target.messages("INBOX")) {
         let line = format!("Message-Id: <{}@imapsync>\r\n", sent.uid);
-        assert!(found.octets.strip_prefix(line.as_bytes()) == Some(&sent.octets[..]), "UID {}", sent.uid);
+        assert!(
+            found.octets.strip_prefix(line.as_bytes()) == Some(&sent.octets[..]),
+            "UID {}",
+            sent.uid
+        );
     }
 }
 
@@ -88,10 +109,18 @@ async fn many_messages_arrive_in_their_order() {
 #[tokio::test]
 async fn refused_messages_are_missing_and_told_and_no_others() {
     for check in [AppendCheck::BeforeLiteral, AppendCheck::AfterLiteral] {
-        for without in [None, Some(Extension::LiteralPlus), Some(Extension::MultiAppend), Some(Extension::UidPlus)] {
+        for without in [
+            None,
+            Some(Extension::LiteralPlus),
+            Some(Extension::MultiAppend),
+            Some(Extension::UidPlus),
+        ] {
             let world = World::new();
             fill(&world.source, "INBOX", 1..151, 400);
-            let mut target = Profile { refuse: refusing("message 7", "[CANNOT] I do not like it"), ..Profile::modern() };
+            let mut target = Profile {
+                refuse: refusing("message 7", "[CANNOT] I do not like it"),
+                ..Profile::modern()
+            };
             target.append_check = check;
             if let Some(extension) = without {
                 target = target.without(extension);
@@ -130,7 +159,8 @@ async fn a_batch_refused_while_a_large_message_is_streamed_does_not_break_it() {
             fill(&world.source, "INBOX", round * 30 + 1..round * 30 + 30, 400);
             fill(&world.source, "INBOX", round * 30 + 30..round * 30 + 31, 6 << 20);
         }
-        let mut target = Profile { refuse: refusing("message 5\r", "[CANNOT] no"), ..Profile::modern() };
+        let mut target =
+            Profile { refuse: refusing("message 5\r", "[CANNOT] no"), ..Profile::modern() };
         if let Some(extension) = without {
             target = target.without(extension);
         }
@@ -149,7 +179,11 @@ async fn a_batch_refused_while_a_large_message_is_streamed_does_not_break_it() {
 async fn a_batch_answered_bad_goes_again_one_by_one() {
     let world = World::new();
     fill(&world.source, "INBOX", 1..101, 400);
-    let fault = mailferry_testkit::sim::Fault::at_command("APPEND", 1, mailferry_testkit::sim::Effect::Bad("what?".into()));
+    let fault = mailferry_testkit::sim::Fault::at_command(
+        "APPEND",
+        1,
+        mailferry_testkit::sim::Effect::Bad("what?".into()),
+    );
     let target = Profile { faults: vec![fault], ..Profile::modern() };
     let report = world.run(Profile::modern(), target, &job(Rules::sync())).await;
     assert_complete(&report);
@@ -162,7 +196,9 @@ async fn a_batch_answered_bad_goes_again_one_by_one() {
 #[tokio::test]
 async fn a_full_target_ends_the_copy_and_says_so() {
     for check in [AppendCheck::BeforeLiteral, AppendCheck::AfterLiteral] {
-        for multiappend in [Profile::modern(), Profile::modern().without(Extension::MultiAppend), Profile::bare()] {
+        for multiappend in
+            [Profile::modern(), Profile::modern().without(Extension::MultiAppend), Profile::bare()]
+        {
             let world = World::new();
             fill(&world.source, "A", 1..201, 1_000);
             fill(&world.source, "B", 301..501, 1_000);
@@ -216,7 +252,12 @@ async fn a_mailbox_that_cannot_be_had_stops_no_other() {
     let target = Profile { refused_names: vec!["Bad".to_owned()], ..Profile::modern() };
     let report = world.run(Profile::modern(), target, &job(Rules::sync())).await;
     assert!(!report.is_complete());
-    assert_eq!(report.faults.iter().filter(|fault| fault.kind == FaultKind::Create).count(), 1, "{:?}", report.faults);
+    assert_eq!(
+        report.faults.iter().filter(|fault| fault.kind == FaultKind::Create).count(),
+        1,
+        "{:?}",
+        report.faults
+    );
     assert_eq!((report.total().copied, report.not_started()), (5, 3));
 }
 
@@ -228,7 +269,12 @@ async fn duplicates_are_all_copied_or_one_of_each() {
         for number in [1, 1, 2] {
             world.source.append("INBOX", &twin, &[], date(number));
         }
-        for octets in [&b"Subject: none\r\n\r\nx"[..], b"Subject: none\r\n\r\nx", b"Subject: none\r\n\r\ny", b"Subject: none\r\n\r\ny"] {
+        for octets in [
+            &b"Subject: none\r\n\r\nx"[..],
+            b"Subject: none\r\n\r\nx",
+            b"Subject: none\r\n\r\ny",
+            b"Subject: none\r\n\r\ny",
+        ] {
             world.source.append("INBOX", octets, &[], date(9));
         }
         world.run_until_settled(Profile::modern(), Profile::modern(), &job(rules)).await;
@@ -251,7 +297,13 @@ async fn messages_that_got_a_header_are_recognised_there_and_back() {
     unidentified(&world.source, 3);
     let job = |rules| Job { add_header: AddHeader::IfUnidentified, ..job(rules) };
     world.run_until_settled(Profile::modern(), Profile::modern(), &job(Rules::sync())).await;
-    assert!(world.target.messages("INBOX").iter().all(|found| found.octets.starts_with(b"Message-Id: <")));
+    assert!(
+        world
+            .target
+            .messages("INBOX")
+            .iter()
+            .all(|found| found.octets.starts_with(b"Message-Id: <"))
+    );
     let back = World { source: world.target, target: world.source };
     for rules in [Rules::restore(), Rules::sync(), Rules::mirror()] {
         assert_idle(&back.run(Profile::modern(), Profile::modern(), &job(rules)).await);

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use mailferry_engine::fault::FaultKind;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::policy::Rules;
-use mailferry_run::job::{Job, Naming};
 use mailferry_run::events::{Event, EventSink};
+use mailferry_run::job::{Job, Naming};
 use mailferry_run::stop::Stop;
 use mailferry_testkit::sim::{Effect, Extension, Fault, Profile};
 
-use crate::world::{World, assert_complete, bodies, date, faults, fill, furnish, job, job_in_order, message};
+use crate::world::{
+    World, assert_complete, bodies, date, faults, fill, furnish, job, job_in_order, message,
+};
 
 #[tokio::test]
 async fn a_presync_removes_what_the_source_no_longer_has_and_nothing_else() {
-    for target in [Profile::modern(), Profile::bare(), Profile::modern().without(Extension::UidPlus)] {
+    for target in
+        [Profile::modern(), Profile::bare(), Profile::modern().without(Extension::UidPlus)]
+    {
         let world = World::new();
         furnish(&world.source);
         world.run_until_settled(Profile::modern(), target.clone(), &job(Rules::sync())).await;
@@ -62,7 +66,10 @@ async fn several_sources_that_feed_one_target_remove_nothing_of_each_other() {
     fill(&world.source, "Two", 11..21, 400);
     world.source.append("One", b"Subject: weak\r\n\r\none", &[], date(1));
     world.source.append("Two", b"Subject: weak\r\n\r\ntwo", &[], date(2));
-    let explicit = vec![(MailboxName::from("One"), MailboxName::from("All")), (MailboxName::from("Two"), MailboxName::from("All"))];
+    let explicit = vec![
+        (MailboxName::from("One"), MailboxName::from("All")),
+        (MailboxName::from("Two"), MailboxName::from("All")),
+    ];
     let naming = Naming { explicit, ..Naming::default() };
     let both = Job { naming, ..job(Rules::presync()) };
     world.run_until_settled(Profile::modern(), Profile::modern(), &both).await;
@@ -138,7 +145,8 @@ async fn nothing_is_removed_from_a_mailbox_that_was_renumbered_after_it_was_list
     let running = world.serve(Profile::modern(), Profile::modern()).await;
     let target = world.target.clone();
     let events = Arc::new(WhenPlanned(move || target.renumber("A")));
-    let report = running.run_with(&job_in_order(Rules::presync()), &Stop::default(), events).await.unwrap();
+    let report =
+        running.run_with(&job_in_order(Rules::presync()), &Stop::default(), events).await.unwrap();
     assert_eq!(report.total().deleted, 0, "{report:#?}");
     assert!(!report.is_complete());
     world.run_until_settled(Profile::modern(), Profile::modern(), &job(Rules::presync())).await;

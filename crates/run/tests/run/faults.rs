@@ -11,7 +11,8 @@ use mailferry_testkit::sim::{Effect, Extension, Fault, Limits, Profile, UidPlace
 
 use crate::meddler::{Meddler, Rewrite, holds, replaced};
 use crate::world::{
-    Addresses, Running, World, assert_complete, assert_idle, bodies, faults, fill, furnish, job, job_in_order,
+    Addresses, Running, World, assert_complete, assert_idle, bodies, faults, fill, furnish, job,
+    job_in_order,
 };
 
 /// Does something when the plan is made, or when a message was copied.
@@ -38,7 +39,8 @@ async fn run_hooked(running: &Running, events: Arc<dyn EventSink>) -> Report {
 #[tokio::test]
 async fn a_message_expunged_meanwhile_is_told_and_harms_no_other() {
     for mailbox in ["A", "B"] {
-        for profile in [Profile::modern(), Profile { uid_place: UidPlace::Last, ..Profile::bare() }] {
+        for profile in [Profile::modern(), Profile { uid_place: UidPlace::Last, ..Profile::bare() }]
+        {
             let world = World::new();
             for name in ["A", "B"] {
                 fill(&world.source, name, 1..31, 400);
@@ -85,7 +87,11 @@ async fn a_body_made_up_for_an_expunged_message_is_not_copied() {
         let rewrite: Rewrite = Arc::new(move |response| {
             if holds(response, &delivered) {
                 let body = "Subject: this message no longer exists\r\n\r\n";
-                return format!("* {uid} FETCH (UID {uid} BODY[] {{{}}}\r\n{body})\r\n", body.len()).into_bytes();
+                return format!(
+                    "* {uid} FETCH (UID {uid} BODY[] {{{}}}\r\n{body})\r\n",
+                    body.len()
+                )
+                .into_bytes();
             }
             let gone = holds(response, &listed) && !holds(response, "INTERNALDATE");
             if gone { Vec::new() } else { response.to_vec() }
@@ -108,14 +114,15 @@ async fn sizes_that_lie_lose_nothing() {
         ("RFC822.SIZE 100000 ", "RFC822.SIZE 0 "),
     ];
     for (truth, lie) in lies {
-        for profile in [Profile::modern(), Profile { uid_place: UidPlace::Last, ..Profile::modern() }] {
+        for profile in
+            [Profile::modern(), Profile { uid_place: UidPlace::Last, ..Profile::modern() }]
+        {
             let world = World::new();
             fill(&world.source, "INBOX", 1..21, 400);
             fill(&world.source, "INBOX", 21..24, 100_000);
             fill(&world.source, "INBOX", 24..30, 400);
-            let rewrite: Rewrite = Arc::new(move |response| {
-                replaced(response, truth.trim_end(), lie.trim_end())
-            });
+            let rewrite: Rewrite =
+                Arc::new(move |response| replaced(response, truth.trim_end(), lie.trim_end()));
             let report = meddled(&world, profile, rewrite).await;
             assert_complete(&report);
             let there = bodies(&world.target, "INBOX");
@@ -140,7 +147,8 @@ async fn a_message_left_out_once_is_asked_for_again() {
         let rewrite: Rewrite = Arc::new(move |response| {
             use std::sync::atomic::Ordering::SeqCst;
             let this = holds(response, &format!("(UID {uid} BODY[]"));
-            let once = this && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+            let once =
+                this && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
             if once { Vec::new() } else { response.to_vec() }
         });
         let report = meddled(&world, Profile::modern(), rewrite).await;
@@ -156,7 +164,11 @@ async fn a_message_that_is_never_delivered_is_told_and_harms_no_other() {
         fill(&world.source, "INBOX", 1..21, 400);
         fill(&world.source, "INBOX", 21..24, 100_000);
         let rewrite: Rewrite = Arc::new(move |response| {
-            if holds(response, &format!("(UID {uid} BODY[]")) { Vec::new() } else { response.to_vec() }
+            if holds(response, &format!("(UID {uid} BODY[]")) {
+                Vec::new()
+            } else {
+                response.to_vec()
+            }
         });
         let report = meddled(&world, Profile::modern(), rewrite).await;
         assert!(!report.is_complete());
@@ -169,9 +181,12 @@ async fn a_message_that_is_never_delivered_is_told_and_harms_no_other() {
 async fn a_message_that_is_listed_by_search_alone_is_a_problem_and_harms_no_other() {
     let world = World::new();
     fill(&world.source, "INBOX", 1..21, 400);
-    let rewrite: Rewrite = Arc::new(|response| {
-        if holds(response, "(UID 7 FLAGS") { Vec::new() } else { response.to_vec() }
-    });
+    let rewrite: Rewrite =
+        Arc::new(
+            |response| {
+                if holds(response, "(UID 7 FLAGS") { Vec::new() } else { response.to_vec() }
+            },
+        );
     let report = meddled(&world, Profile::modern(), rewrite).await;
     assert!(!report.is_complete());
     assert_eq!(report.mailboxes[0].planned.problem, 1);
@@ -253,7 +268,9 @@ async fn a_cut_connection_is_told_and_made_good_by_the_next_run() {
 
 #[tokio::test]
 async fn an_append_whose_answer_is_lost_is_not_sent_twice_by_the_next_run() {
-    for profile in [Profile::modern(), Profile::modern().without(Extension::MultiAppend), Profile::bare()] {
+    for profile in
+        [Profile::modern(), Profile::modern().without(Extension::MultiAppend), Profile::bare()]
+    {
         for nth in [1, 2, 3] {
             let fault = Fault::at_command("APPEND", nth, Effect::CutUnanswered);
             assert_eq!(survives(Profile::modern(), with(fault, profile.clone())).await, 1);
@@ -263,8 +280,24 @@ async fn an_append_whose_answer_is_lost_is_not_sent_twice_by_the_next_run() {
 
 #[tokio::test]
 async fn refusals_of_any_command_are_told_and_made_good_by_the_next_run() {
-    for name in ["LIST", "EXAMINE", "UID FETCH", "UID SEARCH", "APPEND", "CREATE", "SUBSCRIBE", "UNSELECT", "NAMESPACE", "CAPABILITY"] {
-        for effect in [Effect::No("not now".into()), Effect::Bad("what?".into()), Effect::Bye("go away".into()), Effect::Cut] {
+    for name in [
+        "LIST",
+        "EXAMINE",
+        "UID FETCH",
+        "UID SEARCH",
+        "APPEND",
+        "CREATE",
+        "SUBSCRIBE",
+        "UNSELECT",
+        "NAMESPACE",
+        "CAPABILITY",
+    ] {
+        for effect in [
+            Effect::No("not now".into()),
+            Effect::Bad("what?".into()),
+            Effect::Bye("go away".into()),
+            Effect::Cut,
+        ] {
             for nth in [1, 2] {
                 let fault = Fault::at_command(name, nth, effect.clone());
                 survives(with(fault.clone(), Profile::modern()), Profile::modern()).await;
@@ -276,7 +309,11 @@ async fn refusals_of_any_command_are_told_and_made_good_by_the_next_run() {
 
 #[tokio::test]
 async fn fewer_connections_than_wished_for_still_do_all_the_work() {
-    let limits = |sessions_max, connections_max| Limits { sessions_max, connections_max, ..Limits::default() };
+    let limits = |sessions_max, connections_max| Limits {
+        sessions_max,
+        connections_max,
+        ..Limits::default()
+    };
     for limits in [limits(Some(1), None), limits(Some(2), None), limits(None, Some(1))] {
         for (source, target) in [
             (Profile { limits: limits.clone(), ..Profile::modern() }, Profile::modern()),
@@ -313,8 +350,13 @@ async fn a_stop_ends_the_run_in_good_order() {
         assert_eq!(report.total().copied, there as u64, "everything that arrived is told");
         assert!(report.not_started() > 0 && !report.is_complete());
         assert_eq!(report.total().failed, 0);
-        assert_complete(&world.run(Profile::modern(), Profile::modern(), &job(Rules::sync())).await);
-        assert_eq!((world.target.messages("A").len(), world.target.messages("B").len()), (302, 300));
+        assert_complete(
+            &world.run(Profile::modern(), Profile::modern(), &job(Rules::sync())).await,
+        );
+        assert_eq!(
+            (world.target.messages("A").len(), world.target.messages("B").len()),
+            (302, 300)
+        );
     }
 }
 

@@ -22,9 +22,14 @@ async fn after(policy: FlagPolicy, target: Profile) -> Vec<Vec<String>> {
 
 #[tokio::test]
 async fn each_policy_does_what_it_says() {
-    for target in [Profile::modern(), Profile::bare(), Profile::modern().without(Extension::UidPlus)] {
+    for target in
+        [Profile::modern(), Profile::bare(), Profile::modern().without(Extension::UidPlus)]
+    {
         let mirror = after(FlagPolicy::Mirror, target.clone()).await;
-        assert_eq!(mirror, [vec!["\\Deleted", "\\Seen", "New"], vec![], vec!["\\Answered", "\\Seen", "work"]]);
+        assert_eq!(
+            mirror,
+            [vec!["\\Deleted", "\\Seen", "New"], vec![], vec!["\\Answered", "\\Seen", "work"]]
+        );
         let add = after(FlagPolicy::Add, target.clone()).await;
         assert_eq!(add[0], ["\\Deleted", "\\Flagged", "\\Seen", "New", "Own"]);
         assert_eq!(add[1..], [vec!["\\Seen"], vec!["\\Answered", "\\Seen", "work"]]);

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod copies;
-mod extensions;
 mod deletions;
+mod extensions;
 mod faults;
 mod flags;
 

@@ -7,20 +7,16 @@ use std::time::Duration;
 
 use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::guard::{self, GuardLimits, NearlyAll};
-use mailferry_engine::identity::KeyRule;
 use mailferry_engine::policy::Rules;
-use mailferry_engine::summary::SameAccount;
-use mailferry_imap::login::{Credentials, Endpoint, Family, Mechanism, Security};
+use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
 use mailferry_imap::tls::TlsPolicy;
 use mailferry_run::accounts::Accounts;
-use mailferry_run::copy::AddHeader;
 use mailferry_run::events::{Event, EventSink};
 use mailferry_run::execute::Execution;
-use mailferry_run::job::{EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming};
+use mailferry_run::job::{Job, Limits};
 use mailferry_run::report::Report;
 use mailferry_run::stop::Stop;
 use mailferry_run::survey::survey;
-use mailferry_store::contract::Selection;
 use mailferry_store::imap::ImapAccount;
 use mailferry_testkit::sim::{Account, Date, Flags, Profile, Server};
 
@@ -43,11 +39,13 @@ impl Accounts for Addresses {
     type Target = ImapAccount;
 
     async fn open_source(&self) -> Result<ImapAccount, Fault> {
-        ImapAccount::open(Side::Source, &endpoint(self.source, self.silence_max), &credentials()).await
+        ImapAccount::open(Side::Source, &endpoint(self.source, self.silence_max), &credentials())
+            .await
     }
 
     async fn open_target(&self) -> Result<ImapAccount, Fault> {
-        ImapAccount::open(Side::Target, &endpoint(self.target, self.silence_max), &credentials()).await
+        ImapAccount::open(Side::Target, &endpoint(self.target, self.silence_max), &credentials())
+            .await
     }
 }
 
@@ -58,6 +56,7 @@ fn endpoint(address: SocketAddr, silence_max: Duration) -> Endpoint {
         security: Security::StartTlsOrLoopback,
         tls: TlsPolicy::default(),
         family: Family::Any,
+        introduction: Introduction::Given,
         silence_max,
     }
 }
@@ -79,7 +78,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { source: Account::seeded(USER, PASSWORD, 1), target: Account::seeded(USER, PASSWORD, 2) }
+        Self {
+            source: Account::seeded(USER, PASSWORD, 1),
+            target: Account::seeded(USER, PASSWORD, 2),
+        }
     }
 
     pub(crate) async fn serve(&self, source: Profile, target: Profile) -> Running {
@@ -97,8 +99,28 @@ impl World {
         let report = running.run(job).await.unwrap();
         assert!(before == self.source.snapshot(), "the source was changed");
         for entry in running.source.state().log() {
-            let reads = ["CAPABILITY", "LOGIN", "AUTHENTICATE", "ID", "NAMESPACE", "LIST", "LSUB", "STATUS", "EXAMINE", "UID FETCH", "UID SEARCH", "NOOP", "LOGOUT", "UNSELECT", "CLOSE"];
-            assert!(reads.iter().any(|verb| entry.line.starts_with(verb)), "the source was told to {}", entry.line);
+            let reads = [
+                "CAPABILITY",
+                "LOGIN",
+                "AUTHENTICATE",
+                "ID",
+                "NAMESPACE",
+                "LIST",
+                "LSUB",
+                "STATUS",
+                "EXAMINE",
+                "UID FETCH",
+                "UID SEARCH",
+                "NOOP",
+                "LOGOUT",
+                "UNSELECT",
+                "CLOSE",
+            ];
+            assert!(
+                reads.iter().any(|verb| entry.line.starts_with(verb)),
+                "the source was told to {}",
+                entry.line
+            );
             assert!(!entry.line.contains("BODY["), "read without PEEK: {}", entry.line);
         }
         report
@@ -140,14 +162,20 @@ impl Running {
         self.run_with(job, &Stop::default(), Arc::new(Notes::default())).await
     }
 
-    pub(crate) async fn run_with(&self, job: &Job, stop: &Stop, events: Arc<dyn EventSink>) -> Result<Report, Vec<Fault>> {
+    pub(crate) async fn run_with(
+        &self,
+        job: &Job,
+        stop: &Stop,
+        events: Arc<dyn EventSink>,
+    ) -> Result<Report, Vec<Fault>> {
         let accounts = Arc::new(self.addresses.clone());
         let survey = survey(&*accounts, job, &*events, stop).await?;
         for mailbox in &survey.plan.mailboxes {
             assert!(mailbox.counts.add_up(), "{:?}", mailbox.counts);
         }
         let approval = guard::check(&survey.plan.summary, &limits()).unwrap();
-        let execution = Execution { accounts, job: Arc::new(job.clone()), events, stop: stop.clone() };
+        let execution =
+            Execution { accounts, job: Arc::new(job.clone()), events, stop: stop.clone() };
         let report = execution.run(survey, approval).await;
         assert_totals(&report);
         Ok(report)
@@ -159,19 +187,7 @@ fn limits() -> GuardLimits {
 }
 
 pub(crate) fn job(rules: Rules) -> Job {
-    Job {
-        rules,
-        mailboxes: MailboxChoice::default(),
-        naming: Naming::default(),
-        keys: KeyRule::default(),
-        source_selection: Selection::default(),
-        target_selection: Selection::default(),
-        add_header: AddHeader::Never,
-        empty_mailboxes: EmptyMailboxes::Create,
-        mailbox_deletion: MailboxDeletionNarrowing::default(),
-        same_account: SameAccount::No,
-        limits: Limits::default(),
-    }
+    Job::new(rules)
 }
 
 /// One pair of connections, so that things happen in order.
@@ -213,7 +229,10 @@ pub(crate) fn assert_idle(report: &Report) {
         let nothing = (mailbox.planned.act(), mailbox.planned.deletions());
         assert_eq!(nothing, (0, 0), "the second run has something to do: {mailbox:#?}");
     }
-    assert_eq!((report.created.len(), report.subscribed.len(), report.deleted_mailboxes.len()), (0, 0, 0));
+    assert_eq!(
+        (report.created.len(), report.subscribed.len(), report.deleted_mailboxes.len()),
+        (0, 0, 0)
+    );
 }
 
 /// The faults of one kind.
@@ -226,7 +245,9 @@ pub(crate) fn faults(report: &Report, kind: FaultKind) -> Vec<u32> {
 pub(crate) fn digest(account: &Account) -> BTreeMap<String, Vec<Mail>> {
     let all = account.snapshot().into_iter();
     all.map(|(name, messages)| {
-        let mail = messages.iter().map(|found| (found.octets.to_vec(), words(&found.flags), found.date.seconds));
+        let mail = messages
+            .iter()
+            .map(|found| (found.octets.to_vec(), words(&found.flags), found.date.seconds));
         (name, mail.collect())
     })
     .collect()
@@ -243,7 +264,10 @@ pub(crate) fn bodies(account: &Account, mailbox: &str) -> Vec<Vec<u8>> {
 
 pub(crate) fn date(number: u32) -> Date {
     let zones = [0, 60, -300, 345];
-    Date { seconds: 1_600_000_000 + i64::from(number) * 3_601, zone_minutes: zones[number as usize % 4] }
+    Date {
+        seconds: 1_600_000_000 + i64::from(number) * 3_601,
+        zone_minutes: zones[number as usize % 4],
+    }
 }
 
 /// A message of exactly so many octets, with a Message-Id where there is room for one.
@@ -260,7 +284,13 @@ pub(crate) fn message(number: u32, octets: usize) -> Vec<u8> {
 
 /// Adds messages `numbers` of that size to a mailbox.
 pub(crate) fn fill(account: &Account, mailbox: &str, numbers: std::ops::Range<u32>, octets: usize) {
-    const FLAGS: [&[&str]; 5] = [&[], &["\\Seen"], &["\\Seen", "\\Answered", "Work"], &["\\Flagged"], &["$Forwarded", "\\Draft"]];
+    const FLAGS: [&[&str]; 5] = [
+        &[],
+        &["\\Seen"],
+        &["\\Seen", "\\Answered", "Work"],
+        &["\\Flagged"],
+        &["$Forwarded", "\\Draft"],
+    ];
     for number in numbers {
         account.append(mailbox, &message(number, octets), FLAGS[number as usize % 5], date(number));
     }

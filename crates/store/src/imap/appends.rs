@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use mailferry_engine::fault::{Fault, Scope, Side};
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 use mailferry_imap::command::{Command, CommandError};
@@ -71,6 +71,9 @@ pub(super) struct Appends {
     again: VecDeque<Vec<Item>>,
     kept_bytes: usize,
     outcomes: Vec<Appended>,
+    /// Messages of batches that a full target refused: sent one by one, so that what fits
+    /// is kept, until one of them is refused alone.
+    one_by_one: VecDeque<Item>,
 }
 
 impl Appends {
@@ -88,18 +91,29 @@ impl Appends {
     }
 
     pub(super) fn is_busy(&self, connection: &Connection) -> bool {
-        !self.in_flight.is_empty() || connection.session.unsent_bytes() > 0
+        !self.in_flight.is_empty()
+            || !self.again.is_empty()
+            || !self.one_by_one.is_empty()
+            || connection.session.unsent_bytes() > 0
     }
 
     pub(super) fn take_outcomes(&mut self) -> Vec<Appended> {
         std::mem::take(&mut self.outcomes)
     }
 
-    pub(super) fn gather(&mut self, connection: &mut Connection, envelope: Envelope, octets: Vec<u8>) {
+    pub(super) fn gather(
+        &mut self,
+        connection: &mut Connection,
+        envelope: Envelope,
+        octets: Vec<u8>,
+    ) {
         let bytes = octets.len();
         // An empty literal calls the whole batch off (RFC 3502 §6.3.11).
         let alone = bytes == 0 || bytes > BATCH_MESSAGE_BYTES_MAX || !multiappend(connection);
-        if alone || self.batch_bytes + bytes > BATCH_BYTES_MAX || self.batch.len() >= BATCH_MESSAGES_MAX {
+        if alone
+            || self.batch_bytes + bytes > BATCH_BYTES_MAX
+            || self.batch.len() >= BATCH_MESSAGES_MAX
+        {
             self.flush(connection);
         }
         self.kept_bytes += bytes;
@@ -168,13 +182,24 @@ impl Appends {
     }
 
     fn settle(&mut self, connection: &mut Connection, completion: &Completion) {
-        let Some(at) = self.in_flight.iter().position(|sent| sent.tag == completion.tag) else { return };
+        let Some(at) = self.in_flight.iter().position(|sent| sent.tag == completion.tag) else {
+            return;
+        };
         let Some(sent) = self.in_flight.remove(at) else { return };
         match sent.what {
             What::Streamed(envelope, octets) => {
                 let uid = appended_uids(completion, 1).pop().flatten();
-                let result = if completion.is_ok() { Ok(uid) } else { Err(self.refusal(completion, &envelope)) };
-                self.outcomes.push(Appended { uid: envelope.uid, octets, result, turn: Turn::First });
+                let result = if completion.is_ok() {
+                    Ok(uid)
+                } else {
+                    Err(self.refusal(completion, &envelope))
+                };
+                self.outcomes.push(Appended {
+                    uid: envelope.uid,
+                    octets,
+                    result,
+                    turn: Turn::First,
+                });
             }
             What::Whole(items) if completion.is_ok() => {
                 let uids = appended_uids(completion, items.len());
@@ -184,13 +209,29 @@ impl Appends {
             }
             What::Whole(items) => self.refused(connection, completion, items),
         }
+        if self.in_flight.is_empty() && self.again.is_empty() {
+            self.again.extend(self.one_by_one.pop_front().map(|item| vec![item]));
+            self.send_again(connection);
+        }
     }
 
     /// A batch is all or nothing (RFC 3502 §3): one refused message refuses it. Unless the
     /// refusal speaks of more than a message, the halves are tried until it stands alone.
-    fn refused(&mut self, connection: &mut Connection, completion: &Completion, mut items: Vec<Item>) {
+    fn refused(
+        &mut self,
+        connection: &mut Connection,
+        completion: &Completion,
+        mut items: Vec<Item>,
+    ) {
         let fault = append_fault(Side::Target, completion);
         let of_a_message = fault.scope == Scope::Message;
+        if fault.kind == FaultKind::OverQuota && items.len() > 1 {
+            self.one_by_one.extend(items);
+            return;
+        }
+        if fault.kind == FaultKind::OverQuota {
+            items.extend(self.one_by_one.drain(..));
+        }
         if items.len() == 1 || !of_a_message {
             for item in items {
                 let fault = self.refusal(completion, &item.envelope);
@@ -220,7 +261,12 @@ impl Appends {
     fn tell(&mut self, item: Item, result: Result<Option<Uid>, Fault>) {
         let octets = item.octets.len();
         self.kept_bytes -= octets;
-        self.outcomes.push(Appended { uid: item.envelope.uid, octets: octets as u64, result, turn: item.turn });
+        self.outcomes.push(Appended {
+            uid: item.envelope.uid,
+            octets: octets as u64,
+            result,
+            turn: item.turn,
+        });
     }
 }
 
@@ -260,7 +306,9 @@ fn announce(connection: &mut Connection, envelope: &Envelope, octets: u64) {
         words.extend_from_slice(flag.as_bytes());
     }
     words.extend_from_slice(b") ");
-    if let (Some(seconds), Some(zone_minutes)) = (envelope.date.instant(), envelope.date.zone_minutes()) {
+    if let (Some(seconds), Some(zone_minutes)) =
+        (envelope.date.instant(), envelope.date.zone_minutes())
+    {
         let date = WireDate { seconds, zone_minutes };
         words.extend_from_slice(format!("\"{}\" ", date.format()).as_bytes());
     }
@@ -272,7 +320,9 @@ fn announce(connection: &mut Connection, envelope: &Envelope, octets: u64) {
 /// messages; `None` where the server tells none or another number.
 fn appended_uids(completion: &Completion, messages: usize) -> Vec<Option<Uid>> {
     let told: Vec<Option<Uid>> = match completion.code() {
-        Some(Code::AppendUid { uids, .. }) if uids.len() == messages as u64 => uids.iter().map(Uid::new).collect(),
+        Some(Code::AppendUid { uids, .. }) if uids.len() == messages as u64 => {
+            uids.iter().map(Uid::new).collect()
+        }
         _ => Vec::new(),
     };
     if told.len() == messages { told } else { vec![None; messages] }

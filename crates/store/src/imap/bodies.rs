@@ -91,11 +91,19 @@ enum Step {
 }
 
 impl ImapAccount {
-    pub(super) async fn begin_bodies(&mut self, listed: AsListed<'_>, wanted: Vec<Wanted>) -> Result<(), Fault> {
+    pub(super) async fn begin_bodies(
+        &mut self,
+        listed: AsListed<'_>,
+        wanted: Vec<Wanted>,
+    ) -> Result<(), Fault> {
         self.open_as_listed(listed, Access::Read).await?;
         let size_lies = self.bodies.size_lies;
-        self.bodies =
-            Bodies { mailbox: Some(listed.mailbox.clone()), to_ask: wanted.into(), size_lies, ..Bodies::default() };
+        self.bodies = Bodies {
+            mailbox: Some(listed.mailbox.clone()),
+            to_ask: wanted.into(),
+            size_lies,
+            ..Bodies::default()
+        };
         Ok(())
     }
 
@@ -133,7 +141,8 @@ impl ImapAccount {
         let one_at_a_time = self.connection.session.quirks.one_command_at_a_time;
         loop {
             let bodies = &mut self.bodies;
-            let full = bodies.asked_bytes >= ASKED_BYTES_MAX || bodies.asked.len() >= ASKED_COMMANDS_MAX;
+            let full =
+                bodies.asked_bytes >= ASKED_BYTES_MAX || bodies.asked.len() >= ASKED_COMMANDS_MAX;
             if bodies.doubtful.is_some() || full || (one_at_a_time && !bodies.asked.is_empty()) {
                 return Ok(());
             }
@@ -143,9 +152,14 @@ impl ImapAccount {
             }
             let uids: Vec<u32> = group.iter().map(|wanted| wanted.uid.value()).collect();
             let set = UidSet::from_sorted(&uids);
-            let command = Command::new("UID FETCH").sp().uid_set(&set).sp().raw("(UID BODY.PEEK[])");
+            let command =
+                Command::new("UID FETCH").sp().uid_set(&set).sp().raw("(UID BODY.PEEK[])");
             let bytes = group.iter().map(|wanted| u64::from(wanted.size)).sum();
-            let tag = self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
+            let tag = self
+                .connection
+                .session
+                .send(&command)
+                .map_err(|error| self.broken(&error.into()))?;
             self.bodies.asked_bytes += bytes;
             self.bodies.asked.push_back(Asked { tag, bytes, left: group });
         }
@@ -175,8 +189,14 @@ impl ImapAccount {
         let there = self.which_exist(self.bodies.again.clone()).await?;
         for wanted in std::mem::take(&mut self.bodies.again) {
             let fault = match there.contains_key(&wanted.uid) {
-                true => self.fault(FaultKind::Fetch, "the server lists the message and does not deliver its body"),
-                false => self.fault(FaultKind::Expunged, "the message was removed while the run was under way"),
+                true => self.fault(
+                    FaultKind::Fetch,
+                    "the server lists the message and does not deliver its body",
+                ),
+                false => self.fault(
+                    FaultKind::Expunged,
+                    "the message was removed while the run was under way",
+                ),
             };
             let fault = fault.of_message(wanted.uid);
             let fault = match &self.bodies.mailbox {
@@ -194,12 +214,19 @@ impl ImapAccount {
         self.bodies.doubtful = None;
         match sizes.get(&doubt.wanted.uid) {
             None => {
-                let fault = self.fault(FaultKind::Expunged, "the message was removed while the run was under way");
+                let fault = self.fault(
+                    FaultKind::Expunged,
+                    "the message was removed while the run was under way",
+                );
                 self.bodies.to_ask.retain(|wanted| wanted.uid != doubt.wanted.uid);
-                self.bodies.missing.push_back((doubt.wanted.uid, fault.of_message(doubt.wanted.uid)));
+                self.bodies
+                    .missing
+                    .push_back((doubt.wanted.uid, fault.of_message(doubt.wanted.uid)));
             }
             Some(&size) if size == doubt.octets => {
-                for wanted in self.bodies.to_ask.iter_mut().filter(|wanted| wanted.uid == doubt.wanted.uid) {
+                for wanted in
+                    self.bodies.to_ask.iter_mut().filter(|wanted| wanted.uid == doubt.wanted.uid)
+                {
                     wanted.size = u32::try_from(size).unwrap_or(u32::MAX);
                 }
             }
@@ -215,7 +242,8 @@ impl ImapAccount {
         let mut sizes = HashMap::new();
         self.run(&Command::new("NOOP"), |_| {}).await?;
         for set in UidSet::from_sorted(&uids).split(UID_SET_BYTES_MAX) {
-            let command = Command::new("UID FETCH").sp().uid_set(&set).sp().raw("(UID RFC822.SIZE)");
+            let command =
+                Command::new("UID FETCH").sp().uid_set(&set).sp().raw("(UID RFC822.SIZE)");
             self.run(&command, |data| {
                 if let Untagged::Fetch(Fetch { uid: Some(uid), size: Some(size), .. }) = data {
                     sizes.extend(Uid::new(*uid).map(|uid| (uid, *size)));
@@ -290,7 +318,9 @@ impl Bodies {
 
     fn take_in(&mut self, event: Event<'_>) -> Step {
         match event {
-            Event::LiteralBegin { head, octets } => self.begin_literal(head_uid(head).and_then(Uid::new), octets),
+            Event::LiteralBegin { head, octets } => {
+                self.begin_literal(head_uid(head).and_then(Uid::new), octets)
+            }
             Event::Chunk(octets) => match &mut self.literal {
                 Literal::Gathered(gathered) => {
                     gathered.extend_from_slice(octets);
@@ -318,9 +348,11 @@ impl Bodies {
             return Step::GoOn;
         }
         // A FETCH for one message can only answer with that one.
-        let alone = self.asked.front().filter(|asked| asked.left.len() == 1).map(|asked| asked.left[0].uid);
+        let alone =
+            self.asked.front().filter(|asked| asked.left.len() == 1).map(|asked| asked.left[0].uid);
         if octets <= WHOLE_BYTES_MAX {
-            self.literal = Literal::Gathered(Vec::with_capacity(usize::try_from(octets).unwrap_or(0)));
+            self.literal =
+                Literal::Gathered(Vec::with_capacity(usize::try_from(octets).unwrap_or(0)));
             return Step::GoOn;
         }
         let Some(wanted) = uid.or(alone).and_then(|uid| self.asked_for(uid)) else {
@@ -347,9 +379,12 @@ impl Bodies {
             (Some(Body::Inline(octets)), _) => octets.to_vec(),
             _ => return Step::GoOn,
         };
-        let alone = self.asked.front().filter(|asked| asked.left.len() == 1).map(|asked| asked.left[0].uid);
+        let alone =
+            self.asked.front().filter(|asked| asked.left.len() == 1).map(|asked| asked.left[0].uid);
         let uid = fetch.uid.and_then(Uid::new).or(alone);
-        let Some(wanted) = uid.and_then(|uid| self.asked_for(uid)).filter(|_| self.doubtful.is_none()) else {
+        let Some(wanted) =
+            uid.and_then(|uid| self.asked_for(uid)).filter(|_| self.doubtful.is_none())
+        else {
             return Step::GoOn;
         };
         if self.surprises(wanted, octets.len() as u64) {
@@ -379,7 +414,9 @@ impl Bodies {
 
     /// A FETCH ended: what it left out is asked for again; behind a doubt, all of it in order.
     fn complete(&mut self, completion: &Completion) {
-        let Some(at) = self.asked.iter().position(|asked| asked.tag == completion.tag) else { return };
+        let Some(at) = self.asked.iter().position(|asked| asked.tag == completion.tag) else {
+            return;
+        };
         let Some(asked) = self.asked.remove(at) else { return };
         self.asked_bytes -= asked.bytes;
         if self.doubtful.is_some() {

@@ -46,8 +46,10 @@ impl ImapAccount {
         &mut self,
         mailboxes: &[MailboxName],
     ) -> Result<Vec<Result<(), Fault>>, Fault> {
-        let commands: Vec<Command> =
-            mailboxes.iter().map(|mailbox| Command::new("SUBSCRIBE").sp().mailbox(mailbox.as_bytes())).collect();
+        let commands: Vec<Command> = mailboxes
+            .iter()
+            .map(|mailbox| Command::new("SUBSCRIBE").sp().mailbox(mailbox.as_bytes()))
+            .collect();
         let completions = self.run_all(&commands, |_| {}).await?;
         let judge = |(completion, mailbox): (Completion, &MailboxName)| match completion.is_ok() {
             true => Ok(()),
@@ -76,7 +78,8 @@ impl ImapAccount {
         self.open_as_listed(listed, Access::Write).await?;
         let mut groups: BTreeMap<(&'static str, Vec<u8>), Vec<u32>> = BTreeMap::new();
         for update in updates {
-            for (item, flags) in [("+FLAGS.SILENT", &update.add), ("-FLAGS.SILENT", &update.remove)] {
+            for (item, flags) in [("+FLAGS.SILENT", &update.add), ("-FLAGS.SILENT", &update.remove)]
+            {
                 if !flags.is_empty() {
                     groups.entry((item, flag_list(flags))).or_default().push(update.uid.value());
                 }
@@ -102,9 +105,12 @@ impl ImapAccount {
         let (commands, sets): (Vec<Command>, Vec<UidSet>) = stores.into_iter().unzip();
         let completions = self.run_all(&commands, |_| {}).await?;
         let mut refused = Vec::new();
-        for (completion, set) in completions.into_iter().zip(sets).filter(|(completion, _)| !completion.is_ok()) {
+        for (completion, set) in
+            completions.into_iter().zip(sets).filter(|(completion, _)| !completion.is_ok())
+        {
             for uid in set.iter().filter_map(Uid::new) {
-                let fault = self.fault(kind, completion.words()).in_mailbox(mailbox).of_message(uid);
+                let fault =
+                    self.fault(kind, completion.words()).in_mailbox(mailbox).of_message(uid);
                 refused.push((uid, fault));
             }
         }
@@ -125,11 +131,21 @@ impl ImapAccount {
             let command = Command::new("UID STORE").sp().uid_set(set);
             (command.sp().raw("+FLAGS.SILENT (\\Deleted)"), set.clone())
         };
-        let mut refused = self.run_stores(mailbox, sets.iter().map(mark).collect(), FaultKind::DeleteMessage).await?;
+        let mut refused = self
+            .run_stores(mailbox, sets.iter().map(mark).collect(), FaultKind::DeleteMessage)
+            .await?;
         let capabilities = self.connection.capabilities();
         if capabilities.has("UIDPLUS") || capabilities.is_rev2() {
-            let expunge = |set: &UidSet| (Command::new("UID EXPUNGE").sp().uid_set(set), set.clone());
-            refused.extend(self.run_stores(mailbox, sets.iter().map(expunge).collect(), FaultKind::DeleteMessage).await?);
+            let expunge =
+                |set: &UidSet| (Command::new("UID EXPUNGE").sp().uid_set(set), set.clone());
+            refused.extend(
+                self.run_stores(
+                    mailbox,
+                    sets.iter().map(expunge).collect(),
+                    FaultKind::DeleteMessage,
+                )
+                .await?,
+            );
         } else {
             refused.extend(self.expunge_without_uidplus(mailbox, &values).await?);
         }
@@ -159,7 +175,9 @@ impl ImapAccount {
                  marked \\Deleted there too"
             )
         };
-        let fault = |uid| self.fault(FaultKind::DeleteMessage, words.clone()).in_mailbox(mailbox).of_message(uid);
+        let fault = |uid| {
+            self.fault(FaultKind::DeleteMessage, words.clone()).in_mailbox(mailbox).of_message(uid)
+        };
         Ok(values.iter().filter_map(|&uid| Uid::new(uid)).map(|uid| (uid, fault(uid))).collect())
     }
 }

@@ -6,6 +6,7 @@ use mailferry_engine::fault::{Fault, FaultKind};
 use mailferry_engine::listing::{AccountListing, MailboxInfo, Namespace};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_imap::command::Command;
+use mailferry_imap::login::Introduction;
 use mailferry_imap::response::{List, Untagged};
 
 use super::ImapAccount;
@@ -23,13 +24,21 @@ impl Namespaces {
             return Namespace::Personal;
         }
         let within = |prefix: &[u8]| {
-            let bare = prefix.strip_suffix(b"/").or_else(|| prefix.strip_suffix(b".")).unwrap_or(prefix);
+            let bare =
+                prefix.strip_suffix(b"/").or_else(|| prefix.strip_suffix(b".")).unwrap_or(prefix);
             name.as_bytes().starts_with(prefix) || (!bare.is_empty() && name.as_bytes() == bare)
         };
-        let found = self.prefixes.iter().filter(|(prefix, _)| within(prefix)).max_by_key(|(prefix, _)| prefix.len());
+        let found = self
+            .prefixes
+            .iter()
+            .filter(|(prefix, _)| within(prefix))
+            .max_by_key(|(prefix, _)| prefix.len());
         found.map_or(Namespace::Personal, |(_, namespace)| *namespace)
     }
 }
+
+/// STATUS commands in flight: fewer than the errors after which a server hangs up.
+const STATUS_COMMANDS_MAX: usize = 4;
 
 /// What several answers told of one mailbox.
 #[derive(Default)]
@@ -43,14 +52,49 @@ struct Seen {
 
 impl ImapAccount {
     pub(super) async fn list_mailboxes(&mut self) -> Result<AccountListing, Fault> {
+        self.unselect().await?;
         let namespaces = self.namespaces().await?;
         let mut seen: BTreeMap<MailboxName, Seen> = BTreeMap::new();
         for (command, completion) in self.list_commands(&mut seen).await? {
             if !completion.is_ok() {
-                return Err(self.fault(FaultKind::ListingIncomplete, format!("{command}: {}", completion.words())));
+                return Err(self.fault(
+                    FaultKind::ListingIncomplete,
+                    format!("{command}: {}", completion.words()),
+                ));
             }
         }
+        self.count_messages(&mut seen).await?;
         Ok(account_listing(seen, &namespaces))
+    }
+
+    /// Without LIST-STATUS (RFC 5819 §2): STATUS for each mailbox, pipelined. A mailbox that
+    /// refuses it keeps its count unknown; opening it will tell why.
+    async fn count_messages(
+        &mut self,
+        seen: &mut BTreeMap<MailboxName, Seen>,
+    ) -> Result<(), Fault> {
+        if self.connection.capabilities().has("LIST-STATUS") {
+            return Ok(());
+        }
+        let can_be_opened = |entry: &Seen| entry.listed && !entry.is_parent_only();
+        let openable: Vec<MailboxName> = seen
+            .iter()
+            .filter(|(_, entry)| can_be_opened(entry))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for names in openable.chunks(STATUS_COMMANDS_MAX) {
+            let status = |name: &MailboxName| {
+                Command::new("STATUS").sp().mailbox(name.as_bytes()).sp().raw("(MESSAGES)")
+            };
+            let commands: Vec<Command> = names.iter().map(status).collect();
+            let completions = self.run_all(&commands, |data| note(seen, data)).await?;
+            // Courier and pymap hang up after a few errors; the counts are not worth it.
+            let refused = completions.iter().filter(|completion| !completion.is_ok()).count();
+            if refused as u64 >= u64::from(self.connection.session.quirks.errors_max) {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     async fn list_commands(
@@ -69,7 +113,11 @@ impl ImapAccount {
             if capabilities.has("LIST-STATUS") {
                 returns.push("STATUS (MESSAGES UIDNEXT UIDVALIDITY)");
             }
-            commands.push(Command::new("LIST \"\" \"*\"").sp().raw(&format!("RETURN ({})", returns.join(" "))));
+            commands.push(
+                Command::new("LIST \"\" \"*\"")
+                    .sp()
+                    .raw(&format!("RETURN ({})", returns.join(" "))),
+            );
             names.push("LIST");
         } else {
             commands.push(Command::new("LIST \"\" \"*\""));
@@ -81,30 +129,89 @@ impl ImapAccount {
         Ok(names.into_iter().zip(completions).collect())
     }
 
+    /// STATUS (SIZE) of each mailbox; nothing where the server has it not, since without it
+    /// every message would have to be asked.
+    pub(super) async fn sum_octets(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Option<u64>>, Fault> {
+        let capabilities = self.connection.capabilities();
+        if !capabilities.has("STATUS=SIZE") && !capabilities.is_rev2() {
+            return Ok(vec![None; mailboxes.len()]);
+        }
+        let mut sums: BTreeMap<MailboxName, u64> = BTreeMap::new();
+        for names in mailboxes.chunks(STATUS_COMMANDS_MAX) {
+            let status = |name: &MailboxName| {
+                Command::new("STATUS").sp().mailbox(name.as_bytes()).sp().raw("(SIZE)")
+            };
+            let commands: Vec<Command> = names.iter().map(status).collect();
+            self.run_all(&commands, |data| {
+                if let Untagged::Status { mailbox, items } = data {
+                    sums.extend(items.size.map(|size| (MailboxName::new(&**mailbox), size)));
+                }
+            })
+            .await?;
+        }
+        Ok(mailboxes.iter().map(|name| sums.get(name).copied()).collect())
+    }
+
     async fn namespaces(&mut self) -> Result<Namespaces, Fault> {
         let mut namespaces = Namespaces::default();
         if !self.connection.capabilities().has("NAMESPACE") {
             return Ok(namespaces);
         }
-        self.run(&Command::new("NAMESPACE"), |data| {
+        let mut commands = vec![Command::new("NAMESPACE")];
+        // Who we are (RFC 2971 §3.1); the answer may tell which quirks to expect.
+        if self.connection.capabilities().has("ID") && self.introduction == Introduction::Given {
+            let version = env!("CARGO_PKG_VERSION");
+            commands.push(
+                Command::new("ID")
+                    .sp()
+                    .raw(&format!("(\"name\" \"mailferry\" \"version\" \"{version}\")")),
+            );
+        }
+        let mut software = Vec::new();
+        self.run_all(&commands, |data| {
+            if let Untagged::Id(fields) = data {
+                software.extend(
+                    fields
+                        .iter()
+                        .flat_map(|(_, value)| value.iter().flat_map(|value| value.to_vec())),
+                );
+            }
             if let Untagged::Namespace { personal, other, shared } = data {
                 let first = personal.first();
                 namespaces.personal = first.map(|entry| (entry.prefix.to_vec(), entry.delimiter));
-                for (entries, kind) in
-                    [(personal, Namespace::Personal), (other, Namespace::Other), (shared, Namespace::Shared)]
-                {
-                    namespaces.prefixes.extend(entries.iter().map(|entry| (entry.prefix.to_vec(), kind)));
+                for (entries, kind) in [
+                    (personal, Namespace::Personal),
+                    (other, Namespace::Other),
+                    (shared, Namespace::Shared),
+                ] {
+                    namespaces
+                        .prefixes
+                        .extend(entries.iter().map(|entry| (entry.prefix.to_vec(), kind)));
                 }
             }
         })
         .await?;
+        self.connection.session.quirks.learn_from_words(&software);
         Ok(namespaces)
+    }
+}
+
+impl Seen {
+    /// A parent in name only, which cannot be opened (RFC 9051 §7.3.1).
+    fn is_parent_only(&self) -> bool {
+        self.attributes.contains(b"\\noselect".as_slice())
+            || self.attributes.contains(b"\\nonexistent".as_slice())
     }
 }
 
 fn note(seen: &mut BTreeMap<MailboxName, Seen>, data: &Untagged<'_>) {
     match data {
-        Untagged::List(list) => note_list(seen.entry(MailboxName::new(&*list.name)).or_default(), list),
+        Untagged::List(list) => {
+            note_list(seen.entry(MailboxName::new(&*list.name)).or_default(), list)
+        }
         Untagged::Status { mailbox, items } => {
             let entry = seen.entry(MailboxName::new(&**mailbox)).or_default();
             entry.messages = items.messages.and_then(|count| u32::try_from(count).ok());
@@ -117,7 +224,8 @@ fn note_list(entry: &mut Seen, list: &List<'_>) {
     if list.is_lsub {
         // LSUB of a parent whose child is subscribed shows it `\Noselect` (RFC 3501 §6.3.9):
         // that is no subscription of its own.
-        let named_only = list.attributes.iter().any(|attribute| attribute.eq_ignore_ascii_case(b"\\Noselect"));
+        let named_only =
+            list.attributes.iter().any(|attribute| attribute.eq_ignore_ascii_case(b"\\Noselect"));
         entry.subscribed |= !named_only;
         return;
     }
@@ -134,16 +242,14 @@ fn account_listing(seen: BTreeMap<MailboxName, Seen>, namespaces: &Namespaces) -
         .into_iter()
         .filter(|(name, entry)| entry.listed && !name.as_bytes().is_empty())
         .map(|(name, entry)| {
-            let special_use = SpecialUse::EVERY
-                .into_iter()
-                .find(|use_| entry.attributes.contains(use_.attribute().to_ascii_lowercase().as_bytes()));
-            let absent = entry.attributes.contains(b"\\noselect".as_slice())
-                || entry.attributes.contains(b"\\nonexistent".as_slice());
+            let special_use = SpecialUse::EVERY.into_iter().find(|use_| {
+                entry.attributes.contains(use_.attribute().to_ascii_lowercase().as_bytes())
+            });
             MailboxInfo {
                 namespace: namespaces.of(&name),
                 delimiter: entry.delimiter,
                 special_use,
-                selectable: !absent,
+                selectable: !entry.is_parent_only(),
                 subscribed: entry.subscribed,
                 messages: entry.messages,
                 name,
@@ -165,13 +271,23 @@ fn guessed(mailboxes: &[MailboxInfo]) -> (Vec<u8>, Option<u8>) {
     for delimiter in mailboxes.iter().filter_map(|mailbox| mailbox.delimiter) {
         *counts.entry(delimiter).or_default() += 1;
     }
-    let Some(delimiter) = counts.into_iter().max_by_key(|&(_, count)| count).map(|(delimiter, _)| delimiter) else {
+    let Some(delimiter) =
+        counts.into_iter().max_by_key(|&(_, count)| count).map(|(delimiter, _)| delimiter)
+    else {
         return (Vec::new(), None);
     };
     let prefix = [MailboxName::INBOX, &[delimiter]].concat();
     let mut others = mailboxes.iter().filter(|mailbox| !mailbox.name.is_inbox()).peekable();
     let below = |mailbox: &MailboxInfo| {
-        mailbox.name.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(&prefix))
+        mailbox
+            .name
+            .as_bytes()
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(&prefix))
     };
-    if others.peek().is_some() && others.all(below) { (prefix, Some(delimiter)) } else { (Vec::new(), Some(delimiter)) }
+    if others.peek().is_some() && others.all(below) {
+        (prefix, Some(delimiter))
+    } else {
+        (Vec::new(), Some(delimiter))
+    }
 }

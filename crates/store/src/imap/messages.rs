@@ -10,7 +10,7 @@ use mailferry_engine::message::{Flag, FlagSet, InternalDate, Key, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_imap::command::{Command, is_flag};
 use mailferry_imap::response::{Fetch, Untagged};
-use mailferry_imap::session::{Completion, Event};
+use mailferry_imap::session::{Completion, Event, printable};
 use mailferry_imap::uid_set::UidSet;
 
 use super::{Access, ImapAccount};
@@ -18,6 +18,9 @@ use crate::contract::Selection;
 
 /// Identity headers of one message longer than this count as absent: a digest decides.
 const HEADER_BYTES_MAX: usize = 1 << 20;
+
+/// A set of more hits than this is no set of messages.
+const SEARCH_HITS_MAX: u64 = 50_000_000;
 
 /// A command line with a UID set stays below this: Stalwart takes 4,096 octets an argument.
 pub(super) const UID_SET_BYTES_MAX: usize = 3900;
@@ -59,19 +62,39 @@ impl ImapAccount {
 
     /// The UIDs that a SEARCH program finds.
     pub(super) async fn search(&mut self, program: &[u8]) -> Result<BTreeSet<u32>, Fault> {
-        let command = Command::new("UID SEARCH").sp().raw(&String::from_utf8_lossy(program));
+        // RETURN (ALL) answers in ranges (RFC 4731 §3.1); never with MIN or MAX beside it,
+        // which one server answers with a wrong set.
+        let verb = if self.connection.capabilities().has("ESEARCH") {
+            "UID SEARCH RETURN (ALL)"
+        } else {
+            "UID SEARCH"
+        };
+        let command = Command::new(verb).sp().raw(&String::from_utf8_lossy(program));
         let mut found = BTreeSet::new();
+        let mut unreadable = None;
         let completion = self
-            .run(&command, |data| {
-                if let Untagged::Search { numbers, .. } = data {
-                    found.extend(numbers.iter().copied());
+            .run(&command, |data| match data {
+                Untagged::Search { numbers, .. } => found.extend(numbers.iter().copied()),
+                Untagged::ESearch { all, .. } if all.len() <= SEARCH_HITS_MAX => {
+                    found.extend(all.iter())
                 }
+                Untagged::ESearch { .. } => {
+                    unreadable = Some("more hits than a mailbox can hold".to_owned())
+                }
+                // A hit that cannot be read must not vanish silently.
+                Untagged::Other(line) if is_search(line) => unreadable = Some(printable(line)),
+                _ => {}
             })
             .await?;
+        if let (true, Some(line)) = (completion.is_ok(), unreadable) {
+            let words = format!("the answer to {verb} cannot be read: {line}");
+            return Err(self.fault(FaultKind::ListingIncomplete, words));
+        }
         if completion.is_ok() {
             return Ok(found);
         }
-        let words = format!("UID SEARCH {}: {}", String::from_utf8_lossy(program), completion.words());
+        let words =
+            format!("UID SEARCH {}: {}", String::from_utf8_lossy(program), completion.words());
         Err(self.fault(FaultKind::ListingIncomplete, words))
     }
 
@@ -83,7 +106,8 @@ impl ImapAccount {
     ) -> Result<Completion, Fault> {
         let items = format!("(UID FLAGS INTERNALDATE RFC822.SIZE {})", header_item(keys));
         let command = Command::new("UID FETCH").sp().raw(set).sp().raw(&items);
-        let tag = self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
+        let tag =
+            self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
         let mut long_header = None;
         loop {
             let event = self.connection.next().await;
@@ -91,7 +115,9 @@ impl ImapAccount {
                 Event::Completed(completion) if completion.tag == tag => return Ok(completion),
                 Event::LiteralBegin { .. } => long_header = Some(Vec::new()),
                 Event::Chunk(octets) => {
-                    if let Some(header) = long_header.as_mut().filter(|header| header.len() < HEADER_BYTES_MAX) {
+                    if let Some(header) =
+                        long_header.as_mut().filter(|header| header.len() < HEADER_BYTES_MAX)
+                    {
                         header.extend_from_slice(octets);
                     }
                 }
@@ -121,7 +147,9 @@ impl ImapAccount {
             return Ok(());
         }
         if listing.is_empty() && !first.is_ok() {
-            return Err(self.fault(FaultKind::ListingIncomplete, format!("UID FETCH: {}", first.words())));
+            return Err(
+                self.fault(FaultKind::ListingIncomplete, format!("UID FETCH: {}", first.words()))
+            );
         }
         for set in UidSet::from_sorted(&missing).split(UID_SET_BYTES_MAX) {
             self.fetch_rows(&set.to_string(), keys, listing).await?;
@@ -135,7 +163,9 @@ impl ImapAccount {
             listing.push(Row { uid, key: Key::NONE, size: 0, date, flags, selected: true });
             listing.sort();
             if let Some(at) = listing.position(uid) {
-                listing.oddities.push((u32::try_from(at).unwrap_or(u32::MAX), Oddity::NotDelivered));
+                listing
+                    .oddities
+                    .push((u32::try_from(at).unwrap_or(u32::MAX), Oddity::NotDelivered));
             }
         }
         Ok(())
@@ -147,10 +177,18 @@ fn header_item(keys: &KeyRule) -> String {
     match &keys.headers {
         Headers::All => "BODY.PEEK[HEADER]".to_owned(),
         Headers::Named(names) => {
-            let names: Vec<String> = names.iter().map(|name| String::from_utf8_lossy(name).to_ascii_uppercase()).collect();
+            let names: Vec<String> = names
+                .iter()
+                .map(|name| String::from_utf8_lossy(name).to_ascii_uppercase())
+                .collect();
             format!("BODY.PEEK[HEADER.FIELDS ({})]", names.join(" "))
         }
     }
+}
+
+fn is_search(line: &[u8]) -> bool {
+    let words = line.strip_prefix(b"* ").unwrap_or(line).to_ascii_uppercase();
+    words.starts_with(b"SEARCH") || words.starts_with(b"ESEARCH")
 }
 
 fn absent(there: &BTreeSet<u32>, listing: &MessageListing) -> Vec<u32> {
@@ -172,10 +210,19 @@ fn note_expunge(selected: &mut Option<super::Selected>) {
     }
 }
 
-fn row(fetch: &Fetch<'_>, long_header: Option<Vec<u8>>, keys: &KeyRule, listing: &mut MessageListing) -> Option<Row> {
+fn row(
+    fetch: &Fetch<'_>,
+    long_header: Option<Vec<u8>>,
+    keys: &KeyRule,
+    listing: &mut MessageListing,
+) -> Option<Row> {
     let uid = Uid::new(fetch.uid?)?;
     // Flags alone are news of a message listed before or later, not a listing of it.
-    if fetch.size.is_none() && fetch.internal_date.is_none() && fetch.header_fields.is_none() && long_header.is_none() {
+    if fetch.size.is_none()
+        && fetch.internal_date.is_none()
+        && fetch.header_fields.is_none()
+        && long_header.is_none()
+    {
         return None;
     }
     let key = match (&fetch.header_fields, &long_header) {
@@ -185,9 +232,16 @@ fn row(fetch: &Fetch<'_>, long_header: Option<Vec<u8>>, keys: &KeyRule, listing:
     };
     // What no command can name can neither be set nor removed anywhere: some servers show
     // such keywords, and an APPEND that named one would be BAD.
-    let flags: FlagSet =
-        fetch.flags.iter().flatten().filter(|flag| is_flag(flag)).map(|flag| Flag::new(flag)).collect();
-    let date = fetch.internal_date.map_or(InternalDate::UNKNOWN, |date| InternalDate::new(date.seconds, date.zone_minutes));
+    let flags: FlagSet = fetch
+        .flags
+        .iter()
+        .flatten()
+        .filter(|flag| is_flag(flag))
+        .map(|flag| Flag::new(flag))
+        .collect();
+    let date = fetch
+        .internal_date
+        .map_or(InternalDate::UNKNOWN, |date| InternalDate::new(date.seconds, date.zone_minutes));
     Some(Row {
         uid,
         key,

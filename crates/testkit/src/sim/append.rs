@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::account::{NewMessage, Store};
+use super::account::{Mailbox, NewMessage, Store};
 use super::date::Date;
 use super::flags::Flags;
 use super::name;
@@ -108,7 +108,7 @@ impl Session {
         let octets = kept.iter().map(|new| new.octets.len() as u64).sum();
         check_quota(&store, profile, octets, kept.len())?;
         let Some(target) = store.mailboxes.get_mut(&mailbox) else { return Err(missing()) };
-        check_keywords_max(target.keywords(), kept.iter().map(|new| &new.flags), profile)?;
+        check_keywords_max(target, kept.iter().map(|new| &new.flags), profile)?;
         let uids: Vec<u32> = kept.into_iter().map(|new| target.append(new)).collect();
         if profile.has(Extension::UidPlus) {
             let (validity, uids) = (target.uid_validity, set_text(&uids));
@@ -153,7 +153,7 @@ fn admit(
     Ok(NewMessage { flags, date, octets })
 }
 
-fn check_size(octets: u64, profile: &Profile) -> Parsed<()> {
+pub(super) fn check_size(octets: u64, profile: &Profile) -> Parsed<()> {
     match profile.limits.append_octets_max {
         Some(most) if octets > most => {
             Err(Refusal::no(format!("[TOOBIG] Message exceeds {most} octets")))
@@ -195,13 +195,13 @@ pub(super) fn check_keywords(flags: &Flags, profile: &Profile) -> Parsed<()> {
 
 /// Refuses what would give the mailbox more distinct keywords than it may have.
 pub(super) fn check_keywords_max<'f>(
-    known: Flags,
+    mailbox: &Mailbox,
     new: impl Iterator<Item = &'f Flags>,
     profile: &Profile,
 ) -> Parsed<()> {
     let Some(most) = profile.limits.keywords_max else { return Ok(()) };
-    let before = known.iter().count();
-    let mut all = known;
+    let mut all = mailbox.keywords();
+    let before = all.iter().count();
     for flags in new {
         for keyword in flags.keywords() {
             all.insert(keyword);

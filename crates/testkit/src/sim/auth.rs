@@ -13,9 +13,14 @@ use super::wire::{Hangup, Line};
 pub(super) struct Login(Account);
 
 impl Login {
-    fn new(account: Account) -> Self {
-        account.lock().sessions += 1;
-        Self(account)
+    /// Takes one of the user's places, unless all are taken.
+    fn claim(account: &Account, most: Option<u32>) -> Option<Self> {
+        let mut store = account.lock();
+        if most.is_some_and(|most| store.sessions >= most) {
+            return None;
+        }
+        store.sessions += 1;
+        Some(Self(account.clone()))
     }
 
     pub(super) fn account(&self) -> &Account {
@@ -33,14 +38,12 @@ impl Session {
     pub(super) fn log_in(&mut self, user: &[u8], password: &[u8]) -> Answer {
         self.check_login_policy()?;
         let account = self.state.accounts().iter().find(|account| account.takes(user, password));
-        let Some(account) = account.cloned() else {
+        let Some(account) = account else {
             return Err(Refusal::no("[AUTHENTICATIONFAILED] Authentication failed"));
         };
-        let sessions = account.lock().sessions;
-        if self.profile().limits.sessions_max.is_some_and(|most| sessions >= most) {
-            return Err(Refusal::no("[LIMIT] Too many sessions of this user"));
-        }
-        self.login = Some(Login::new(account));
+        let login = Login::claim(account, self.profile().limits.sessions_max)
+            .ok_or_else(|| Refusal::no("[LIMIT] Too many sessions of this user"))?;
+        self.login = Some(login);
         match self.profile().capabilities_after_login {
             true => Ok(format!("[CAPABILITY {}] Logged in", self.capabilities())),
             false => Ok("Logged in".to_owned()),

@@ -9,6 +9,7 @@ use tokio_rustls::rustls;
 use super::date::Date;
 use super::fault::Fault;
 use super::flags::Flags;
+use super::server::LogEntry;
 
 /// A part of IMAP that a server may lack. One that is off is really absent: its commands and
 /// options are answered with BAD.
@@ -191,7 +192,7 @@ pub struct Limits {
     pub string_octets_max: u64,
     /// Literals of one command.
     pub literals_max: usize,
-    /// All literals of one command together: what a session may hold in memory.
+    /// All octets of one command together: what a session may hold in memory.
     pub command_octets_max: u64,
     /// Largest message taken, else NO \[TOOBIG\] (RFC 7889); `None`: the command's limit only.
     pub append_octets_max: Option<u64>,
@@ -242,7 +243,12 @@ pub struct AppendRequest<'a> {
     pub octets: &'a [u8],
 }
 
-/// Looks at a message; `Some` is the text of the NO, response code included.
+/// Is told of every command before it is carried out, the account not being locked: the place
+/// to change an account under a client's feet.
+pub type Watch = Arc<dyn Fn(&LogEntry) + Send + Sync>;
+
+/// Looks at a message; `Some` is the text of the NO, response code included. It is called with
+/// the account locked, so it must not touch the account ([`Watch`] may).
 pub type Refuse = Arc<dyn Fn(&AppendRequest<'_>) -> Option<String> + Send + Sync>;
 
 /// What the server makes of a message's octets when it stores them.
@@ -289,6 +295,8 @@ pub struct Profile {
     pub refuse: Option<Refuse>,
     /// Changes messages as they are stored.
     pub alter: Option<Alter>,
+    /// Is told of every command.
+    pub watch: Option<Watch>,
     /// What goes wrong, and when.
     pub faults: Vec<Fault>,
 }
@@ -318,6 +326,7 @@ impl Profile {
             refused_names: Vec::new(),
             refuse: None,
             alter: None,
+            watch: None,
             faults: Vec::new(),
         }
     }

@@ -44,6 +44,7 @@ pub(super) async fn receive(wire: &mut Wire, session: &Session) -> Result<Receiv
             });
         };
         intake.parts.push(Part::Text(line[..header.start].to_vec()));
+        intake.octets += header.start as u64;
         match intake.decide(&header) {
             Verdict::Take => {
                 if header.sync == Sync::Synchronising {
@@ -178,11 +179,13 @@ impl Intake<'_> {
             if all > limits.command_octets_max {
                 return Err(Refusal::no("[TOOBIG] Message too big"));
             }
-            return match (profile.append_check, header.sync) {
-                (AppendCheck::BeforeLiteral, Sync::Synchronising) => {
+            return match (header.sync, profile.append_check) {
+                (Sync::Synchronising, AppendCheck::BeforeLiteral) => {
                     append::check_early(self.session, cursor, header.octets)
                 }
-                _ => Ok(()),
+                (Sync::Synchronising, AppendCheck::AfterLiteral) => Ok(()),
+                // It comes anyway, but need not be held.
+                (Sync::NonSynchronising, _) => append::check_size(header.octets, profile),
             };
         }
         if header.octets > limits.string_octets_max || all > limits.command_octets_max {

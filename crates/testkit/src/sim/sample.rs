@@ -8,6 +8,8 @@ use super::profile::Profile;
 const ATTACHMENT_OCTETS: usize = 300 * 1024;
 /// 2024-01-08T08:00:00Z, when the sample's mail begins.
 const FIRST_SECONDS: i64 = 1_704_700_800;
+/// From one message to the next: the archives begin and end in their years.
+const STEP_SECONDS: i64 = 156 * 3600;
 
 /// User name of both sample accounts.
 pub const USER: &str = "demo";
@@ -23,12 +25,12 @@ pub fn source(seed: u64) -> Account {
     let account = Account::seeded(USER, PASSWORD, seed);
     let mut writer = Writer { account: &account, dice: Dice(seed), written: 0 };
     for (mailbox, count) in [
-        ("INBOX", 40),
-        ("Sent", 20),
         ("Archive/2024", 24),
-        ("Archive/2025", 22),
         // "Réunions"
         ("R&AOk-unions", 12),
+        ("Sent", 20),
+        ("Archive/2025", 22),
+        ("INBOX", 40),
     ] {
         for _ in 0..count {
             writer.plain(mailbox);
@@ -116,11 +118,11 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Some hours after the message before.
+    /// Some days after the message before.
     fn next_date(&mut self) -> Date {
         self.written += 1;
         let minutes = i64::try_from(self.dice.roll(240)).unwrap_or(0);
-        let seconds = FIRST_SECONDS + self.written * 5 * 86_400 + minutes * 60;
+        let seconds = FIRST_SECONDS + self.written * STEP_SECONDS + minutes * 60;
         Date { seconds, zone_minutes: self.dice.pick(&ZONES, 0) }
     }
 
@@ -151,7 +153,7 @@ impl Writer<'_> {
 
         let date = self.next_date();
         let big = self.with_attachment(date);
-        self.account.append("Archive/2025", big.as_bytes(), &["\\Seen", "\\Flagged"], date);
+        self.account.append("INBOX", big.as_bytes(), &["\\Seen", "\\Flagged"], date);
     }
 
     fn header(&mut self, date: Date) -> String {
@@ -225,6 +227,11 @@ mod tests {
         assert!(all.iter().any(|m| m.octets.len() > ATTACHMENT_OCTETS));
         assert!(all.iter().any(|m| m.octets.contains(&0xe9)));
         assert!(all.iter().any(|m| m.flags.contains("$Forwarded")));
+        for (name, year) in [("Archive/2024", "2024"), ("Archive/2025", "2025")] {
+            for date in mail[name].iter().map(|message| message.date.to_string()) {
+                assert!(date.contains(year), "{name}: {date}");
+            }
+        }
         let without_id =
             all.iter().filter(|m| memchr::memmem::find(&m.octets, b"Message-Id:").is_none());
         assert_eq!(without_id.count(), 1);

@@ -89,11 +89,15 @@ impl State {
 
     pub(super) fn note(&self, connection: u32, line: &str) {
         let line = line.chars().take(LOG_LINE_CHARS_MAX).collect();
+        let entry = LogEntry { connection, line };
+        if let Some(watch) = &self.profile().watch {
+            watch(&entry);
+        }
         let mut log = self.0.log.lock().unwrap_or_else(PoisonError::into_inner);
         if log.len() == LOG_ENTRIES_MAX {
             log.pop_front();
         }
-        log.push_back(LogEntry { connection, line });
+        log.push_back(entry);
     }
 
     /// Counts a connection in; it is open until the value is dropped.

@@ -341,7 +341,7 @@ fn log_line(name: &str, parts: &[Part]) -> String {
     let mut line = String::new();
     for part in parts {
         match part {
-            Part::Text(text) => line.push_str(&text.escape_ascii().to_string()),
+            Part::Text(text) => line.push_str(&String::from_utf8_lossy(text)),
             Part::Literal(octets) => line.push_str(&format!("{{{}}}", octets.len())),
         }
     }

@@ -93,7 +93,7 @@ impl Session {
         let mut store = account.lock();
         let mailbox = view.mailbox(&mut store)?;
         if arguments.mode != Mode::Remove {
-            check_keywords_max(mailbox.keywords(), [&arguments.flags].into_iter(), profile)?;
+            check_keywords_max(mailbox, [&arguments.flags].into_iter(), profile)?;
         }
         let mut vanished = false;
         for (number, uid) in found {

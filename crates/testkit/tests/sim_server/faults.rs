@@ -124,3 +124,13 @@ async fn mute_after_so_many_octets_lets_the_first_ones_through() {
     assert_eq!(client.rest().await, "a OK");
     assert!(account.snapshot().contains_key("made"));
 }
+
+#[tokio::test]
+async fn a_cut_at_the_end_of_an_answer_waits_for_nothing() {
+    let account = account();
+    let (_, greeting) = Client::greeted(&server(Profile::modern(), &account)).await;
+    let state = with(Fault::after_sent(greeting.len() as u64, Effect::Cut), &account);
+    let (mut client, heard) = Client::greeted(&state).await;
+    assert_eq!(heard, greeting);
+    assert_eq!(client.rest().await, "");
+}

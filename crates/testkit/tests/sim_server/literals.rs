@@ -81,7 +81,7 @@ async fn a_bare_line_feed_ends_no_command() {
 async fn grammar_is_kept_to_the_letter() {
     let state = server(Profile::modern(), &account());
     let mut client = Client::login(&state).await;
-    let wrong: [&[u8]; 12] = [
+    let wrong: [&[u8]; 13] = [
         b"NOOP ",
         b" NOOP",
         b"STATUS INBOX  (MESSAGES)",
@@ -92,6 +92,7 @@ async fn grammar_is_kept_to_the_letter() {
         b"SELECT \"R\xc3\xa9union\"",
         b"SELECT R\xc3\xa9union",
         b"CREATE a%b",
+        b"CREATE \"a\rb\"",
         b"UID NOOP",
         b"SELECT \"a\\b\"",
     ];
@@ -113,4 +114,18 @@ async fn literals_of_strings_are_bounded() {
     assert!(client.run("SELECT ~{5}").await.starts_with("t4 BAD"), "no BINARY here");
     client.send(b"a SELECT {11+}\r\n0123456789A\r\nb NOOP\r\n").await;
     assert_eq!(client.tagged("b").await, "a BAD Literal too big\r\nb OK Noop completed\r\n");
+}
+
+#[tokio::test]
+async fn a_command_is_bounded_as_a_whole() {
+    let limits = Limits { command_octets_max: 100, ..Limits::default() };
+    let state = server(Profile { limits, ..Profile::modern() }, &account());
+    let mut client = Client::login(&state).await;
+    let text = format!("STATUS \"{}\" ({{1}}", "x".repeat(100));
+    assert_eq!(client.run(&text).await, "t2 BAD Literal too big\r\n");
+    assert!(client.run("APPEND INBOX {100}").await.starts_with("t3 NO [TOOBIG]"));
+    assert!(client.append("INBOX", &[b'x'; 60]).await.contains("t4 OK"));
+    client.send(b"a APPEND INBOX {101+}\r\n").await;
+    let all = client.rest().await;
+    assert!(all.starts_with("a NO [TOOBIG] Message too big\r\n* BYE"), "{all}");
 }

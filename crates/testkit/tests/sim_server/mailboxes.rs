@@ -164,9 +164,14 @@ async fn status_counts_and_select_describes() {
              SIZE 8)\r\nt2 OK Status completed\r\n"
         )
     );
+    account.append("Box", b"1234", &[], date());
+    account.expunge("Box", 1);
+    account.append("Box", b"123", &[], date());
+    let answer = client.run("STATUS Box (SIZE UIDNEXT)").await;
+    assert!(answer.starts_with("* STATUS Box (SIZE 3 UIDNEXT 3)"), "{answer}");
     let examined = client.run("EXAMINE INBOX").await;
     assert!(examined.contains("* OK [PERMANENTFLAGS ()]"), "as Dovecot: {examined}");
-    assert!(examined.contains("t3 OK [READ-ONLY]"));
+    assert!(examined.contains("t4 OK [READ-ONLY]"));
     assert_eq!(
         client.run("SELECT INBOX").await,
         format!(
@@ -174,7 +179,7 @@ async fn status_counts_and_select_describes() {
              * 2 RECENT\r\n* OK [UNSEEN 2] First unseen\r\n\
              * OK [PERMANENTFLAGS (\\Answered \\Deleted \\Draft \\Flagged \\Seen Work \\*)] Flags \
              permitted\r\n* OK [UIDVALIDITY {validity}] UIDs valid\r\n\
-             * OK [UIDNEXT 100] Predicted next UID\r\nt4 OK [READ-WRITE] Select completed\r\n"
+             * OK [UIDNEXT 100] Predicted next UID\r\nt5 OK [READ-WRITE] Select completed\r\n"
         )
     );
 }

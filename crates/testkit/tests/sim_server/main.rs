@@ -11,3 +11,4 @@ mod messages;
 mod robustness;
 mod search;
 mod sessions;
+mod transport;

@@ -1,8 +1,9 @@
 //! Greeting, login, states, and sessions that see each other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mailferry_testkit::sim::{Extension, Limits, LoginPolicy, Profile, Server};
+use mailferry_testkit::sim::{Extension, Limits, LogEntry, LoginPolicy, Profile, Server};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -207,4 +208,36 @@ async fn too_many_bad_commands_end_the_connection() {
     client.send(b"a X\r\nb X\r\nc X\r\nd NOOP\r\n").await;
     let all = client.rest().await;
     assert!(all.ends_with("c BAD Unknown command X\r\n* BYE Too many invalid commands\r\n"));
+}
+
+#[tokio::test]
+async fn a_watch_changes_the_account_under_the_clients_feet() {
+    let account = with_inbox(2);
+    let behind = account.clone();
+    let watch = move |entry: &LogEntry| {
+        if entry.line.starts_with("UID FETCH 2 ") {
+            behind.expunge("INBOX", 2);
+        }
+    };
+    let profile = Profile { watch: Some(Arc::new(watch)), ..Profile::modern() };
+    let state = server(profile, &account);
+    let mut client = Client::select(&state, "INBOX").await;
+    assert_eq!(
+        client.run("UID FETCH 2 (BODY.PEEK[])").await,
+        "* 2 EXPUNGE\r\nt3 OK [EXPUNGEISSUED] Some messages were expunged meanwhile\r\n"
+    );
+}
+
+#[tokio::test]
+async fn the_sample_is_served_whole() {
+    let account = mailferry_testkit::sim::sample::source(1);
+    let state = server(Profile::modern(), &account);
+    let mut client = Client::connect(&state).await;
+    assert!(client.run("LOGIN demo demo").await.contains("t1 OK"));
+    for (name, messages) in account.snapshot() {
+        let answer = client.run(&format!("EXAMINE {name}")).await;
+        assert!(answer.contains(&format!("* {} EXISTS", messages.len())), "{name}: {answer}");
+        let answer = client.run("UID FETCH 1:* (RFC822.SIZE)").await;
+        assert_eq!(answer.matches(" FETCH (UID ").count(), messages.len(), "{name}");
+    }
 }

@@ -1,0 +1,104 @@
+//! Where the front's lines go: standard output, and the log file with the same text.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use jiff::Zoned;
+
+use crate::imapsync::settings::LogFile;
+use crate::screen;
+
+/// Writes lines to standard output and to the log file.
+pub(super) struct Log {
+    file: Option<Mutex<File>>,
+    path: Option<PathBuf>,
+}
+
+impl Log {
+    /// Opens the log file that is asked for; `users` name it where no name was given.
+    /// In a folder that cannot be written the run goes on without, and says so.
+    pub(super) fn open(wanted: Option<&LogFile>, users: (&[u8], &[u8]), now: &Zoned) -> Self {
+        let Some(wanted) = wanted else { return Self { file: None, path: None } };
+        let name = wanted.name.clone().unwrap_or_else(|| PathBuf::from(usual_name(users, now)));
+        let path = wanted.directory.join(name);
+        let opened = path.parent().map_or(Ok(()), create_folder).and_then(|()| File::create(&path));
+        match opened {
+            Ok(file) => Self { file: Some(Mutex::new(file)), path: Some(path) },
+            Err(error) => {
+                screen::line(&format!(
+                    "No log file: {} cannot be written: {error}",
+                    path.display()
+                ));
+                Self { file: None, path: None }
+            }
+        }
+    }
+
+    /// Writes a line.
+    pub(super) fn line(&self, text: &str) {
+        screen::line(text);
+        if let Some(mut file) = self.file.as_ref().and_then(|file| file.lock().ok()) {
+            // A full disk must not end the run; standard output has the line.
+            let _ = writeln!(file, "{text}");
+        }
+    }
+
+    /// The line that tells where the log file is.
+    pub(super) fn whereabouts(&self) -> String {
+        match &self.path {
+            Some(path) => format!(
+                "Log file is {} ( to change it, use --logfile filepath ; or use --nolog to turn off logging )",
+                path.display()
+            ),
+            None => "No log file because of option --nolog".to_owned(),
+        }
+    }
+
+    /// The path of the log file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+}
+
+fn create_folder(folder: &Path) -> std::io::Result<()> {
+    if folder.as_os_str().is_empty() { Ok(()) } else { std::fs::create_dir_all(folder) }
+}
+
+/// `2026_11_23_02_38_58_123_user1_user2.txt`; what a file name cannot hold becomes `_`, so
+/// that no user name leads out of the folder.
+fn usual_name((user1, user2): (&[u8], &[u8]), now: &Zoned) -> String {
+    let clean = |user: &[u8]| -> String {
+        String::from_utf8_lossy(user)
+            .chars()
+            .filter(|character| !character.is_whitespace())
+            .map(|character| match character {
+                '/' | '\\' | '|' | '?' | ':' | '"' | '<' | '>' | '*' | '\'' => '_',
+                other if other.is_control() || !other.is_ascii() => '_',
+                other => other,
+            })
+            .collect()
+    };
+    format!(
+        "{}_{:03}_{}_{}.txt",
+        now.strftime("%Y_%m_%d_%H_%M_%S"),
+        now.millisecond(),
+        clean(user1),
+        clean(user2)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_user_name_leads_out_of_the_folder() {
+        let now = Zoned::now();
+        let name = usual_name((b"../../etc/x y", b"b\0c"), &now);
+        assert!(!name.contains('/') && !name.contains(' ') && !name.contains('\0'), "{name}");
+        assert!(name.ends_with(".._.._etc_xy_b_c.txt"), "{name}");
+    }
+}

@@ -1,0 +1,208 @@
+//! Events in the lines that other programs read.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use jiff::{SignedDuration, Zoned};
+use mailferry_engine::account::Plan;
+use mailferry_engine::fault::{Fault, FaultKind, Side};
+use mailferry_engine::name::MailboxName;
+use mailferry_imap::mutf7;
+use mailferry_imap::session::printable;
+use mailferry_run::events::{Event, EventSink};
+
+use super::journal::Log;
+use crate::imapsync::output::{Copied, Eta, Place, ShownName, folder_line};
+
+/// Writes events as imapsync does.
+pub(super) struct Lines<'a> {
+    log: &'a Log,
+    eta: ShowEta,
+    sums: Mutex<Sums>,
+}
+
+/// Whether copy lines tell when it will end: only with the sizes known (`--foldersizes`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ShowEta {
+    Yes,
+    No,
+}
+
+struct Sums {
+    began: Instant,
+    messages: u64,
+    octets: u64,
+    left: u64,
+    total: u64,
+    /// `sources -> target` of each mailbox of the plan.
+    folders: Vec<(MailboxName, MailboxName)>,
+    errors: Vec<Fault>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(log: &'a Log, eta: ShowEta) -> Self {
+        let sums = Sums {
+            began: Instant::now(),
+            messages: 0,
+            octets: 0,
+            left: 0,
+            total: 0,
+            folders: Vec::new(),
+            errors: Vec::new(),
+        };
+        Self { log, eta, sums: Mutex::new(sums) }
+    }
+
+    fn with_sums<T>(&self, take: impl FnOnce(&mut Sums) -> T) -> Option<T> {
+        self.sums.lock().ok().map(|mut sums| take(&mut sums))
+    }
+
+    fn begin(&self, plan: &Plan) {
+        self.with_sums(|sums| {
+            sums.began = Instant::now();
+            sums.total = plan.summary.total.listed;
+            sums.left = plan.summary.total.copy;
+            let name = |mailbox: &mailferry_engine::plan::MailboxPlan| {
+                mailbox
+                    .parts
+                    .first()
+                    .map_or_else(|| mailbox.target.clone(), |part| part.source.clone())
+            };
+            sums.folders = plan
+                .mailboxes
+                .iter()
+                .map(|mailbox| (name(mailbox), mailbox.target.clone()))
+                .collect();
+        });
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "rates are shown with two and three digits")]
+    fn copied(&self, copied: &mailferry_run::events::Copied<'_>) {
+        let line = self.with_sums(|sums| {
+            sums.messages += 1;
+            sums.octets += copied.octets;
+            sums.left = sums.left.saturating_sub(1);
+            let seconds = sums.began.elapsed().as_secs_f64().max(1e-6);
+            let rate = sums.messages as f64 / seconds;
+            let eta = (self.eta == ShowEta::Yes).then(|| eta(sums.left, sums.total, rate));
+            Copied {
+                folder1: &raw(copied.source),
+                uid1: copied.uid.value(),
+                octets: copied.octets,
+                folder2: &raw(copied.target),
+                uid2: copied.target_uid.map(|uid| uid.value()),
+                message_rate: rate,
+                octet_rate: sums.octets as f64 / seconds,
+                octets_so_far: sums.octets,
+                eta,
+            }
+            .line()
+        });
+        if let Some(line) = line {
+            self.log.line(&line);
+        }
+    }
+
+    fn folder(&self, at: usize) {
+        let line = self.with_sums(|sums| {
+            let (source, target) = sums.folders.get(at)?;
+            let place = Place { this: at + 1, of: sums.folders.len() };
+            Some(named(source, |name1| named(target, |name2| folder_line(place, name1, name2))))
+        });
+        if let Some(line) = line.flatten() {
+            self.log.line(&line);
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate in seconds")]
+fn eta(left: u64, total: u64, rate: f64) -> Eta {
+    let seconds = if rate > 0.0 { left as f64 / rate } else { 0.0 };
+    let now = Zoned::now();
+    #[expect(clippy::cast_possible_truncation, reason = "kept below a year")]
+    let ahead = SignedDuration::from_secs(seconds.min(3.0e7) as i64);
+    let end = now.checked_add(ahead).unwrap_or(now);
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    Eta { end, seconds, left: count(left) as _, total: count(total) as _ }
+}
+
+impl EventSink for Lines<'_> {
+    fn on(&self, event: &Event<'_>) {
+        match event {
+            Event::Planned(plan) => self.begin(plan),
+            Event::MailboxBegins { at, .. } => self.folder(*at),
+            Event::Copied(copied) => self.copied(copied),
+            Event::Created(name) => {
+                self.log.line(&format!("Created folder {} on host2", bracketed(name)))
+            }
+            Event::Subscribed(name) => {
+                self.log.line(&format!("Host2: Subscribing to folder {}", raw(name)))
+            }
+            Event::Deleted { mailbox, uid } => {
+                self.log
+                    .line(&format!("Host2: msg {}/{uid} marked \\Deleted on host2", raw(mailbox)));
+            }
+            Event::MailboxDeleted(name) => {
+                self.log.line(&format!("Host2: Deleted folder {}", bracketed(name)))
+            }
+            Event::Failed(fault) => {
+                self.log.line(&error_line(fault));
+                self.with_sums(|sums| sums.errors.push((*fault).clone()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A name on the wire as printable text.
+pub(super) fn raw(name: &MailboxName) -> String {
+    printable(name.as_bytes())
+}
+
+/// `[raw] = [decoded]`
+pub(super) fn bracketed(name: &MailboxName) -> String {
+    named(name, |shown| shown.bracketed())
+}
+
+/// Lends the two forms of a name.
+pub(super) fn named<T>(name: &MailboxName, show: impl FnOnce(ShownName<'_>) -> T) -> T {
+    let decoded = mutf7::display(name.as_bytes());
+    show(ShownName { raw: &raw(name), decoded: Some(&decoded) })
+}
+
+/// A fault in the words of imapsync, by which others tell its kind.
+pub(super) fn error_line(fault: &Fault) -> String {
+    let host = if fault.side == Side::Source { "Host1" } else { "Host2" };
+    let folder = fault.mailbox.as_ref().map(raw).unwrap_or_default();
+    let uid = fault.uid.map(|uid| uid.to_string()).unwrap_or_default();
+    let words = printable(fault.words.as_bytes());
+    let number = if fault.side == Side::Source { 1 } else { 2 };
+    match fault.kind {
+        FaultKind::Authentication => {
+            format!("{host} failure: Error login on host{number}: {words}")
+        }
+        FaultKind::Tls => {
+            format!("{host} failure: Can not go to tls encryption on host{number}: {words}")
+        }
+        FaultKind::Connection => {
+            format!("{host} failure: can not open imap connection on host{number}: {words}")
+        }
+        FaultKind::Fetch | FaultKind::Expunged => {
+            format!("- msg {folder}/{uid} could not be fetched: {words}")
+        }
+        FaultKind::Append
+        | FaultKind::AppendSize
+        | FaultKind::AppendVirus
+        | FaultKind::OverQuota => {
+            format!("- msg {folder}/{uid} could not append: {words}")
+        }
+        FaultKind::Create | FaultKind::Mapping => {
+            format!("Could not create folder [{folder}]: {words}")
+        }
+        FaultKind::Select => format!("{host} folder {folder}: Could not select: {words}"),
+        FaultKind::Flags => {
+            format!("{host}: flags msg {folder}/{uid} could not add flags: {words}")
+        }
+        kind => format!("{host}: {kind:?} {folder} {uid}: {words}"),
+    }
+}

@@ -1,0 +1,422 @@
+//! One run of the front, from its first line to its last.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Zoned;
+use mailferry_engine::fault::Fault;
+use mailferry_engine::guard::{GuardLimits, check};
+use mailferry_engine::listing::MessageListing;
+use mailferry_run::accounts::Accounts;
+use mailferry_run::execute::Execution;
+use mailferry_run::job::Job;
+use mailferry_run::stop::Stop;
+use mailferry_run::survey::{Survey, survey};
+use mailferry_store::contract::Source;
+
+use super::journal::Log;
+use super::lines::{Lines, ShowEta, error_line, named, raw};
+use super::pidfile::Pid;
+use super::statistics::{Facts, add, folders, resident_bytes};
+use super::task;
+use crate::imapsync::output::{
+    FolderSize, Place, Sizes, date, difference_line, errors_detected, errors_listed, exiting,
+    folder_size_line, loop_start, most_frequent_error, totals,
+};
+use crate::imapsync::settings::Expunge;
+use crate::imapsync::{ErrorClass, ExitStatus, ImapsyncOptions, Mode, Parsed, echo, help};
+use crate::servers::Servers;
+use crate::status;
+
+/// The status that the shell is to see after TERM or QUIT; 0 without one.
+static ENDED_BY: AtomicU8 = AtomicU8::new(0);
+
+/// How long what is in flight may take to finish after TERM or QUIT.
+const SIGNAL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the parts of a run share.
+struct Session {
+    options: ImapsyncOptions,
+    log: &'static Log,
+    started: Zoned,
+    began: Instant,
+    memory_at_start: Option<u64>,
+}
+
+/// How a run ended.
+struct Ending {
+    status: ExitStatus,
+    errors: Vec<(ErrorClass, String)>,
+}
+
+/// Runs; answers the exit status that the shell is to see.
+pub(super) async fn run(parsed: &Parsed, options: ImapsyncOptions) -> u8 {
+    let started = Zoned::now();
+    let users = (options.side1.user.as_slice(), options.side2.user.as_slice());
+    // One log a process, used from several tasks until its end.
+    let log: &'static Log =
+        Box::leak(Box::new(Log::open(options.reports.log.as_ref(), users, &started)));
+    let errors_max = options.process.errors_max;
+    let session =
+        Session { options, log, started, began: Instant::now(), memory_at_start: resident_bytes() };
+    session.banner(parsed);
+    let pid = match Pid::write(&session.options.process, log.path()) {
+        Ok(pid) => pid,
+        Err(words) => {
+            log.line(&words);
+            log.line(&exiting(ExitStatus::PidFileError, 1, errors_max, std::process::id()));
+            return ExitStatus::PidFileError.number();
+        }
+    };
+    let mut ending = session.carry_out().await;
+    let signal = ENDED_BY.load(Ordering::Relaxed);
+    if signal != 0 {
+        ending.status = ExitStatus::BySignal;
+    }
+    if session.options.reports.errors_listed {
+        let texts: Vec<String> = ending.errors.iter().map(|(_, text)| text.clone()).collect();
+        errors_listed(&texts).iter().for_each(|line| log.line(line));
+    }
+    let classes: Vec<ErrorClass> = ending.errors.iter().map(|(class, _)| *class).collect();
+    if let Some(line) = most_frequent_error(&classes) {
+        log.line(&line);
+    }
+    log.line(&exiting(ending.status, classes.len(), errors_max, std::process::id()));
+    if let Some(path) = pid.remove() {
+        log.line(&format!("Removing pidfile {}", path.display()));
+    }
+    log.line(&log.whereabouts());
+    if signal == 0 { ending.status.number() } else { signal }
+}
+
+impl Ending {
+    fn good() -> Self {
+        Self { status: ExitStatus::Ok, errors: Vec::new() }
+    }
+
+    fn of_faults(faults: &[Fault]) -> Self {
+        let errors: Vec<_> =
+            faults.iter().map(|fault| (status::error_class(fault), error_line(fault))).collect();
+        Self { status: status::of_faults(faults), errors }
+    }
+}
+
+impl Session {
+    fn banner(&self, parsed: &Parsed) {
+        let log = self.log;
+        log.line(&format!(
+            "Here is imapsync {} (the drop-in front of mailferry) on {}",
+            help::version(),
+            std::env::consts::OS
+        ));
+        log.line(&format!("Transfer started at {}", date(&self.started)));
+        log.line(&format!("PID is {}", std::process::id()));
+        log.line(&log.whereabouts());
+        log.line(&format!("Command line used: imapsync {}", echo::command_line(parsed)));
+        for notice in &self.options.notices {
+            log.line(&format!("Notice: {notice}"));
+        }
+        for (number, side) in [(1, &self.options.side1), (2, &self.options.side2)] {
+            let user = mailferry_imap::session::printable(&side.user);
+            log.line(&format!("Host{number}: IMAP server [{}] user [{user}]", side.host));
+        }
+    }
+
+    async fn carry_out(&self) -> Ending {
+        if self.options.mode == Mode::JustBanner {
+            return Ending::good();
+        }
+        if self.options.deletions.messages && self.options.deletions.expunge == Expunge::Never {
+            return self.unusable(
+                ExitStatus::Usage,
+                "--nouidexpunge2 leaves deleted messages marked, which this version cannot do",
+            );
+        }
+        let log = self.log;
+        let servers =
+            match task::servers(&self.options, Arc::new(|text: &str| log.line(text))).await {
+                Ok(servers) => servers,
+                Err(unusable) => return self.unusable(unusable.status, &unusable.words),
+            };
+        let (job, guard) = match task::job(&self.options, &servers, &self.started) {
+            Ok(job) => job,
+            Err(unusable) => return self.unusable(unusable.status, &unusable.words),
+        };
+        if self.options.mode == Mode::JustLogin {
+            return self.just_login(&servers).await;
+        }
+        self.sync(Arc::new(servers), job, &guard).await
+    }
+
+    async fn sync(&self, servers: Arc<Servers>, job: Job, guard: &GuardLimits) -> Ending {
+        let eta = if self.options.reports.sizes_before { ShowEta::Yes } else { ShowEta::No };
+        let lines = Arc::new(Lines::new(self.log, eta));
+        let stop = stop_on_signals(self.log);
+        let mut survey = match survey(&*servers, &job, &*lines, &stop).await {
+            Ok(survey) => survey,
+            Err(faults) => return self.faults(&faults),
+        };
+        self.tell_accounts(&survey);
+        let before = self.options.reports.sizes_before.then(|| self.tell_sizes(&survey, "before"));
+        if self.options.mode != Mode::Sync && self.options.mode != Mode::JustFolders {
+            close(&mut survey).await;
+            return Ending::good();
+        }
+        if self.options.mode == Mode::JustFolders {
+            survey.plan.mailboxes.iter_mut().for_each(only_the_mailbox);
+        }
+        let counts = survey.plan.summary.total;
+        let folder_count = folders(&survey.plan);
+        self.log.line(&loop_start(usize::try_from(folder_count).unwrap_or(usize::MAX)));
+        let approval = match check(&survey.plan.summary, guard) {
+            Ok(approval) => approval,
+            Err(objections) => {
+                close(&mut survey).await;
+                let words: Vec<String> = objections.iter().map(ToString::to_string).collect();
+                return self.unusable(ExitStatus::GuardRefused, &words.join("\n"));
+            }
+        };
+        let report = if self.options.dry {
+            self.tell_dry(&survey);
+            close(&mut survey).await;
+            None
+        } else {
+            let execution = Execution {
+                accounts: servers.clone(),
+                job: Arc::new(job.clone()),
+                events: lines.clone(),
+                stop: stop.clone(),
+            };
+            Some(execution.run(survey, approval).await)
+        };
+        self.log.line("++++ End looping on each folder");
+        let after = self.sizes_after(&servers, &job, &stop).await;
+        let facts = Facts {
+            started: &self.started,
+            elapsed: self.began.elapsed(),
+            plan: &counts,
+            folders: folder_count,
+            report: report.as_ref(),
+            memory_at_start: self.memory_at_start,
+            before,
+            after,
+        };
+        self.conclude(&facts)
+    }
+
+    fn conclude(&self, facts: &Facts<'_>) -> Ending {
+        facts.statistics().lines().iter().for_each(|line| self.log.line(line));
+        if self.options.mode == Mode::Sync {
+            facts.verdict().lines().iter().for_each(|line| self.log.line(line));
+        }
+        let failures: Vec<Fault> =
+            facts.report.map(|report| report.failures().cloned().collect()).unwrap_or_default();
+        self.log.line(&errors_detected(failures.len()));
+        match facts.report {
+            Some(report) if !report.is_complete() && self.options.mode == Mode::Sync => {
+                Ending { status: status::of_report(report), ..Ending::of_faults(&failures) }
+            }
+            _ if !failures.is_empty() => Ending::of_faults(&failures),
+            _ => Ending::good(),
+        }
+    }
+
+    fn unusable(&self, status: ExitStatus, words: &str) -> Ending {
+        self.log.line(words);
+        let class = match status {
+            ExitStatus::GuardRefused => ErrorClass::GuardRefused,
+            _ => ErrorClass::Unclassified,
+        };
+        let errors = if status == ExitStatus::GuardRefused {
+            vec![(class, words.to_owned())]
+        } else {
+            Vec::new()
+        };
+        Ending { status, errors }
+    }
+
+    fn faults(&self, faults: &[Fault]) -> Ending {
+        for fault in faults {
+            self.log.line(&error_line(fault));
+            self.log.line(&crate::fault_text::fault_text(fault));
+        }
+        Ending::of_faults(faults)
+    }
+
+    async fn just_login(&self, servers: &Servers) -> Ending {
+        let (source, target) = tokio::join!(servers.open_source(), servers.open_target());
+        let mut faults = Vec::new();
+        for (number, opened) in [(1, source), (2, target)] {
+            match opened {
+                Ok(mut account) => {
+                    self.log.line(&format!("Host{number}: success login"));
+                    let capabilities = account.welcome.capabilities.join(" ");
+                    self.log.line(&format!("Host{number} capability: {capabilities}"));
+                    account.close().await;
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ending::good() } else { self.faults(&faults) }
+    }
+
+    fn tell_accounts<A: Accounts>(&self, survey: &Survey<A>) {
+        for (number, account) in [(1, &survey.source), (2, &survey.target)] {
+            self.log.line(&format!("Host{number}: found {} folders.", account.mailboxes.len()));
+            let separator = account.delimiter.map(char::from).map(String::from).unwrap_or_default();
+            let prefix = String::from_utf8_lossy(&account.prefix).into_owned();
+            self.log.line(&format!("Host{number}: separator and prefix: [{separator}][{prefix}]"));
+        }
+        for missing in &survey.plan.missing {
+            self.log.line(&format!("Warning: Host1: folder [{}] does not exist", raw(missing)));
+        }
+        if self.options.mode == Mode::JustAutomap || self.options.names.automap {
+            for mapping in &survey.mappings {
+                self.log.line(&format!("[{}] -> [{}]", raw(&mapping.source), raw(&mapping.target)));
+            }
+        }
+    }
+
+    fn tell_sizes<A: Accounts>(&self, survey: &Survey<A>, when: &str) -> (Sizes, Sizes) {
+        let began = Instant::now();
+        self.log.line(&format!("Folders sizes {when} the synchronization."));
+        let count = survey.plan.mailboxes.len();
+        let (mut host1, mut host2) = (Sizes::default(), Sizes::default());
+        for (at, (mailbox, listings)) in
+            survey.plan.mailboxes.iter().zip(&survey.listings).enumerate()
+        {
+            let place = Place { this: at + 1, of: count };
+            let mut source = FolderSize::default();
+            for (part, listing) in mailbox.parts.iter().zip(&listings.sources) {
+                source = size_of(listing);
+                add(&mut host1, source);
+                self.log.line(&named(&part.source, |name| {
+                    folder_size_line(1, place, name, Some(source))
+                }));
+            }
+            let target = mailbox.create.is_none().then(|| size_of(&listings.target));
+            self.log.line(&named(&mailbox.target, |name| folder_size_line(2, place, name, target)));
+            let target = target.unwrap_or_default();
+            add(&mut host2, target);
+            self.log.line(&difference_line(source, target));
+            self.log.line("");
+        }
+        totals(host1, host2, began.elapsed().as_secs_f64())
+            .iter()
+            .for_each(|line| self.log.line(line));
+        (host1, host2)
+    }
+
+    /// Lists both sides anew: what is told at the end is what is there.
+    async fn sizes_after(
+        &self,
+        servers: &Arc<Servers>,
+        job: &Job,
+        stop: &Stop,
+    ) -> Option<(Sizes, Sizes)> {
+        if !self.options.reports.sizes_after || stop.is_asked() {
+            return None;
+        }
+        let mut survey =
+            survey(&**servers, job, &mailferry_run::events::Silent, stop).await.ok()?;
+        let sizes = self.tell_sizes(&survey, "after");
+        close(&mut survey).await;
+        Some(sizes)
+    }
+
+    fn tell_dry<A: Accounts>(&self, survey: &Survey<A>) {
+        let dry = "\t(not really since --dry mode)";
+        for mailbox in &survey.plan.mailboxes {
+            if mailbox.create.is_some() {
+                self.log.line(&format!(
+                    "Creating folder {} on host2{dry}",
+                    super::lines::bracketed(&mailbox.target)
+                ));
+            }
+            for part in &mailbox.parts {
+                for (uid, decision) in part.uids.iter().zip(&part.decisions) {
+                    if let mailferry_engine::plan::Decision::Act(
+                        mailferry_engine::plan::Action::Copy,
+                    ) = decision
+                    {
+                        self.log.line(&format!(
+                            "msg {}/{uid} copying to {}{dry}",
+                            raw(&part.source),
+                            raw(&mailbox.target)
+                        ));
+                    }
+                }
+            }
+            for deletion in &mailbox.delete {
+                self.log.line(&format!(
+                    "Host2: msg {}/{} marked \\Deleted on host2{dry}",
+                    raw(&mailbox.target),
+                    deletion.uid
+                ));
+            }
+        }
+        for gone in &survey.plan.delete_mailboxes {
+            self.log.line(&format!(
+                "Host2: Deleting folder {}{dry}",
+                super::lines::bracketed(&gone.name)
+            ));
+        }
+    }
+}
+
+fn size_of(listing: &MessageListing) -> FolderSize {
+    FolderSize {
+        octets: listing.size.iter().map(|&size| u64::from(size)).sum(),
+        messages: listing.len() as u64,
+        biggest: listing.size.iter().copied().max().map_or(0, u64::from),
+    }
+}
+
+/// Leaves of a plan only what concerns the mailbox itself (`--justfolders`).
+fn only_the_mailbox(mailbox: &mut mailferry_engine::plan::MailboxPlan) {
+    mailbox.parts.iter_mut().for_each(|part| part.decisions.clear());
+    mailbox.delete.clear();
+    mailbox.counts = mailferry_engine::summary::Counts::default();
+}
+
+async fn close<A: Accounts>(survey: &mut Survey<A>) {
+    let (source, target) = &mut survey.connections;
+    tokio::join!(source.close(), target.close());
+}
+
+/// The first INT asks the run to stop after what is in flight, the second ends it; TERM and
+/// QUIT end it with their own status (128 and the signal's number).
+fn stop_on_signals(log: &'static Log) -> Stop {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            asked.ask();
+            log.line("Got a signal: what is in flight is finished; once more to stop at once");
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    #[cfg(unix)]
+    end_on_signals(log, &stop);
+    stop
+}
+
+#[cfg(unix)]
+fn end_on_signals(log: &'static Log, stop: &Stop) {
+    use tokio::signal::unix::{SignalKind, signal};
+    for (kind, status) in [(SignalKind::terminate(), 143), (SignalKind::quit(), 131)] {
+        let stop = stop.clone();
+        let Ok(mut signals) = signal(kind) else { continue };
+        tokio::spawn(async move {
+            signals.recv().await;
+            ENDED_BY.store(status, Ordering::Relaxed);
+            stop.ask();
+            log.line("Ended by a signal: what is in flight is finished");
+            tokio::time::sleep(SIGNAL_PATIENCE).await;
+            std::process::exit(i32::from(status));
+        });
+    }
+}

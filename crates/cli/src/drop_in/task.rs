@@ -1,0 +1,313 @@
+//! From imapsync's options to a job and two logins.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Zoned};
+use mailferry_engine::guard::GuardLimits;
+use mailferry_engine::identity::KeyRule;
+use mailferry_engine::mapping::{FixSlash, SpecialUseMapping, clean_subtree};
+use mailferry_engine::policy::{
+    DeleteRule, DeleteWithin, Duplicates, FlagPolicy, Rules, Sizes, Subscribe as SubscribeRule,
+    TargetDuplicates,
+};
+use mailferry_engine::select::{Order, Subscribed};
+use mailferry_engine::summary::SameAccount;
+use mailferry_imap::login::{
+    Credentials, Endpoint, Family, Introduction, Mechanism as LoginMechanism, Security,
+};
+use mailferry_imap::tls::{TlsPolicy, Unverified};
+use mailferry_run::copy::AddHeader;
+use mailferry_run::job::{
+    Dates, EmptyMailboxes, HierarchyOverride, Job, Limits, MailboxChoice, MailboxDeletion,
+    MailboxDeletionNarrowing, Naming, Pattern,
+};
+use mailferry_store::contract::Selection;
+
+use crate::imapsync::settings::{
+    Addresses, CertificateCheck, Mechanism, Password, PasswordSource, SideOptions, Subscribe,
+    Timeout,
+};
+use crate::imapsync::{ExitStatus, ImapsyncOptions};
+use crate::secret::{SecretFrom, os_octets};
+use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell};
+
+/// imapsync's own limit on the silence of a server.
+const SILENCE_FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long the probe of port 993 may take.
+const PROBE_MAX: Duration = Duration::from_secs(10);
+/// Lets clear text go to any host, for scripts that cannot be changed.
+const ALLOW_CLEARTEXT: &str = "MAILFERRY_ALLOW_CLEARTEXT";
+
+/// The command line cannot be carried out; nothing was connected.
+#[derive(Debug)]
+pub(super) struct Unusable {
+    pub(super) status: ExitStatus,
+    pub(super) words: String,
+}
+
+impl Unusable {
+    fn new(status: ExitStatus, words: impl Into<String>) -> Self {
+        Self { status, words: words.into() }
+    }
+}
+
+/// Both servers, passwords fetched, protection found out.
+pub(super) async fn servers(options: &ImapsyncOptions, tell: Tell) -> Result<Servers, Unusable> {
+    let password1 = password(&options.side1, 1)?;
+    let password2 = password(&options.side2, 2)?;
+    let (security1, security2) = tokio::join!(security(&options.side1), security(&options.side2));
+    Ok(Servers::new(
+        login(options, &options.side1, password1, security1),
+        login(options, &options.side2, password2, security2),
+        tell,
+    ))
+}
+
+fn password(side: &SideOptions, number: u8) -> Result<Vec<u8>, Unusable> {
+    let variable = std::env::var_os(format!("IMAPSYNC_PASSWORD{number}"));
+    let environment = variable.map(|word| Password::new(os_octets(word)));
+    let secret = match side.password_source(environment) {
+        PasswordSource::Known(password) => return Ok(password.expose().to_vec()),
+        PasswordSource::File(path) => {
+            let content = std::fs::read(&path).map_err(|error| {
+                Unusable::new(
+                    ExitStatus::NoInput,
+                    format!(
+                        "the file of --passfile{number}, {}, cannot be read: {error}",
+                        path.display()
+                    ),
+                )
+            })?;
+            return Ok(Password::of_first_line(&content).expose().to_vec());
+        }
+        PasswordSource::Prompt => {
+            let user = String::from_utf8_lossy(&side.user).into_owned();
+            SecretFrom::Prompt(format!("What's the password for {user}@{}", side.host))
+        }
+    };
+    secret.fetch().map_err(|error| Unusable::new(ExitStatus::NoInput, error.to_string()))
+}
+
+/// Protection and port, as imapsync finds them, and never clear text unasked.
+async fn security(side: &SideOptions) -> (Security, u16) {
+    let allowed = std::env::var_os(ALLOW_CLEARTEXT).is_some_and(|value| value == "1");
+    let open = if allowed { Security::StartTlsOrClearText } else { Security::StartTlsOrLoopback };
+    match (side.ssl, side.tls) {
+        (Some(true), _) => (Security::Tls, side.port.unwrap_or(993)),
+        (_, Some(true)) => (Security::StartTls, side.port.unwrap_or(143)),
+        (Some(false), Some(false)) => (Security::ClearText, side.port.unwrap_or(143)),
+        (None, Some(false)) if allowed || is_loopback(&side.host) => {
+            (Security::ClearText, side.port.unwrap_or(143))
+        }
+        _ if side.probe_993 && answers_on_993(side).await => (Security::Tls, 993),
+        _ => (open, side.port.unwrap_or(143)),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+async fn answers_on_993(side: &SideOptions) -> bool {
+    let patience = match side.timeout {
+        Timeout::After(timeout) => timeout.min(PROBE_MAX),
+        Timeout::Never => PROBE_MAX,
+    };
+    let connect = tokio::net::TcpStream::connect((side.host.as_str(), 993));
+    matches!(tokio::time::timeout(patience, connect).await, Ok(Ok(_)))
+}
+
+fn login(
+    options: &ImapsyncOptions,
+    side: &SideOptions,
+    password: Vec<u8>,
+    (security, port): (Security, u16),
+) -> Login {
+    let unverified = match side.certificate {
+        CertificateCheck::Usual => Unverified::RefuseUnlessLoopback,
+        CertificateCheck::Strict => Unverified::Refuse,
+        CertificateCheck::Off => Unverified::Accept,
+    };
+    let mechanism = match (side.mechanism, &side.authuser) {
+        (Mechanism::Plain, _) | (_, Some(_)) => LoginMechanism::Plain,
+        (Mechanism::Login, None) => LoginMechanism::Best,
+    };
+    Login {
+        endpoint: Endpoint {
+            host: side.host.clone(),
+            port,
+            security,
+            tls: TlsPolicy { unverified, ..TlsPolicy::default() },
+            family: match options.addresses {
+                Addresses::Any => Family::Any,
+                Addresses::V4 => Family::V4,
+                Addresses::V6 => Family::V6,
+            },
+            introduction: if options.send_id {
+                Introduction::Given
+            } else {
+                Introduction::Withheld
+            },
+            silence_max: match side.timeout {
+                Timeout::After(timeout) => timeout,
+                Timeout::Never => SILENCE_FOR_EVER,
+            },
+        },
+        credentials: Credentials {
+            user: side.user.clone(),
+            password,
+            login_as: side.authuser.clone(),
+            mechanism,
+        },
+    }
+}
+
+/// The job, and what the guard is to hold it to.
+pub(super) fn job(
+    options: &ImapsyncOptions,
+    servers: &Servers,
+    now: &Zoned,
+) -> Result<(Job, GuardLimits), Unusable> {
+    let mut selection = None;
+    if let Some(days) = options.messages.age_days_max {
+        selection = Some(sent_since(days, now)?);
+    }
+    let job = Job {
+        rules: rules(options),
+        mailboxes: mailboxes(options)?,
+        naming: naming(options),
+        keys: KeyRule::default(),
+        source_selection: Selection(selection.clone()),
+        target_selection: Selection(selection),
+        add_header: if options.messages.add_header {
+            AddHeader::IfUnidentified
+        } else {
+            AddHeader::Never
+        },
+        empty_mailboxes: if options.folders.skip_empty {
+            EmptyMailboxes::Skip
+        } else {
+            EmptyMailboxes::Create
+        },
+        mailbox_deletion: MailboxDeletionNarrowing {
+            deletion: match (options.deletions.messages, options.deletions.folders) {
+                (false, true) => MailboxDeletion::Alone,
+                _ => MailboxDeletion::ByRules,
+            },
+            below: options
+                .names
+                .subfolder2
+                .as_deref()
+                .map(mailferry_engine::name::MailboxName::from),
+            ..MailboxDeletionNarrowing::default()
+        },
+        dates: if options.messages.sync_internal_dates { Dates::Keep } else { Dates::OfTarget },
+        same_account: if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No },
+        limits: Limits { faults_max: options.process.errors_max as usize, ..Limits::default() },
+    };
+    Ok((job, GuardLimits::imapsync()))
+}
+
+fn rules(options: &ImapsyncOptions) -> Rules {
+    let (messages, deletions) = (&options.messages, options.deletions);
+    let octets = |limit: u64| u32::try_from(limit).unwrap_or(u32::MAX);
+    Rules {
+        flags: if messages.resync_flags { FlagPolicy::Mirror } else { FlagPolicy::NewOnly },
+        sizes: Sizes {
+            max: messages.octets_max.map(octets),
+            above: messages.octets_min.map(octets),
+            append_limit: messages.append_limit.map(octets),
+        },
+        delete: match (deletions.messages, deletions.folders) {
+            (true, true) => DeleteRule::MessagesAndMailboxes,
+            (true, false) => DeleteRule::Messages,
+            (false, _) => DeleteRule::Nothing,
+        },
+        delete_within: DeleteWithin::Selection,
+        duplicates: if messages.sync_duplicates {
+            Duplicates::CopyAll
+        } else {
+            Duplicates::CopyOne
+        },
+        target_duplicates: if deletions.duplicates {
+            TargetDuplicates::Delete
+        } else {
+            TargetDuplicates::Keep
+        },
+        subscribe: match options.subscribe {
+            Subscribe::Nothing => SubscribeRule::None,
+            Subscribe::AsOnHost1 => SubscribeRule::Mirror,
+            Subscribe::Everything => SubscribeRule::All,
+        },
+        ..Rules::imapsync()
+    }
+}
+
+fn mailboxes(options: &ImapsyncOptions) -> Result<MailboxChoice, Unusable> {
+    let folders = &options.folders;
+    let compile = |(option, expression): (&str, &String)| {
+        let regex = NameRegex::new(expression).map_err(|error| {
+            Unusable::new(
+                ExitStatus::Usage,
+                format!("--{option} `{expression}` cannot be used: {error}"),
+            )
+        })?;
+        Ok(Arc::new(regex) as Pattern)
+    };
+    let patterns = |option, expressions: &[String]| {
+        expressions
+            .iter()
+            .map(|expression| compile((option, expression)))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let mut recursive = folders.with_all_below.clone();
+    recursive
+        .extend(options.names.subfolder1.as_deref().map(mailferry_engine::name::MailboxName::from));
+    Ok(MailboxChoice {
+        named: folders.named.clone(),
+        recursive,
+        subscribed: if folders.subscribed { Subscribed::Selected } else { Subscribed::Ignored },
+        include: patterns("include", &folders.include)?,
+        exclude: patterns("exclude", &folders.exclude)?,
+        first: folders.first.clone(),
+        last: folders.last.clone(),
+        order: Order::Octets,
+        ..MailboxChoice::default()
+    })
+}
+
+fn naming(options: &ImapsyncOptions) -> Naming {
+    let names = &options.names;
+    let over = |side: &SideOptions| HierarchyOverride {
+        prefix: side.prefix.clone().map(Vec::into_boxed_slice),
+        delimiter: side.separator,
+    };
+    let subtree =
+        |name: &Option<String>| name.as_deref().and_then(|name| clean_subtree(name.as_bytes()));
+    Naming {
+        explicit: names.explicit.clone(),
+        special_use: if names.automap { SpecialUseMapping::On } else { SpecialUseMapping::Off },
+        source: over(&options.side1),
+        target: over(&options.side2),
+        source_subtree: subtree(&names.subfolder1),
+        target_subtree: subtree(&names.subfolder2),
+        fix_slash: if names.fix_slash { FixSlash::On } else { FixSlash::Off },
+        rewrite: Some(Arc::new(CanonicalName)),
+    }
+}
+
+/// `SENTSINCE` with the local date of so many days ago (RFC 9051 §6.4.4).
+fn sent_since(days: f64, now: &Zoned) -> Result<Vec<u8>, Unusable> {
+    let seconds = days * 86_400.0;
+    if !seconds.is_finite() || !(0.0..1e11).contains(&seconds) {
+        return Err(Unusable::new(ExitStatus::Usage, format!("--maxage {days} is no age in days")));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be below 1e11")]
+    let since = now.checked_sub(SignedDuration::from_secs(seconds as i64));
+    let since = since
+        .map_err(|error| Unusable::new(ExitStatus::Usage, format!("--maxage {days}: {error}")))?;
+    Ok(format!("SENTSINCE {}", since.strftime("%-d-%b-%Y")).into_bytes())
+}

@@ -1,0 +1,405 @@
+//! What the documents say is true: the commands of docs/restore.md are run as they stand and do
+//! what the page promises, docs/json.md tells of every line that is printed and of no other,
+//! docs/exit-status.md of every number.
+#![cfg(unix)] // The pages are written for a shell.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod world;
+
+use mailferry_cli::imapsync::ExitStatus;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+use world::*;
+
+/// The sections of docs/restore.md that hold commands, and how many: each is run by a test.
+const RUN_HERE: [(&str, usize); 7] = [
+    ("2. See what is missing", 1),
+    ("3. See the plan, then agree", 2),
+    ("4. Check", 1),
+    ("Bringing back less", 3),
+    ("Bringing it back to one side", 1),
+    ("Bringing back what was moved", 1),
+    ("Bringing back flags", 1),
+];
+
+/// Order among messages is not kept by a restore: what comes back comes behind what is there.
+const IN_ANY_ORDER: Expect = Expect {
+    octets: Form::Exact,
+    flags: Duty::Must,
+    dates: Duty::Must,
+    order: Duty::May,
+    subscriptions: Duty::Must,
+    nothing_more: Duty::May,
+};
+
+/// A page of docs/, by its sections.
+struct Page {
+    sections: Vec<Section>,
+}
+
+struct Section {
+    title: String,
+    lines: Vec<String>,
+}
+
+impl Page {
+    fn open(name: &str) -> Self {
+        let path = format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut sections = vec![Section { title: String::new(), lines: Vec::new() }];
+        for line in text.lines() {
+            match line.strip_prefix("## ").or_else(|| line.strip_prefix("### ")) {
+                Some(title) => {
+                    sections.push(Section { title: title.to_owned(), lines: Vec::new() });
+                }
+                None => sections.last_mut().unwrap().lines.push(line.to_owned()),
+            }
+        }
+        Self { sections }
+    }
+
+    /// The commands of a section, which has exactly so many.
+    #[track_caller]
+    fn commands<const N: usize>(&self, title: &str) -> [String; N] {
+        let section = self.sections.iter().find(|section| section.title == title);
+        let section = section.unwrap_or_else(|| panic!("no section `{title}`"));
+        section.commands().try_into().unwrap_or_else(|found| panic!("`{title}` has {found:?}"))
+    }
+}
+
+impl Section {
+    /// The `$ ` lines of the console blocks; a `\` at the end joins the next.
+    fn commands(&self) -> Vec<String> {
+        let mut commands: Vec<String> = Vec::new();
+        let (mut in_console, mut goes_on) = (false, false);
+        for line in &self.lines {
+            if let Some(language) = line.strip_prefix("```") {
+                in_console = language == "console";
+                continue;
+            }
+            let text = match line.strip_prefix("$ ") {
+                _ if !in_console => continue,
+                Some(text) => {
+                    commands.push(String::new());
+                    text
+                }
+                None if goes_on => line,
+                None => continue,
+            };
+            goes_on = text.ends_with('\\');
+            let command = commands.last_mut().unwrap();
+            command.push_str(text.trim_end_matches('\\'));
+        }
+        commands
+    }
+}
+
+/// An account and its exact backup on another server, and a shell to type commands into.
+struct Case<'a> {
+    account: Place<'a>,
+    backup: Place<'a>,
+    desk: Desk,
+}
+
+impl<'a> Case<'a> {
+    fn new(world: &'a World, fill: fn(&Place<'_>)) -> Self {
+        let (account, backup) = world.pair(Way::SlashToDot);
+        fill(&account);
+        let desk = Desk::new();
+        desk.ferry("sync", &account, &backup, &["--mirror"]).expect(0);
+        assert_copied(&account.read(), &backup.read(), &Expect::exact());
+        let bin = desk.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        let program = env!("CARGO_BIN_EXE_mailferry");
+        std::os::unix::fs::symlink(program, bin.join("mailferry")).unwrap();
+        Self { account, backup, desk }
+    }
+
+    /// Types a command of the page into a shell in which the page's variables are set. Nobody
+    /// answers questions there.
+    fn run(&self, command: &str) -> Finished {
+        let home = self.desk.path();
+        let path = format!("{}:/usr/bin:/bin", home.join("bin").display());
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", command])
+            .current_dir(home)
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", home)
+            .env("BACKUP", self.backup.url("imap"))
+            .env("ACCOUNT", self.account.url("imap"))
+            .env("MAILFERRY_SOURCE_PASSWORD", &self.backup.password)
+            .env("MAILFERRY_TARGET_PASSWORD", &self.account.password);
+        self.desk.finish(shell)
+    }
+}
+
+#[test]
+fn every_command_of_the_restore_page_is_run_by_a_test() {
+    let page = Page::open("restore.md");
+    let counted = page.sections.iter().map(|section| (&*section.title, section.commands().len()));
+    let found: Vec<(&str, usize)> = counted.filter(|(_, commands)| *commands > 0).collect();
+    assert_eq!(found, RUN_HERE);
+}
+
+/// Loses two messages and a mailbox of four, moves two, changes flags, gets a new message.
+fn damage(account: &Place<'_>) -> Account {
+    let before = account.read();
+    let uids = |subjects: [&str; 2]| subjects.map(|subject| uid_of(&before, "INBOX", subject));
+    let mut probe = account.probe();
+    // Else EXPUNGE would take the one marked \Deleted along.
+    probe.store("INBOX", &[uid_of(&before, "INBOX", "inbox 96")], "FLAGS", "changed").unwrap();
+    probe.remove("INBOX", &uids(["inbox 98", "inbox 97"])).unwrap();
+    probe.relocate("INBOX", &uids(["inbox 94", "inbox 93"]), "Archive/2020/Q&-A").unwrap();
+    probe.delete("Caf&AOk-").unwrap();
+    account.put("INBOX", &[mail("since", 1)]);
+    account.read()
+}
+
+fn is_lost(mailbox: &str, message: &Message) -> bool {
+    mailbox == "Caf&AOk-" || ["inbox 98", "inbox 97"].contains(&&*message.subject)
+}
+
+/// The number before these words in the sums of `check`.
+#[track_caller]
+fn sum(run: &Finished, words: &str) -> u32 {
+    let line = run.stdout.lines().find(|line| line.ends_with(words));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("no sum `{words}`: {}", run.report()))
+}
+
+#[test]
+fn the_steps_bring_back_what_was_lost_and_touch_nothing_else() {
+    let page = Page::open("restore.md");
+    let Some(world) = World::open() else { return };
+    let case = Case::new(&world, furnish);
+    let (mut lost, saved) = (case.account.read(), case.backup.read());
+    for (name, messages) in &mut lost.mailboxes {
+        messages.retain(|message| is_lost(name, message));
+    }
+    let damaged = damage(&case.account);
+
+    let [look] = page.commands("2. See what is missing");
+    let seen = case.run(&look).expect(1);
+    // Six lost and two moved; those two elsewhere and the new one.
+    assert_eq!(sum(&seen, "+ on the source only"), 8, "{}", seen.report());
+    assert_eq!(sum(&seen, "- on the target only"), 3, "{}", seen.report());
+    assert_untouched(&damaged, &case.account.read());
+
+    let [ask, agree] = page.commands("3. See the plan, then agree");
+    let shown = case.run(&ask).expect(121);
+    assert!(shown.stdout.contains("= 6 to copy ("), "{}", shown.report());
+    assert_untouched(&damaged, &case.account.read());
+    case.run(&agree).expect(0);
+    let restored = case.account.read();
+    assert_copied(&damaged, &restored, &Expect::superset());
+    assert_copied(&lost, &restored, &IN_ANY_ORDER);
+    assert_eq!(restored.message_count(), damaged.message_count() + 6);
+    for (name, uids) in damaged.uids() {
+        assert!(restored.uids()[&name].starts_with(&uids), "`{name}` was written anew");
+    }
+    case.run(&agree).expect(0);
+    assert_untouched(&restored, &case.account.read());
+
+    let [again] = page.commands("4. Check");
+    let left = case.run(&again).expect(1);
+    assert_eq!(sum(&left, "+ on the source only"), 2, "{}", left.report());
+    assert_untouched(&saved, &case.backup.read());
+}
+
+/// Mail of Ann and Bob, dated so many days ago.
+fn furnish_with_ages(account: &Place<'_>) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = i64::try_from(now).unwrap();
+    let dated = |name: &str, from: &str, days: i64| {
+        let instant = now - days * 86_400;
+        let date = mailferry_testkit::probe::date::mail_date(instant);
+        let id = name.replace(' ', ".");
+        let text = format!(
+            "Message-Id: <{id}@age.example>\r\nFrom: {from}@example.org\r\nDate: {date}\r\n\
+             Subject: {name}\r\n\r\nThis is {name}.\r\n"
+        );
+        Draft::new(text).dated(instant)
+    };
+    let inbox = [dated("kept", "ann", 1), dated("young", "ann", 2), dated("old", "bob", 300)];
+    let sent =
+        [dated("sent kept", "ann", 1), dated("sent", "bob", 3), dated("sent old", "ann", 90)];
+    account.put("INBOX", &inbox);
+    account.put("Sent", &sent);
+}
+
+#[test]
+fn less_is_brought_back_by_mailbox_by_age_or_by_search() {
+    let page = Page::open("restore.md");
+    let Some(world) = World::open() else { return };
+    let [by_mailbox, by_age, by_search] = page.commands("Bringing back less");
+    for (command, inbox, sent) in [
+        (by_mailbox, vec!["kept", "young", "old"], vec!["sent kept"]),
+        (by_age, vec!["kept", "young"], vec!["sent kept", "sent"]),
+        (by_search, vec!["kept", "old"], vec!["sent kept", "sent"]),
+    ] {
+        let case = Case::new(&world, furnish_with_ages);
+        let mut probe = case.account.probe();
+        probe.remove("INBOX", &[2, 3]).unwrap();
+        probe.remove("Sent", &[2, 3]).unwrap();
+        case.run(&command).expect(0);
+        let after = case.account.read();
+        assert_eq!(subjects(&after, "INBOX"), inbox, "{command}");
+        assert_eq!(subjects(&after, "Sent"), sent, "{command}");
+    }
+}
+
+#[test]
+fn what_is_put_apart_leaves_the_rest_of_the_account_as_it_is() {
+    let page = Page::open("restore.md");
+    let Some(world) = World::open() else { return };
+    let case = Case::new(&world, furnish);
+    let saved = case.backup.read();
+    let damaged = damage(&case.account);
+    let [apart] = page.commands("Bringing it back to one side");
+    case.run(&apart).expect(0);
+
+    let mut after = case.account.read();
+    let aside = |name: &str| {
+        let below = name.strip_prefix("Restored-")?;
+        let (date, name) = below.split_once('/')?;
+        let digits = date.split('-').map(str::len).collect::<Vec<_>>();
+        (digits == [4, 2, 2]).then(|| name.to_owned())
+    };
+    let mut put_apart = Account::default();
+    for (name, messages) in std::mem::take(&mut after.mailboxes) {
+        match aside(&name) {
+            Some(name) => put_apart.mailboxes.insert(name, messages),
+            None => after.mailboxes.insert(name, messages),
+        };
+    }
+    put_apart.subscriptions = saved.subscriptions.clone();
+    assert_copied(&saved, &put_apart, &Expect::exact());
+    after.subscriptions.retain(|name| aside(name).is_none());
+    after.mailboxes.retain(|name, _| !name.starts_with("Restored-"));
+    assert_untouched(&damaged, &after);
+}
+
+#[test]
+fn what_was_moved_is_in_both_places_when_asked_for() {
+    let page = Page::open("restore.md");
+    let Some(world) = World::open() else { return };
+    let case = Case::new(&world, furnish);
+    let (before, damaged) = (case.account.read(), damage(&case.account));
+    let [everything] = page.commands("Bringing back what was moved");
+    case.run(&everything).expect(0);
+    let after = case.account.read();
+    assert_copied(&damaged, &after, &Expect::superset());
+    for moved in ["inbox 94", "inbox 93"] {
+        for mailbox in ["INBOX", "Archive/2020/Q&-A"] {
+            uid_of(&after, mailbox, moved);
+        }
+    }
+    // What there was before, the two moved ones at their new place, the new one.
+    assert_eq!(after.message_count(), before.message_count() + 3);
+}
+
+#[test]
+fn flags_are_made_those_of_the_backup_when_asked_for() {
+    let page = Page::open("restore.md");
+    let Some(world) = World::open() else { return };
+    let case = Case::new(&world, furnish);
+    let before = case.account.read();
+    let uids = before.uids()["INBOX"].clone();
+    case.account.probe().store("INBOX", &uids, "FLAGS", "\\Seen later").unwrap();
+    let [flags] = page.commands("Bringing back flags");
+    case.run(&flags).expect(0);
+    assert_untouched(&before, &case.account.read());
+}
+
+/// The events of docs/json.md with the fields of each.
+fn documented() -> (BTreeMap<String, BTreeSet<String>>, String) {
+    let page = Page::open("json.md");
+    let mut events = BTreeMap::new();
+    let mut text = String::new();
+    for section in &page.sections {
+        text.push_str(&section.lines.join("\n"));
+        let Some(event) = quoted(&section.title) else { continue };
+        let rows = section.lines.iter().filter_map(|line| line.strip_prefix("| "));
+        events.insert(event.to_owned(), rows.filter_map(quoted).map(str::to_owned).collect());
+    }
+    (events, text)
+}
+
+/// The word at the beginning of a text, if it is `quoted`.
+fn quoted(text: &str) -> Option<&str> {
+    text.strip_prefix('`')?.split('`').next()
+}
+
+/// All names of fields within a value.
+fn fields_within<'v>(value: &'v Value, names: &mut BTreeSet<&'v str>) {
+    match value {
+        Value::Object(map) => {
+            for (name, value) in map {
+                names.insert(name);
+                fields_within(value, names);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| fields_within(value, names)),
+        _ => {}
+    }
+}
+
+/// Lines of all kinds, from all verbs.
+fn lines_of_all_kinds(world: &World) -> Vec<Value> {
+    let (source, target) = world.pair(Way::SlashToDot);
+    furnish(&source);
+    let desk = Desk::new();
+    let mut lines = Vec::new();
+    let mut note = |verb: &str, options: &[&str], status: i32| {
+        let run = desk.ferry(verb, &source, &target, options).expect(status);
+        lines.extend(run.json_lines());
+    };
+    note("plan", &["--json", "--folder", "INBOX", "--folder", "Nowhere"], 0);
+    note("sync", &["--json", "--mirror"], 0);
+    let mut probe = source.probe();
+    probe.store("INBOX", &[1], "FLAGS", "\\Flagged").unwrap();
+    probe.remove("INBOX", &[7]).unwrap();
+    probe.delete("Caf&AOk-").unwrap();
+    note("check", &["--json"], 1);
+    note("plan", &["--json", "--mirror"], 0);
+    note("sync", &["--json", "--mirror"], 0);
+    note("restore", &["--json", "--yes"], 0);
+    let refused = Place { password: "wrong".to_owned(), ..target.clone() };
+    lines.extend(desk.ferry("sync", &source, &refused, &["--json"]).expect(162).json_lines());
+    lines
+}
+
+#[test]
+fn the_page_about_json_tells_of_every_line_and_of_no_other() {
+    let (documented, text) = documented();
+    let Some(world) = World::open() else { return };
+    let mut printed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in lines_of_all_kinds(&world) {
+        assert_eq!(line["v"], 1, "{line}");
+        let event = line["event"].as_str().unwrap().to_owned();
+        let own = line.as_object().unwrap().keys().filter(|key| !["v", "event"].contains(&&***key));
+        printed.entry(event).or_default().extend(own.cloned());
+        let mut names = BTreeSet::new();
+        fields_within(&line, &mut names);
+        for name in names {
+            let told = [format!("`{name}`"), format!("\"{name}\"")];
+            let is_told = told.iter().any(|word| text.contains(word));
+            assert!(is_told, "`{name}` is not told of: {line}");
+        }
+    }
+    assert_eq!(printed, documented);
+}
+
+#[test]
+fn the_page_about_exit_statuses_has_every_number_with_its_name() {
+    let page = Page::open("exit-status.md");
+    let lines: Vec<&String> = page.sections.iter().flat_map(|section| &section.lines).collect();
+    for status in ExitStatus::EVERY {
+        let row = format!("| {} | `{}` |", status.number(), status.name());
+        assert!(lines.iter().any(|line| line.starts_with(&row)), "no row `{row}`");
+    }
+}
