@@ -438,7 +438,14 @@ fn judge_login(completion: &Completion) -> Result<(), LoginError> {
     let passing = completion.status == Status::Bad
         || matches!(
             completion.code(),
-            Some(Code::Unavailable | Code::InUse | Code::Limit | Code::ServerBug | Code::Alert)
+            Some(
+                Code::Unavailable
+                    | Code::InUse
+                    | Code::Limit
+                    | Code::ContactAdmin
+                    | Code::ServerBug
+                    | Code::Alert
+            )
         );
     if passing { Err(LoginError::Unavailable(words)) } else { Err(LoginError::Refused(words)) }
 }
