@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::accounts::Accounts;
 use crate::events::{Event, EventSink};
 use crate::job::Job;
-use crate::mailbox::{Left, Progress, Task};
+use crate::mailbox::{KeywordsKept, Left, Progress, Task};
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, Survey};
@@ -42,6 +42,7 @@ struct Shared<A: Accounts> {
     /// Indices of the mailboxes with something to do, largest first.
     queue: Vec<usize>,
     next: AtomicUsize,
+    keywords: KeywordsKept,
 }
 
 /// What a worker tells of a mailbox, or of itself.
@@ -63,8 +64,14 @@ impl<A: Accounts> Execution<A> {
             counts.act() + counts.deletions() > 0
         });
         queue.sort_by_key(|&at| std::cmp::Reverse(plan.mailboxes[at].counts.copy_octets));
-        let shared =
-            Arc::new(Shared { execution: self, plan, listings, queue, next: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            execution: self,
+            plan,
+            listings,
+            queue,
+            next: AtomicUsize::new(0),
+            keywords: KeywordsKept::default(),
+        });
         let pair = run_workers(&shared, (source, target), &mut report).await;
         if let Some((mut source, mut target)) = pair {
             shared.delete_mailboxes(&mut target, &mut report).await;
@@ -236,7 +243,14 @@ async fn work<A: Accounts>(
             break;
         };
         let plan = &shared.plan.mailboxes[at];
-        let task = Task { plan, listings: &shared.listings[at], job, events: &**events, stop };
+        let task = Task {
+            plan,
+            listings: &shared.listings[at],
+            job,
+            events: &**events,
+            stop,
+            keywords: &shared.keywords,
+        };
         let mut progress = Progress::default();
         events.on(&Event::MailboxBegins { at, target: &plan.target });
         let left = task.carry_out(&mut source, &mut target, &mut progress).await;
