@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mailferry_imap::login::{Endpoint, Family, Security};
+use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
 use mailferry_imap::tls::TlsPolicy;
 
 /// An account named by a URL (RFC 5092, the part that names a server and a user).
@@ -99,7 +99,16 @@ impl AccountUrl {
             Scheme::Imap => Security::StartTls,
             Scheme::ImapPlain => Security::ClearText,
         };
-        Endpoint { host: self.host.clone(), port: self.port, security, tls, family, silence_max }
+        let introduction = Introduction::Given;
+        Endpoint {
+            introduction,
+            host: self.host.clone(),
+            port: self.port,
+            security,
+            tls,
+            family,
+            silence_max,
+        }
     }
 }
 

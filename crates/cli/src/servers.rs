@@ -1,10 +1,14 @@
 //! The two servers of a run, as its accounts.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
 use mailferry_engine::fault::{Fault, Side};
 use mailferry_engine::mapping::NameRewrite;
 use mailferry_engine::select::NamePattern;
 use mailferry_imap::login::{Credentials, Endpoint};
 use mailferry_imap::mutf7;
+use mailferry_imap::tls::Met;
 use mailferry_run::accounts::Accounts;
 use mailferry_store::imap::ImapAccount;
 
@@ -18,15 +22,39 @@ pub struct Login {
 }
 
 /// Both sides.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Servers {
-    /// Where mail is read.
-    pub source: Login,
-    /// Where it is written.
-    pub target: Login,
+    source: Login,
+    target: Login,
+    tell: Tell,
+    told: Arc<Mutex<BTreeSet<Side>>>,
 }
 
+/// Whoever is told what should be known of a connection.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
 impl Servers {
+    /// Both sides; `tell` hears of certificates that were accepted though nobody vouches for
+    /// them, once a side.
+    #[must_use]
+    pub fn new(source: Login, target: Login, tell: Tell) -> Self {
+        Self { source, target, tell, told: Arc::default() }
+    }
+
+    async fn open(&self, side: Side, login: &Login) -> Result<ImapAccount, Fault> {
+        let account = ImapAccount::open(side, &login.endpoint, &login.credentials).await?;
+        if let Some(Met { fingerprint: Some(fingerprint), complaint: Some(complaint) }) =
+            &account.welcome.certificate
+            && self.told.lock().is_ok_and(|mut told| told.insert(side))
+        {
+            let name = if side == Side::Source { "source" } else { "target" };
+            (self.tell)(&format!(
+                "notice: the certificate of the {name} was not verified ({complaint}); it is {fingerprint}"
+            ));
+        }
+        Ok(account)
+    }
+
     /// Whether both sides are one account, as far as names tell.
     #[must_use]
     pub fn is_one_account(&self) -> bool {
@@ -42,11 +70,11 @@ impl Accounts for Servers {
     type Target = ImapAccount;
 
     async fn open_source(&self) -> Result<ImapAccount, Fault> {
-        ImapAccount::open(Side::Source, &self.source.endpoint, &self.source.credentials).await
+        self.open(Side::Source, &self.source).await
     }
 
     async fn open_target(&self) -> Result<ImapAccount, Fault> {
-        ImapAccount::open(Side::Target, &self.target.endpoint, &self.target.credentials).await
+        self.open(Side::Target, &self.target).await
     }
 }
 

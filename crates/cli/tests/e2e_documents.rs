@@ -379,7 +379,7 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
         let run = desk.ferry(verb, &source, &target, options).expect(status);
         lines.extend(run.json_lines());
     };
-    note("plan", &["--json", "--folder", "INBOX", "--folder", "Nowhere"], 0);
+    note("plan", &["--json", "--folder", "INBOX", "--folder", "Nowhere"], 117);
     note("sync", &["--json", "--mirror"], 0);
     let mut probe = source.probe();
     probe.store("INBOX", &[1], "FLAGS", "\\Flagged").unwrap();

@@ -61,6 +61,9 @@ pub struct MailboxDeletion {
     pub name: MailboxName,
     /// The number of its messages, where STATUS told it.
     pub messages: Option<u32>,
+    /// Their octets, where the target can tell (STATUS=SIZE, RFC 8438 §2). Not known when the
+    /// plan is made; whoever shows the plan asks for it.
+    pub octets: Option<u64>,
 }
 
 /// Which target mailboxes a mirror may delete.
@@ -116,7 +119,11 @@ pub fn mailboxes_to_delete(
             let delimiter = mailbox.delimiter.or(target.delimiter);
             !has_child_in(&mailbox.name, &kept, delimiter)
         })
-        .map(|mailbox| MailboxDeletion { name: mailbox.name.clone(), messages: mailbox.messages })
+        .map(|mailbox| MailboxDeletion {
+            name: mailbox.name.clone(),
+            messages: mailbox.messages,
+            octets: None,
+        })
         .collect();
     // Descending order of octets puts every child before its parent.
     deletions.sort_unstable_by(|one, other| other.name.cmp(&one.name));

@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn messages_of_deleted_mailboxes_count() {
         let mut summary = plan(1, 10, 0);
-        let gone = MailboxDeletion { name: "Old".into(), messages: Some(200) };
+        let gone = MailboxDeletion { name: "Old".into(), messages: Some(200), octets: None };
         summary.delete_mailboxes.push(gone);
         let expected = Objection::NearlyAll { deletions: 200, target_messages: 210 };
         assert_eq!(objections(&summary, &NO_LIMITS), [expected]);
@@ -395,7 +395,11 @@ mod tests {
     #[test]
     fn a_mailbox_of_unknown_content_is_not_deleted_under_a_limit() {
         let mut summary = plan(1, 10, 0);
-        summary.delete_mailboxes.push(MailboxDeletion { name: "Old".into(), messages: None });
+        summary.delete_mailboxes.push(MailboxDeletion {
+            name: "Old".into(),
+            messages: None,
+            octets: None,
+        });
         let found = objections(&summary, &GuardLimits::modern());
         assert!(matches!(found[..], [Objection::MailboxLimit { deletions: None, .. }]));
         assert_eq!(objections(&summary, &NO_LIMITS), []);

@@ -6,7 +6,7 @@
 //! contents decide. Pairing cannot fetch, so it says which digests it needs and is called
 //! again (`docs/design/identity.md`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::listing::MessageListing;
 use crate::message::{Digest, Key, Uid};
@@ -126,7 +126,8 @@ pub enum SourceFate {
     NewContent,
     /// Its content is that of another message, which stands for both.
     DuplicateOf(SourceRef),
-    /// Its content decides and could not be had.
+    /// Content decides, and that of this message, or of one on the target that may be the
+    /// same, could not be had.
     NoDigest,
 }
 
@@ -332,6 +333,34 @@ impl<'a> Matcher<'a> {
         }
         if !targets.is_empty() && sources.first().is_some_and(|any| !any.key.is_none()) {
             self.match_left_by_date(left);
+        }
+        self.leave_open_what_may_be_there(sources, targets);
+    }
+
+    /// A message that looks new may be one of those on the target whose content could not be
+    /// had: where size or INTERNALDATE agree it is not known to be new, or it would be doubled.
+    fn leave_open_what_may_be_there(&mut self, sources: &[Entry], targets: &[Entry]) {
+        let there = self.target.listing;
+        let (mut sizes, mut instants) = (HashSet::new(), HashSet::new());
+        for entry in targets {
+            let at = entry.at as usize;
+            if self.pairs.target[at] == TargetFate::NoDigest {
+                sizes.insert(there.size[at]);
+                instants.extend(there.date[at].instant());
+            }
+        }
+        if sizes.is_empty() {
+            return;
+        }
+        for &entry in sources {
+            let (part, at) = (entry.part as usize, entry.at as usize);
+            let listing = self.input(entry).listing;
+            let fate = self.pairs.parts[part][at];
+            let agrees = sizes.contains(&listing.size[at])
+                || listing.date[at].instant().is_some_and(|instant| instants.contains(&instant));
+            if agrees && matches!(fate, SourceFate::New | SourceFate::NewContent) {
+                self.set_source(entry, SourceFate::NoDigest);
+            }
         }
     }
 

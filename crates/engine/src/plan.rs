@@ -277,22 +277,42 @@ struct Planner<'a> {
     rules: &'a Rules,
     faults: Vec<Fault>,
     counts: Counts,
-    /// The fault of a mailbox that is not appended to.
-    unrecognised: Option<u32>,
+    /// What keeps messages from being appended to the mailbox.
+    closed: Closed,
+}
+
+/// Whether a target mailbox is appended to.
+enum Closed {
+    No,
+    /// It is not; the fault is told with the first message that would have been.
+    By(Fault),
+    Told(u32),
 }
 
 impl<'a> Planner<'a> {
     fn new(input: &'a MailboxInput<'a>, rules: &'a Rules) -> Self {
         let faults = input.parts.iter().filter_map(|part| part.incomplete.cloned()).collect();
         let counts = Counts::default();
-        let mut this = Self { input, rules, faults, counts, unrecognised: None };
-        if this.is_unrecognised() {
-            let words =
-                format!("none of its {} messages is recognised", input.target_listing.len());
-            let fault = Fault::new(Side::Target, FaultKind::Unrecognised, words);
-            this.unrecognised = Some(this.add_fault(fault.in_mailbox(input.target)));
+        let mut this = Self { input, rules, faults, counts, closed: Closed::No };
+        if let Some(fault) = this.closed_by() {
+            this.closed = Closed::By(fault.in_mailbox(input.target));
         }
         this
+    }
+
+    /// Why nothing is appended to the target mailbox.
+    fn closed_by(&self) -> Option<Fault> {
+        let listing = self.input.target_listing;
+        let undelivered = listing.oddities.len();
+        if undelivered > 0 {
+            // Any message that looks new may be one of these; appended, it would be doubled.
+            let words = format!(
+                "{undelivered} of its messages were announced and not delivered, so what is new cannot be told"
+            );
+            return Some(Fault::new(Side::Target, FaultKind::ListingIncomplete, words));
+        }
+        let words = format!("none of its {} messages is recognised", listing.len());
+        self.is_unrecognised().then(|| Fault::new(Side::Target, FaultKind::Unrecognised, words))
     }
 
     /// Whether something would be appended to a mailbox whose messages are all strangers.
@@ -357,10 +377,13 @@ impl<'a> Planner<'a> {
         {
             return Decision::Skip(SkipReason::Elsewhere);
         }
-        match self.unrecognised {
-            Some(fault) => Decision::Problem(fault),
-            None => Decision::Act(Action::Copy),
-        }
+        let fault = match std::mem::replace(&mut self.closed, Closed::No) {
+            Closed::No => return Decision::Act(Action::Copy),
+            Closed::By(fault) => self.add_fault(fault),
+            Closed::Told(fault) => fault,
+        };
+        self.closed = Closed::Told(fault);
+        Decision::Problem(fault)
     }
 
     fn problem(&mut self, part: usize, at: usize, words: &str) -> Decision {

@@ -171,6 +171,20 @@ fn what_cannot_be_read_is_a_problem_and_never_unmatched() {
 }
 
 #[test]
+fn what_may_be_a_message_that_cannot_be_read_is_not_new() {
+    let unreadable = Message { readable: false, ..message(0, 2, 2) };
+    let same_size = message(0, 3, 9);
+    let same_date = message(0, 8, 2);
+    let neither = message(0, 8, 9);
+    let world = world(&[same_size, same_date, neither], &[unreadable]);
+    let pairs = world.pair(&Rules::sync()).pairs;
+    let new = |fate: &SourceFate| matches!(fate, SourceFate::New | SourceFate::NewContent);
+    assert_eq!(pairs.parts[0][..2], [SourceFate::NoDigest; 2]);
+    assert!(new(&pairs.parts[0][2]), "{pairs:?}");
+    assert_eq!(pairs.target, [TargetFate::NoDigest]);
+}
+
+#[test]
 fn surplus_copies_on_the_target_name_the_one_that_stays() {
     let twice = [message(1, 1, 1), message(1, 1, 2), message(1, 1, 3)];
     let removing = Rules { target_duplicates: TargetDuplicates::Delete, ..copy_one() };

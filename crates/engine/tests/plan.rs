@@ -11,7 +11,7 @@ use mailferry_engine::listing::{MailboxInfo, Namespace, Oddity};
 use mailferry_engine::mapping::How;
 use mailferry_engine::message::{FlagSetId, InternalDate, Key, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
-use mailferry_engine::pairing::Pairs;
+use mailferry_engine::pairing::{Digests, PairInput, Pairing, Pairs, pair};
 use mailferry_engine::plan::*;
 use mailferry_engine::policy::*;
 use mailferry_engine::summary::{AccountFacts, SameAccount};
@@ -222,6 +222,36 @@ fn an_undelivered_message_is_a_problem_and_removes_nothing() {
     let plan = case.plan(|_, part| part.listing = Box::leak(Box::new(listing.clone())));
     assert_eq!(plan.parts[0].decisions, [Decision::Problem(0)]);
     assert!(plan.delete.is_empty());
+}
+
+#[test]
+fn nothing_new_is_copied_while_the_target_withholds_a_message() {
+    let mut case = Case::new();
+    case.world = world(&[message(1, 1, 1), message(2, 2, 2), message(3, 3, 3)], &[]);
+    case.world.target = case.world.sources[0].clone();
+    let mut listing = case.world.target.listing();
+    listing.key[0] = Key::NONE;
+    listing.oddities.push((0, Oddity::NotDelivered));
+    let sources = case.world.sources[0].listing();
+    let digests = Digests::default();
+    let source = PairInput { listing: &sources, digests: &digests };
+    let target = PairInput { listing: &listing, digests: &digests };
+    let Pairing::Done(pairs) = pair(&[source], target, &Rules::sync().pair_rule()) else {
+        panic!("no digest is needed");
+    };
+    case.pairs = pairs;
+    let plan = case.plan(|input, _| input.target_listing = Box::leak(Box::new(listing.clone())));
+    let there = |number| Decision::Present { target: uid(number) };
+    assert_eq!(plan.parts[0].decisions, [Decision::Problem(0), there(2), there(3)]);
+    assert_eq!(plan.faults[0].kind, FaultKind::ListingIncomplete);
+    assert_eq!(plan.faults[0].side, Side::Target);
+}
+
+#[test]
+fn strangers_on_the_target_are_no_fault_where_nothing_is_to_be_copied() {
+    let strangers: Vec<Message> = (0..20).map(|at| message(100 + at, 1, 1)).collect();
+    let plan = world(&[], &strangers).plan(&Rules::sync());
+    assert_eq!(plan.faults, []);
 }
 
 #[test]

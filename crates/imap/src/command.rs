@@ -295,8 +295,10 @@ fn is_atom_octet(octet: u8) -> bool {
         && !matches!(octet, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
 }
 
-/// `\` and an atom, or a keyword. `]` is let through: Gmail has such keywords.
-fn is_flag(flag: &[u8]) -> bool {
+/// Whether a command can name this flag: `\` and an atom, or a keyword. `]` is let through:
+/// Gmail has such keywords.
+#[must_use]
+pub fn is_flag(flag: &[u8]) -> bool {
     let word = flag.strip_prefix(b"\\").unwrap_or(flag);
     !word.is_empty() && word.iter().all(|b| is_atom_octet(*b) || *b == b']')
 }

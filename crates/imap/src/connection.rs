@@ -2,7 +2,9 @@
 //!
 //! Reading and writing go on together ([`Connection::next`] does both), so that a server
 //! that answers while we are still sending never blocks us both. Silence is measured in
-//! octets: a connection that moves some is alive, however long its command takes.
+//! octets: a connection that moves some is alive, however long its command takes. And it is
+//! measured while somebody waits: a connection that nobody listened to, because the other one
+//! was slow, has not been silent.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,7 +13,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
 use crate::capability::Capabilities;
 use crate::command::Command;
@@ -54,7 +55,6 @@ pub struct Connection {
     /// Octets handed to the transport and perhaps kept in its buffers (TLS records).
     unflushed: Flush,
     silence_max: Duration,
-    last_moved: Instant,
     trace: Option<Trace>,
 }
 
@@ -82,7 +82,6 @@ impl Connection {
             transport,
             unflushed: Flush::Clean,
             silence_max,
-            last_moved: Instant::now(),
             trace: None,
         }
     }
@@ -113,7 +112,7 @@ impl Connection {
     /// The connection is of no more use.
     pub async fn next(&mut self) -> Result<Event<'_>, ConnectionError> {
         while !self.session.advance()? {
-            self.move_octets(Wanted::Answer).await?;
+            self.move_octets().await?;
         }
         // `advance` found one, so there is one.
         self.session.event().ok_or(ConnectionError::Closed)
@@ -129,13 +128,8 @@ impl Connection {
         if self.session.advance()? {
             return Ok(self.session.event());
         }
-        self.move_octets(Wanted::Room).await?;
+        self.move_octets().await?;
         Ok(None)
-    }
-
-    /// Takes note that waiting begins now: silence before it does not count.
-    pub fn begin_waiting(&mut self) {
-        self.last_moved = Instant::now();
     }
 
     /// Sends what is queued until no more than `octets_max` are left, receiving meanwhile.
@@ -144,40 +138,25 @@ impl Connection {
     /// The connection is of no more use.
     pub async fn send_down_to(&mut self, octets_max: usize) -> Result<(), ConnectionError> {
         while self.session.unsent_bytes() > octets_max && !self.session.unsent().is_empty() {
-            self.move_octets(Wanted::Room).await?;
+            self.move_octets().await?;
         }
         Ok(())
     }
 
-    async fn move_octets(&mut self, wanted: Wanted) -> Result<(), ConnectionError> {
+    async fn move_octets(&mut self) -> Result<(), ConnectionError> {
         let silence_max = self.silence_max;
-        let deadline = self.last_moved + silence_max;
-        let moving = poll_fn(|context| self.poll_octets(context, wanted));
-        match tokio::time::timeout_at(deadline, moving).await {
-            Ok(result) => {
-                result?;
-                self.last_moved = Instant::now();
-                Ok(())
-            }
-            Err(_) => Err(ConnectionError::Silence(silence_max)),
-        }
+        let moving = poll_fn(|context| self.poll_octets(context));
+        tokio::time::timeout(silence_max, moving)
+            .await
+            .unwrap_or(Err(ConnectionError::Silence(silence_max)))
     }
 
-    fn poll_octets(
-        &mut self,
-        context: &mut Context<'_>,
-        wanted: Wanted,
-    ) -> Poll<Result<(), ConnectionError>> {
+    fn poll_octets(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let sent = self.poll_send(context)?;
-        let received = match self.poll_receive(context) {
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(self.with_last_words(error))),
-            Poll::Ready(Ok(())) => true,
-            Poll::Pending => false,
-        };
-        if received || (sent && wanted == Wanted::Room) {
-            Poll::Ready(Ok(()))
-        } else {
-            Poll::Pending
+        match self.poll_receive(context) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.with_last_words(error))),
+            Poll::Pending if !sent => Poll::Pending,
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(())),
         }
     }
 
@@ -195,7 +174,6 @@ impl Connection {
                         trace(Direction::Sent, &unsent[..octets]);
                     }
                     self.session.sent(octets);
-                    self.last_moved = Instant::now();
                     self.unflushed = Flush::Needed;
                     any = true;
                 }
@@ -257,7 +235,6 @@ impl Connection {
         command: &Command,
         untagged: impl FnMut(&Untagged<'_>),
     ) -> Result<Completion, ConnectionError> {
-        self.begin_waiting();
         let tag = self.session.send(command)?;
         self.wait(tag, untagged).await
     }
@@ -316,12 +293,4 @@ impl Connection {
         }
         Ok(completions.into_iter().flatten().collect())
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    /// Something to read; sending alone is not enough to return.
-    Answer,
-    /// Room in the send queue, too.
-    Room,
 }

@@ -42,6 +42,16 @@ pub enum Family {
     V6,
 }
 
+/// Whether the server is told who we are (RFC 2971 §3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Introduction {
+    /// Name and version are sent where the server takes ID.
+    #[default]
+    Given,
+    /// Nothing is (`--noid`).
+    Withheld,
+}
+
 /// Where a server is, and how to get there.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -55,6 +65,8 @@ pub struct Endpoint {
     pub tls: TlsPolicy,
     /// Which addresses are tried.
     pub family: Family,
+    /// Whether the server is told who we are (ID, RFC 2971 §3.1).
+    pub introduction: Introduction,
     /// How long to wait for the TCP connection, and how long for any octet later.
     pub silence_max: Duration,
 }
@@ -297,7 +309,10 @@ async fn greeting(
         Event::Untagged(Untagged::Condition { kind, text, .. }) => match kind {
             ConditionKind::Ok => Ok((text.to_vec(), Preauthenticated::No)),
             ConditionKind::PreAuth => Ok((text.to_vec(), Preauthenticated::Yes)),
-            other => Err(ConnectError::Greeting(format!("{other:?} {}", printable(text)))),
+            other => {
+                let word = format!("{other:?}").to_ascii_uppercase();
+                Err(ConnectError::Greeting(format!("{word} {}", printable(text))))
+            }
         },
         Event::Untagged(Untagged::Other(octets)) => {
             Err(ConnectError::Greeting(format!("`{}` is no IMAP greeting", printable(octets))))
@@ -423,7 +438,14 @@ fn judge_login(completion: &Completion) -> Result<(), LoginError> {
     let passing = completion.status == Status::Bad
         || matches!(
             completion.code(),
-            Some(Code::Unavailable | Code::InUse | Code::Limit | Code::ServerBug | Code::Alert)
+            Some(
+                Code::Unavailable
+                    | Code::InUse
+                    | Code::Limit
+                    | Code::ContactAdmin
+                    | Code::ServerBug
+                    | Code::Alert
+            )
         );
     if passing { Err(LoginError::Unavailable(words)) } else { Err(LoginError::Refused(words)) }
 }

@@ -301,7 +301,9 @@ impl Session {
 
     /// Adds octets to the command being written.
     pub fn write(&mut self, octets: &[u8]) {
-        if self.discarding {
+        // An empty segment would stand at the head of the queue for ever: nothing is sent of
+        // it, so nothing takes it away.
+        if self.discarding || octets.is_empty() {
             return;
         }
         self.unsent_bytes += octets.len();
@@ -442,25 +444,32 @@ impl Session {
         let tag = Tag::parse(octets).filter(|tag| self.in_flight.contains(tag));
         let tag = tag.ok_or_else(|| SessionError::UnknownTag(printable(octets)))?;
         self.in_flight.retain(|&other| other != tag);
-        // Answered instead of inviting the literal: the rest of that command is not sent.
-        if matches!(self.out.front(), Some(Out::AwaitContinuation(waiting)) if *waiting == tag) {
-            self.drop_rest_of(tag);
+        // Answered instead of inviting a literal: the rest of that command is not sent. What
+        // stands before that literal is, even where the answer came early: it belongs to a
+        // literal that was invited, and the server counts its octets.
+        let waiting = |out: &Out| matches!(out, Out::AwaitContinuation(waiting) if *waiting == tag);
+        if let Some(at) = self.out.iter().position(waiting) {
+            self.drop_rest_of(tag, at);
             self.discarding = self.writing == Some(tag);
         }
         Ok(tag)
     }
 
-    fn drop_rest_of(&mut self, tag: Tag) {
-        while let Some(first) = self.out.front() {
-            match first {
-                Out::AwaitContinuation(waiting) if *waiting == tag => {}
-                Out::Octets { octets, behind } if *behind == Some(tag) => {
-                    self.unsent_bytes -= octets.len()
-                }
-                _ => break,
+    fn drop_rest_of(&mut self, tag: Tag, from: usize) {
+        let unsent_bytes = &mut self.unsent_bytes;
+        let mut at = 0;
+        self.out.retain(|out| {
+            at += 1;
+            let gone = match out {
+                Out::AwaitContinuation(waiting) => *waiting == tag,
+                Out::Octets { behind, .. } => *behind == Some(tag),
+            };
+            let gone = gone && at > from;
+            if let (true, Out::Octets { octets, .. }) = (gone, out) {
+                *unsent_bytes -= octets.len();
             }
-            self.out.pop_front();
-        }
+            !gone
+        });
     }
 }
 

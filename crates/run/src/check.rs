@@ -8,7 +8,7 @@ use mailferry_store::contract::{DigestOf, Source};
 use serde::Serialize;
 
 use crate::accounts::Accounts;
-use crate::survey::{MailboxListings, Survey};
+use crate::survey::{MailboxListings, Survey, listed};
 
 /// How closely messages are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +140,7 @@ pub async fn compare<A: Accounts>(
         sums.subscriptions_missing += u64::from(plan.subscribe == Subscription::Add);
         let unequal = match depth {
             Depth::Listed => Vec::new(),
-            Depth::Octets => unequal_octets(plan, source, target).await?,
+            Depth::Octets => unequal_octets((plan, listings), source, target).await?,
         };
         compare_mailbox(plan, listings, &unequal, &mut |finding| {
             sums.count(finding.mark);
@@ -202,7 +202,7 @@ fn compare_mailbox(
 /// Reads the bodies of all pairs on both sides; answers part and source UID of those whose
 /// octets differ, or could not be had.
 async fn unequal_octets<S: Source, T: Source>(
-    plan: &MailboxPlan,
+    (plan, listings): (&MailboxPlan, &MailboxListings),
     source: &mut S,
     target: &mut T,
 ) -> Result<Vec<(usize, Uid)>, Fault> {
@@ -224,8 +224,8 @@ async fn unequal_octets<S: Source, T: Source>(
         let here: Vec<Uid> = pairs.iter().map(|(here, _)| *here).collect();
         let there: Vec<Uid> = pairs.iter().map(|(_, there)| *there).collect();
         let (here, there) = tokio::join!(
-            source.digests(&part.source, &here, DigestOf::Octets),
-            target.digests(&plan.target, &there, DigestOf::Octets)
+            source.digests(listed(&part.source, &listings.sources[at]), &here, DigestOf::Octets),
+            target.digests(listed(&plan.target, &listings.target), &there, DigestOf::Octets)
         );
         let (here, there) = (here?, there?);
         let same =

@@ -1,10 +1,14 @@
 //! Copying the messages of one mailbox: bodies come from the source, go to the target, and
 //! both sides work at the same time. A body is never held whole unless it is small.
 
+use std::collections::HashSet;
+
 use mailferry_engine::fault::{Fault, Scope};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::MailboxName;
-use mailferry_store::contract::{Appended, BodyEvent, Envelope, Source, Target, Wanted};
+use mailferry_store::contract::{
+    Appended, AsListed, BodyEvent, Envelope, Source, Target, Turn, Wanted,
+};
 
 use crate::stop::Stop;
 
@@ -79,6 +83,10 @@ struct Copying<'a, T> {
     orders: &'a [Order],
     target: &'a mut T,
     open: Open,
+    /// The highest UID handed over so far.
+    highest: Option<Uid>,
+    /// Those that came from the source behind a higher one, having been asked for again.
+    late: HashSet<Uid>,
 }
 
 /// Copies `orders`, ascending by UID, from one mailbox to another.
@@ -89,7 +97,7 @@ struct Copying<'a, T> {
 pub async fn copy_messages<S: Source, T: Target>(
     source: &mut S,
     target: &mut T,
-    (from, to): (&MailboxName, &MailboxName),
+    (from, to): (AsListed<'_>, &MailboxName),
     orders: &[Order],
     stop: &Stop,
     mut news: impl FnMut(News) + Send,
@@ -97,7 +105,8 @@ pub async fn copy_messages<S: Source, T: Target>(
     let wanted = orders.iter().map(|order| Wanted { uid: order.uid, size: order.size }).collect();
     let (opened, ready) = tokio::join!(source.open_bodies(from, wanted), target.open_appends(to));
     opened.and(ready)?;
-    let mut copying = Copying { orders, target, open: Open::Nothing };
+    let mut copying =
+        Copying { orders, target, open: Open::Nothing, highest: None, late: HashSet::new() };
     let mut feeding = true;
     let mut ended = Ended::Complete;
     while feeding || copying.target.is_busy() {
@@ -116,7 +125,10 @@ pub async fn copy_messages<S: Source, T: Target>(
                 }
             }
         }
-        for appended in copying.target.take_appended() {
+        for mut appended in copying.target.take_appended() {
+            if copying.late.contains(&appended.uid) {
+                appended.turn = Turn::Retried;
+            }
             if let Err(fault) = &appended.result
                 && fault.scope > Scope::Message
                 && ended == Ended::Complete
@@ -166,7 +178,11 @@ impl<T: Target> Copying<'_, T> {
         }
     }
 
-    fn envelope(&self, uid: Uid) -> Option<(Envelope, AddHeader)> {
+    fn envelope(&mut self, uid: Uid) -> Option<(Envelope, AddHeader)> {
+        if self.highest > Some(uid) {
+            self.late.insert(uid);
+        }
+        self.highest = self.highest.max(Some(uid));
         let at = self.orders.binary_search_by_key(&uid, |order| order.uid).ok()?;
         let order = &self.orders[at];
         Some((Envelope { uid, flags: order.flags.clone(), date: order.date }, order.header))

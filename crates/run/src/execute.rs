@@ -52,7 +52,7 @@ enum News {
 
 impl<A: Accounts> Execution<A> {
     /// Carries a plan out. A plan is used once, and only with the guard's approval.
-    pub async fn run(self, survey: Survey<A>, _approval: Approval) -> Report {
+    pub async fn run(self, survey: Survey<A>, _: Approval) -> Report {
         let Survey { plan, listings, connections: (source, mut target), .. } = survey;
         let mut report = Report::new(&plan);
         let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;
@@ -176,12 +176,10 @@ async fn run_workers<A: Accounts>(
         workers.spawn(work(shared.clone(), None, tell.clone()));
     }
     drop(tell);
+    let mut lost = Vec::new();
     while let Some(news) = told.recv().await {
         match news {
-            News::Lost(fault) => {
-                shared.execution.events.on(&Event::Failed(&fault));
-                report.faults.push(fault);
-            }
+            News::Lost(fault) => lost.push(fault),
             News::Mailbox(at, progress) => {
                 let mailbox = &mut report.mailboxes[at];
                 mailbox.done = progress.done;
@@ -190,6 +188,7 @@ async fn run_workers<A: Accounts>(
             }
         }
     }
+    report.faults.extend(shared.unattended(lost));
     let mut left = None;
     while let Some(ended) = workers.join_next().await {
         match ended {
@@ -218,11 +217,9 @@ async fn work<A: Accounts>(
     tell: mpsc::UnboundedSender<News>,
 ) -> Option<(A::Source, A::Target)> {
     let Execution { accounts, job, events, stop } = &shared.execution;
-    let had_pair = pair.is_some();
-    while !stop.is_asked() {
-        let Some(&at) = shared.queue.get(shared.next.fetch_add(1, Ordering::Relaxed)) else {
-            break;
-        };
+    while !stop.is_asked() && shared.next.load(Ordering::Relaxed) < shared.queue.len() {
+        // Connections first: a mailbox that was taken is not given back, and one worker fewer
+        // is no failure as long as others do the work.
         let (mut source, mut target) = match pair.take() {
             Some(pair) => pair,
             None => match tokio::join!(accounts.open_source(), accounts.open_target()) {
@@ -233,6 +230,10 @@ async fn work<A: Accounts>(
                     return None;
                 }
             },
+        };
+        let Some(&at) = shared.queue.get(shared.next.fetch_add(1, Ordering::Relaxed)) else {
+            pair = Some((source, target));
+            break;
         };
         let plan = &shared.plan.mailboxes[at];
         let task = Task { plan, listings: &shared.listings[at], job, events: &**events, stop };
@@ -254,10 +255,21 @@ async fn work<A: Accounts>(
             break;
         }
     }
-    if had_pair || pair.is_some() { pair } else { None }
+    pair
 }
 
 impl<A: Accounts> Shared<A> {
+    /// Of the faults of workers that could not connect, those that count: all if mailboxes
+    /// were left over, none if the other workers did everything.
+    fn unattended(&self, lost: Vec<Fault>) -> Vec<Fault> {
+        let taken = self.next.load(Ordering::Relaxed);
+        if taken >= self.queue.len() || self.execution.stop.is_asked() {
+            return Vec::new();
+        }
+        lost.iter().for_each(|fault| self.execution.events.on(&Event::Failed(fault)));
+        lost
+    }
+
     /// Deletes the target mailboxes that the source does not have, unless something failed:
     /// what could not be copied may be in them.
     async fn delete_mailboxes(&self, target: &mut A::Target, report: &mut Report) {

@@ -240,6 +240,25 @@ impl Naming {
 }
 
 impl Job {
+    /// A run over everything, under these rules.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            mailboxes: MailboxChoice::default(),
+            naming: Naming::default(),
+            keys: KeyRule::default(),
+            source_selection: Selection::default(),
+            target_selection: Selection::default(),
+            add_header: AddHeader::Never,
+            empty_mailboxes: EmptyMailboxes::default(),
+            mailbox_deletion: MailboxDeletionNarrowing::default(),
+            dates: Dates::default(),
+            same_account: SameAccount::No,
+            limits: Limits::default(),
+        }
+    }
+
     /// The rule for target mailboxes, as the engine takes it.
     #[must_use]
     pub fn mailbox_delete_rule(&self) -> MailboxDeleteRule<'_> {

@@ -6,14 +6,14 @@ use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::plan::{Action, Decision, MailboxPlan};
 use mailferry_engine::policy::{PermanentFlags, flags_to_send, flags_update};
-use mailferry_store::contract::{Appended, FlagUpdate, Source, Target, Turn};
+use mailferry_store::contract::{Appended, AsListed, FlagUpdate, Source, Target, Turn};
 
 use crate::copy::{Ended, News, Order, copy_messages};
 use crate::events::{Copied, Event, EventSink};
 use crate::job::{Dates, Job};
 use crate::report::Done;
 use crate::stop::Stop;
-use crate::survey::MailboxListings;
+use crate::survey::{MailboxListings, listed};
 
 /// What was done so far; kept whatever happens next.
 #[derive(Debug, Default)]
@@ -75,8 +75,9 @@ impl Task<'_> {
         }
         let from = &self.plan.parts[part].source;
         let to = &self.plan.target;
+        let from_listed = listed(from, &self.listings.sources[part]);
         let faults_max = self.job.limits.faults_max;
-        copy_messages(source, target, (from, to), &orders, self.stop, |news| {
+        copy_messages(source, target, (from_listed, to), &orders, self.stop, |news| {
             self.take_note(from, news, progress);
             if progress.faults.len() >= faults_max {
                 self.stop.ask();
@@ -101,6 +102,10 @@ impl Task<'_> {
                 header: self.job.add_header,
             })
             .collect()
+    }
+
+    fn target_as_listed(&self) -> AsListed<'_> {
+        listed(&self.plan.target, &self.listings.target)
     }
 
     fn flags_of_copy(&self, flags: &FlagSet) -> FlagSet {
@@ -163,7 +168,7 @@ impl Task<'_> {
         if updates.is_empty() {
             return Ok(());
         }
-        let refused = match target.update_flags(&self.plan.target, &updates).await {
+        let refused = match target.update_flags(self.target_as_listed(), &updates).await {
             Ok(refused) => refused,
             Err(fault) if fault.scope <= Scope::Mailbox => {
                 progress.done.flags_failed += updates.len() as u64;
@@ -223,7 +228,7 @@ impl Task<'_> {
             return Ok(());
         }
         let uids: Vec<Uid> = self.plan.delete.iter().map(|deletion| deletion.uid).collect();
-        let left = match target.delete_messages(&self.plan.target, &uids).await {
+        let left = match target.delete_messages(self.target_as_listed(), &uids).await {
             Ok(left) => left,
             Err(fault) if fault.scope <= Scope::Mailbox => {
                 progress.done.delete_failed += uids.len() as u64;

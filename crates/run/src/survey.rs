@@ -14,7 +14,7 @@ use mailferry_engine::plan::{MailboxInput, PartInput, plan_mailbox};
 use mailferry_engine::policy::{Elsewhere, PermanentFlags, Rules};
 use mailferry_engine::select::select_mailboxes;
 use mailferry_engine::summary::AccountFacts;
-use mailferry_store::contract::{DigestOf, Selection, Source, Target};
+use mailferry_store::contract::{AsListed, DigestOf, Selection, Source, Target};
 
 use crate::accounts::Accounts;
 use crate::events::{Event, EventSink};
@@ -120,7 +120,13 @@ impl<A: Accounts> Surveyor<'_, A> {
         let (left_out, missing) = (selected.left_out, selected.missing);
         let mappings = map_mailboxes(&chosen, &self.source_account, &self.target_account, &naming);
         drop((selection, naming));
-        let mut plan = Plan::new(self.facts(&mappings), self.mailboxes_to_delete(&all));
+        let mut gone = self.mailboxes_to_delete(&all);
+        let names: Vec<MailboxName> = gone.iter().map(|deletion| deletion.name.clone()).collect();
+        if !names.is_empty() {
+            let octets = self.target.octets_in(&names).await?;
+            gone.iter_mut().zip(octets).for_each(|(deletion, octets)| deletion.octets = octets);
+        }
+        let mut plan = Plan::new(self.facts(&mappings), gone);
         plan.left_out = left_out;
         plan.missing = missing;
         let elsewhere = self.elsewhere().await?;
@@ -343,7 +349,11 @@ impl<A: Accounts> Surveyor<'_, A> {
                         if !uids.is_empty() {
                             let found = self
                                 .source
-                                .digests(&mapping.source, &uids, DigestOf::CanonicalForm)
+                                .digests(
+                                    listed(&mapping.source, &listings.sources[part]),
+                                    &uids,
+                                    DigestOf::CanonicalForm,
+                                )
                                 .await?;
                             digests[part].extend(found);
                         }
@@ -351,7 +361,11 @@ impl<A: Accounts> Surveyor<'_, A> {
                     if !target.is_empty() {
                         let found = self
                             .target
-                            .digests(&group.target, &target, DigestOf::CanonicalForm)
+                            .digests(
+                                listed(&group.target, &listings.target),
+                                &target,
+                                DigestOf::CanonicalForm,
+                            )
                             .await?;
                         target_digests.extend(found);
                     }
@@ -362,6 +376,10 @@ impl<A: Accounts> Surveyor<'_, A> {
         Err(Fault { scope: Scope::Mailbox, ..Fault::new(Side::Source, FaultKind::Limit, words) }
             .in_mailbox(&group.target))
     }
+}
+
+pub(crate) fn listed<'a>(mailbox: &'a MailboxName, listing: &MessageListing) -> AsListed<'a> {
+    AsListed { mailbox, uid_validity: listing.uid_validity }
 }
 
 /// The source mailboxes that feed one target mailbox.

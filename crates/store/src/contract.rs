@@ -30,6 +30,16 @@ pub enum DigestOf {
     Octets,
 }
 
+/// A mailbox as it was when its messages were listed. What is asked of its UIDs later is
+/// refused with a fault of scope mailbox where they have become others (RFC 9051 §2.3.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsListed<'a> {
+    /// Its name.
+    pub mailbox: &'a MailboxName,
+    /// UIDVALIDITY of its listing; 0 where the server sent none.
+    pub uid_validity: u32,
+}
+
 /// One message whose body is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -87,7 +97,7 @@ pub trait Source: Send {
     /// Digests of some messages. A message that could not be read is noted as unavailable.
     fn digests(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         uids: &[Uid],
         of: DigestOf,
     ) -> impl Future<Output = Result<Digests, Fault>> + Send;
@@ -95,7 +105,7 @@ pub trait Source: Send {
     /// Opens a mailbox and asks for the bodies of `wanted`, in ascending order of UID.
     fn open_bodies(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         wanted: Vec<Wanted>,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
@@ -136,7 +146,8 @@ pub struct Appended {
 pub enum Turn {
     /// In order.
     First,
-    /// Again, after the batch it was in was refused.
+    /// Again, after the batch it was in was refused, or late, after the source left it out at
+    /// first.
     Retried,
 }
 
@@ -172,6 +183,13 @@ pub trait Target: Source {
         &mut self,
         mailbox: &MailboxName,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// The octets in each of these mailboxes, where the target can tell without reading
+    /// every message (STATUS=SIZE, RFC 8438 §2).
+    fn octets_in(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> impl Future<Output = Result<Vec<Option<u64>>, Fault>> + Send;
 
     /// The size above which the target takes no message (APPENDLIMIT, RFC 7889).
     fn append_limit(&self) -> Option<u64>;
@@ -213,7 +231,7 @@ pub trait Target: Source {
     /// Sets and removes flags of messages; answers those that were refused.
     fn update_flags(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         updates: &[FlagUpdate],
     ) -> impl Future<Output = Result<Vec<(Uid, Fault)>, Fault>> + Send;
 
@@ -221,7 +239,7 @@ pub trait Target: Source {
     /// the UIDs that are still there, with the reason.
     fn delete_messages(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         uids: &[Uid],
     ) -> impl Future<Output = Result<Vec<(Uid, Fault)>, Fault>> + Send;
 }

@@ -15,14 +15,15 @@ use mailferry_engine::pairing::Digests;
 use mailferry_imap::command::Command;
 use mailferry_imap::connection::{Connection, ConnectionError};
 use mailferry_imap::login::{
-    ConnectError, Credentials, Endpoint, LoginError, Preauthenticated, connect, login,
+    ConnectError, Credentials, Endpoint, Introduction, LoginError, Preauthenticated, connect, login,
 };
 use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
 use mailferry_imap::tls::Met;
 
 use crate::contract::{
-    Appended, BodyEvent, DigestOf, Envelope, FlagUpdate, Selection, Source, Target, Wanted,
+    Appended, AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, Selection, Source, Target,
+    Wanted,
 };
 
 /// How long to wait for the answer to LOGOUT before the connection is simply dropped.
@@ -31,6 +32,7 @@ const LOGOUT_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 /// One logged-in connection to one account.
 pub struct ImapAccount {
     side: Side,
+    introduction: Introduction,
     connection: Connection,
     selected: Option<Selected>,
     bodies: bodies::Bodies,
@@ -94,7 +96,8 @@ impl ImapAccount {
         };
         let bodies = bodies::Bodies::default();
         let appends = appends::Appends::default();
-        Ok(Self { side, connection, selected: None, bodies, appends, welcome })
+        let introduction = endpoint.introduction;
+        Ok(Self { side, introduction, connection, selected: None, bodies, appends, welcome })
     }
 
     fn fault(&self, kind: FaultKind, words: impl Into<String>) -> Fault {
@@ -129,10 +132,11 @@ impl ImapAccount {
         let command = Command::new(verb).sp().mailbox(mailbox.as_bytes());
         let mut now =
             Selected { mailbox: mailbox.clone(), access, exists: 0, uid_validity: 0, uid_next: 0 };
+        let mut exists = None;
         self.selected = None;
         let completion = self
             .run(&command, |data| match data {
-                Untagged::Exists(count) => now.exists = *count,
+                Untagged::Exists(count) => exists = Some(*count),
                 Untagged::Condition { kind: ConditionKind::Ok, code: Some(code), .. } => match code
                 {
                     Code::UidValidity(value) => now.uid_validity = narrow(*value),
@@ -145,20 +149,34 @@ impl ImapAccount {
         if !completion.is_ok() {
             return Err(self.fault(FaultKind::Select, completion.words()).in_mailbox(mailbox));
         }
+        // It must be told (RFC 9051 §6.3.2). Without it a full mailbox would look empty, and
+        // what looks empty is copied again, or removed.
+        let Some(exists) = exists else {
+            let words = format!("{verb} did not tell how many messages there are");
+            return Err(self.fault(FaultKind::ListingIncomplete, words).in_mailbox(mailbox));
+        };
+        now.exists = exists;
         self.selected = Some(now.clone());
         Ok(now)
     }
 
-    async fn ensure_selected(
-        &mut self,
-        mailbox: &MailboxName,
-        access: Access,
-    ) -> Result<(), Fault> {
-        let open = self
-            .selected
-            .as_ref()
-            .is_some_and(|now| now.mailbox == *mailbox && now.access == access);
-        if open { Ok(()) } else { self.select(mailbox, access).await.map(drop) }
+    /// Opens a mailbox for what is known of its messages, unless it is open that way already.
+    async fn open_as_listed(&mut self, listed: AsListed<'_>, access: Access) -> Result<(), Fault> {
+        let AsListed { mailbox, uid_validity } = listed;
+        let open =
+            self.selected.as_ref().filter(|now| now.mailbox == *mailbox && now.access == access);
+        let now = match open {
+            Some(now) => now.uid_validity,
+            None => self.select(mailbox, access).await?.uid_validity,
+        };
+        if now == uid_validity {
+            return Ok(());
+        }
+        // Every UID may be that of another message now (RFC 9051 §2.3.1.1).
+        let words = format!(
+            "the mailbox was renumbered after it was listed: UIDVALIDITY {uid_validity}, then {now}"
+        );
+        Err(self.fault(FaultKind::ListingIncomplete, words).in_mailbox(mailbox))
     }
 
     /// Leaves nothing selected and nothing expunged: imap4d loses messages appended to the
@@ -172,7 +190,12 @@ impl ImapAccount {
         // CLOSE expunges what is `\Deleted`, except where the mailbox is open for reading
         // only (RFC 3501 §6.4.2).
         if selected.access == Access::Write {
-            self.select(&selected.mailbox, Access::Read).await?;
+            match self.select(&selected.mailbox, Access::Read).await {
+                Ok(_) => {}
+                // Gone meanwhile: then none is open any more (RFC 9051 §6.3.2).
+                Err(fault) if fault.kind == FaultKind::Select => return Ok(()),
+                Err(fault) => return Err(fault),
+            }
         }
         self.run(&Command::new("CLOSE"), |_| {}).await?;
         self.selected = None;
@@ -197,17 +220,17 @@ impl Source for ImapAccount {
 
     async fn digests(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         uids: &[Uid],
         of: DigestOf,
     ) -> Result<Digests, Fault> {
         let digests = self.digest_messages(mailbox, uids, of).await;
-        digests.map_err(|fault| fault.in_mailbox(mailbox))
+        digests.map_err(|fault| fault.in_mailbox(mailbox.mailbox))
     }
 
     async fn open_bodies(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         wanted: Vec<Wanted>,
     ) -> Result<(), Fault> {
         self.begin_bodies(mailbox, wanted).await
@@ -245,6 +268,10 @@ impl Target for ImapAccount {
         self.remove_mailbox(mailbox).await
     }
 
+    async fn octets_in(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Option<u64>>, Fault> {
+        self.sum_octets(mailboxes).await
+    }
+
     fn append_limit(&self) -> Option<u64> {
         self.connection.capabilities().append_limit()
     }
@@ -277,7 +304,7 @@ impl Target for ImapAccount {
     }
 
     fn append_end(&mut self) {
-        self.connection.session.finish();
+        self.appends.end(&mut self.connection);
     }
 
     fn flush_appends(&mut self) {
@@ -294,7 +321,7 @@ impl Target for ImapAccount {
 
     async fn update_flags(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         updates: &[FlagUpdate],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         self.store_flags(mailbox, updates).await
@@ -302,7 +329,7 @@ impl Target for ImapAccount {
 
     async fn delete_messages(
         &mut self,
-        mailbox: &MailboxName,
+        mailbox: AsListed<'_>,
         uids: &[Uid],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         self.expunge_messages(mailbox, uids).await

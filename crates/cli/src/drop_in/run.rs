@@ -133,10 +133,12 @@ impl Session {
                 "--nouidexpunge2 leaves deleted messages marked, which this version cannot do",
             );
         }
-        let servers = match task::servers(&self.options).await {
-            Ok(servers) => servers,
-            Err(unusable) => return self.unusable(unusable.status, &unusable.words),
-        };
+        let log = self.log;
+        let servers =
+            match task::servers(&self.options, Arc::new(|text: &str| log.line(text))).await {
+                Ok(servers) => servers,
+                Err(unusable) => return self.unusable(unusable.status, &unusable.words),
+            };
         let (job, guard) = match task::job(&self.options, &servers, &self.started) {
             Ok(job) => job,
             Err(unusable) => return self.unusable(unusable.status, &unusable.words),

@@ -14,7 +14,9 @@ use mailferry_engine::policy::{
 };
 use mailferry_engine::select::{Order, Subscribed};
 use mailferry_engine::summary::SameAccount;
-use mailferry_imap::login::{Credentials, Endpoint, Family, Mechanism as LoginMechanism, Security};
+use mailferry_imap::login::{
+    Credentials, Endpoint, Family, Introduction, Mechanism as LoginMechanism, Security,
+};
 use mailferry_imap::tls::{TlsPolicy, Unverified};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
@@ -29,7 +31,7 @@ use crate::imapsync::settings::{
 };
 use crate::imapsync::{ExitStatus, ImapsyncOptions};
 use crate::secret::{SecretFrom, os_octets};
-use crate::servers::{CanonicalName, Login, NameRegex, Servers};
+use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell};
 
 /// imapsync's own limit on the silence of a server.
 const SILENCE_FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -52,14 +54,15 @@ impl Unusable {
 }
 
 /// Both servers, passwords fetched, protection found out.
-pub(super) async fn servers(options: &ImapsyncOptions) -> Result<Servers, Unusable> {
+pub(super) async fn servers(options: &ImapsyncOptions, tell: Tell) -> Result<Servers, Unusable> {
     let password1 = password(&options.side1, 1)?;
     let password2 = password(&options.side2, 2)?;
     let (security1, security2) = tokio::join!(security(&options.side1), security(&options.side2));
-    Ok(Servers {
-        source: login(options, &options.side1, password1, security1),
-        target: login(options, &options.side2, password2, security2),
-    })
+    Ok(Servers::new(
+        login(options, &options.side1, password1, security1),
+        login(options, &options.side2, password2, security2),
+        tell,
+    ))
 }
 
 fn password(side: &SideOptions, number: u8) -> Result<Vec<u8>, Unusable> {
@@ -142,6 +145,11 @@ fn login(
                 Addresses::Any => Family::Any,
                 Addresses::V4 => Family::V4,
                 Addresses::V6 => Family::V6,
+            },
+            introduction: if options.send_id {
+                Introduction::Given
+            } else {
+                Introduction::Withheld
             },
             silence_max: match side.timeout {
                 Timeout::After(timeout) => timeout,

@@ -1,20 +1,15 @@
 //! `mailferry demo`: two IMAP servers in this process, one with sample mail, and a real sync
 //! between them over sockets; then a second one, with nothing to do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mailferry_engine::guard::GuardLimits;
-use mailferry_engine::identity::KeyRule;
 use mailferry_engine::mapping::SpecialUseMapping;
 use mailferry_engine::policy::Rules;
-use mailferry_engine::summary::SameAccount;
-use mailferry_imap::login::{Credentials, Endpoint, Family, Mechanism, Security};
+use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
 use mailferry_imap::tls::TlsPolicy;
-use mailferry_run::copy::AddHeader;
-use mailferry_run::job::{
-    Dates, EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming,
-};
-use mailferry_store::contract::Selection;
+use mailferry_run::job::{Job, Naming};
 use mailferry_testkit::sim::{Profile, Server, sample};
 
 use super::options::Output;
@@ -38,7 +33,7 @@ pub(super) async fn run(output: Output) -> Result<ExitStatus, UsageError> {
     let source = Server::bind(Profile::modern(), [sample::source(SEED)]).await.map_err(failed)?;
     let target =
         Server::bind(sample::target_profile(), [sample::target(SEED)]).await.map_err(failed)?;
-    let servers = Servers { source: login(source.addr()), target: login(target.addr()) };
+    let servers = Servers::new(login(source.addr()), login(target.addr()), Arc::new(screen::news));
     let say = |text: &str| {
         if !output.json {
             screen::line(text);
@@ -71,6 +66,7 @@ fn login(address: std::net::SocketAddr) -> Login {
             security: Security::ClearText,
             tls: TlsPolicy::default(),
             family: Family::Any,
+            introduction: Introduction::Given,
             silence_max: Duration::from_secs(30),
         },
         credentials: Credentials {
@@ -83,18 +79,6 @@ fn login(address: std::net::SocketAddr) -> Login {
 }
 
 fn job() -> Job {
-    Job {
-        rules: Rules::sync(),
-        mailboxes: MailboxChoice::default(),
-        naming: Naming { special_use: SpecialUseMapping::On, ..Naming::default() },
-        keys: KeyRule::default(),
-        source_selection: Selection::default(),
-        target_selection: Selection::default(),
-        add_header: AddHeader::Never,
-        empty_mailboxes: EmptyMailboxes::Create,
-        mailbox_deletion: MailboxDeletionNarrowing::default(),
-        dates: Dates::Keep,
-        same_account: SameAccount::No,
-        limits: Limits::default(),
-    }
+    let naming = Naming { special_use: SpecialUseMapping::On, ..Naming::default() };
+    Job { naming, ..Job::new(Rules::sync()) }
 }

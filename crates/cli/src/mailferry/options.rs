@@ -199,6 +199,12 @@ pub struct SyncArgs {
     /// Pairs of connections that copy side by side
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub connections: usize,
+    /// plan: also write the plan to this file, for `sync --expect`
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// sync: go on only if the plan is the one saved in this file
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
     /// How it is shown.
     #[command(flatten)]
     pub output: Output,

@@ -44,7 +44,9 @@ pub(super) fn plan_text(plan: &Plan) -> String {
     for gone in &plan.delete_mailboxes {
         let messages =
             gone.messages.map_or("an unknown number of".to_owned(), |count| count.to_string());
-        lines.push(format!("- {}: delete the mailbox with {messages} messages", shown(&gone.name)));
+        let octets = gone.octets.map(|octets| format!(" ({})", size(octets))).unwrap_or_default();
+        let name = shown(&gone.name);
+        lines.push(format!("- {name}: delete the mailbox with {messages} messages{octets}"));
     }
     for left in &plan.left_out {
         let reason = serde_json::to_value(left.reason)

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use mailferry_engine::guard::{GuardLimits, MaxDelete, NearlyAll, SameAccountRule};
-use mailferry_engine::identity::KeyRule;
 use mailferry_engine::mapping::{SpecialUseMapping, split_explicit};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::policy::{Elsewhere, FlagPolicy, Rules, Sizes, Subscribe, Unrecognised};
@@ -14,16 +13,13 @@ use mailferry_imap::login::{Credentials, Family, Mechanism};
 use mailferry_imap::mutf7;
 use mailferry_imap::tls::{Fingerprint, TlsPolicy};
 use mailferry_run::copy::AddHeader;
-use mailferry_run::job::{
-    Dates, EmptyMailboxes, Job, Limits, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern,
-    Spelling,
-};
+use mailferry_run::job::{Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, Spelling};
 use mailferry_store::contract::Selection;
 
-use super::options::{Accounts, CheckArgs, Choice, Flags, RestoreArgs, SyncArgs};
+use super::options::{Accounts, CheckArgs, Choice, Flags, Output, RestoreArgs, SyncArgs};
 use crate::account::AccountUrl;
 use crate::secret::SecretFrom;
-use crate::servers::{CanonicalName, Login, NameRegex, Servers};
+use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell};
 
 /// The command line asks for what cannot be: exit status 64, nothing was connected.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +41,8 @@ impl UsageError {
 ///
 /// # Errors
 /// A URL, a fingerprint or a password source is no good.
-pub(super) fn servers(accounts: &Accounts) -> Result<Servers, UsageError> {
+pub(super) fn servers(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
+    let tell: Tell = if output.quiet { Arc::new(|_| {}) } else { Arc::new(crate::screen::news) };
     let ca_pem = match &accounts.ca_file {
         None => None,
         Some(path) => Some(std::fs::read(path).map_err(|error| {
@@ -84,7 +81,7 @@ pub(super) fn servers(accounts: &Accounts) -> Result<Servers, UsageError> {
         target_secret(accounts),
         &accounts.target_login_as,
     )?;
-    Ok(Servers { source, target })
+    Ok(Servers::new(source, target, tell))
 }
 
 fn family(accounts: &Accounts) -> Family {
@@ -140,7 +137,10 @@ fn secret(
 ///
 /// # Errors
 /// An expression, a mapping or a limit is no good.
-pub(super) fn sync_job(args: &SyncArgs, servers: &Servers) -> Result<(Job, GuardLimits), UsageError> {
+pub(super) fn sync_job(
+    args: &SyncArgs,
+    servers: &Servers,
+) -> Result<(Job, GuardLimits), UsageError> {
     let mut rules = match (args.mirror, args.delete) {
         (true, _) => Rules::mirror(),
         (_, true) => Rules::presync(),
@@ -245,21 +245,15 @@ fn job(mut rules: Rules, choice: &Choice, servers: &Servers) -> Result<Job, Usag
     rules.sizes = Sizes { max: choice.maxsize, ..rules.sizes };
     let one = if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No };
     Ok(Job {
-        rules,
         mailboxes: mailbox_choice(choice)?,
         naming: naming(choice)?,
-        keys: KeyRule::default(),
         source_selection: Selection(selection(choice)?),
-        target_selection: Selection::default(),
-        add_header: AddHeader::Never,
-        empty_mailboxes: EmptyMailboxes::Create,
         mailbox_deletion: MailboxDeletionNarrowing {
             below: choice.into.as_deref().map(wire_name),
             ..MailboxDeletionNarrowing::default()
         },
-        dates: Dates::Keep,
         same_account: one,
-        limits: Limits::default(),
+        ..Job::new(rules)
     })
 }
 

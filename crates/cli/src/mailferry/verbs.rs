@@ -41,25 +41,63 @@ pub(super) async fn run(command: Command) -> ExitStatus {
 }
 
 async fn sync(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts)?;
+    let servers = task::servers(&args.accounts, args.output)?;
     let (job, guard) = task::sync_job(args, &servers)?;
-    Ok(Run { servers, job, guard, output: args.output }.carry_out(|_| Answer::Go).await)
+    let expected = match &args.expect {
+        None => None,
+        Some(path) => Some(std::fs::read(path).map_err(|error| {
+            task::UsageError::new(
+                format!("the plan {} cannot be read: {error}", path.display()),
+                "write one with `mailferry plan … --save FILE`",
+            )
+        })?),
+    };
+    let run = Run { servers, job, guard, output: args.output };
+    Ok(run.carry_out(|plan| as_expected(plan, expected.as_deref())).await)
+}
+
+/// Whether the plan is the one that was saved, octet for octet.
+fn as_expected(plan: &Plan, expected: Option<&[u8]>) -> Answer {
+    let Some(expected) = expected else { return Answer::Go };
+    match serde_json::to_vec_pretty(plan) {
+        Ok(made) if made == expected => Answer::Go,
+        _ => {
+            screen::error(
+                "the plan is not the one that was saved; nothing was changed\n\nhint: something changed on one \
+                 side since, or the options differ: look at `mailferry plan` again",
+            );
+            Answer::Refused
+        }
+    }
 }
 
 async fn plan(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts)?;
+    let servers = task::servers(&args.accounts, args.output)?;
     let (job, guard) = task::sync_job(args, &servers)?;
     let run = Run { servers, job, guard, output: args.output };
-    Ok(run
-        .carry_out(|plan| {
-            show_plan(plan, args.output);
-            Answer::Leave
-        })
-        .await)
+    let decide = |plan: &Plan| {
+        show_plan(plan, args.output);
+        match &args.save {
+            Some(path) if !save(plan, path) => Answer::Refused,
+            _ => Answer::Leave,
+        }
+    };
+    Ok(run.carry_out(decide).await)
+}
+
+fn save(plan: &Plan, path: &std::path::Path) -> bool {
+    let octets = serde_json::to_vec_pretty(plan).map_err(std::io::Error::other);
+    match octets.and_then(|octets| std::fs::write(path, octets)) {
+        Ok(()) => true,
+        Err(error) => {
+            screen::error(&format!("the plan cannot be written to {}: {error}", path.display()));
+            false
+        }
+    }
 }
 
 async fn restore(args: &RestoreArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts)?;
+    let servers = task::servers(&args.accounts, args.output)?;
     let (job, guard) = task::restore_job(args, &servers)?;
     let run = Run { servers, job, guard, output: args.output };
     let status = run
@@ -132,23 +170,19 @@ impl Run {
             }
         };
         progress.finish();
-        for answer in [decide(&survey.plan)] {
-            match answer {
-                Answer::Go => {}
-                Answer::Leave => {
-                    let status =
-                        objections(&survey.plan, &self.guard).err().unwrap_or(ExitStatus::Ok);
-                    close(&mut survey).await;
-                    return if survey.plan.summary.total.problem > 0 {
-                        ExitStatus::Fetch
-                    } else {
-                        status
-                    };
-                }
-                Answer::Refused => {
-                    close(&mut survey).await;
-                    return ExitStatus::GuardRefused;
-                }
+        let named_in_vain = tell_missing(&survey.plan);
+        let faults: Vec<Fault> =
+            survey.plan.mailboxes.iter().flat_map(|mailbox| mailbox.faults.clone()).collect();
+        match decide(&survey.plan) {
+            Answer::Go => drop(tell_faults(&faults, self.output)),
+            Answer::Leave => {
+                let status = objections(&survey.plan, &self.guard).err().unwrap_or(named_in_vain);
+                close(&mut survey).await;
+                return if faults.is_empty() { status } else { tell_faults(&faults, self.output) };
+            }
+            Answer::Refused => {
+                close(&mut survey).await;
+                return ExitStatus::GuardRefused;
             }
         }
         let approval = match objections(&survey.plan, &self.guard) {
@@ -164,8 +198,21 @@ impl Run {
             Execution { accounts, job: Arc::new(self.job), events: progress.clone(), stop };
         let report = execution.run(survey, approval).await;
         progress.finish();
-        tell_report(&report, began.elapsed().as_secs_f64(), self.output)
+        let status = tell_report(&report, began.elapsed().as_secs_f64(), self.output);
+        if status == ExitStatus::Ok { named_in_vain } else { status }
     }
+}
+
+/// A mailbox that was named and does not exist is an error of whoever named it: the rest is
+/// done, and the exit status tells.
+fn tell_missing(plan: &Plan) -> ExitStatus {
+    for name in &plan.missing {
+        screen::error(&format!(
+            "the source has no mailbox `{}`\n\nhint: `mailferry plan` without --folder shows the names there",
+            crate::fault_text::shown(name)
+        ));
+    }
+    if plan.missing.is_empty() { ExitStatus::Ok } else { ExitStatus::Select }
 }
 
 async fn close<A: mailferry_run::accounts::Accounts>(survey: &mut Survey<A>) {
@@ -202,7 +249,6 @@ pub(super) fn tell_report(report: &Report, seconds: f64, output: Output) -> Exit
         screen::line(&render::report_json(report, seconds, status.number()));
         return status;
     }
-    // Faults of the plan itself were not told as events.
     if !output.quiet {
         screen::line(&render::report_text(report, seconds));
     }
@@ -227,7 +273,7 @@ fn stop_on_ctrl_c() -> Stop {
 }
 
 async fn check_accounts(args: &CheckArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts)?;
+    let servers = task::servers(&args.accounts, args.output)?;
     let job = task::check_job(args, &servers)?;
     let (output, stop) = (args.output, stop_on_ctrl_c());
     let progress = Progress::new(Output { json: false, ..output });

@@ -130,6 +130,24 @@ impl Desk {
         command
     }
 
+    /// `mailferry VERB SOURCE TARGET` under the schemes given.
+    pub fn ferry_over(
+        &self,
+        (from, to): (&str, &str),
+        verb: &str,
+        source: &Place<'_>,
+        target: &Place<'_>,
+        options: &[&str],
+    ) -> Finished {
+        let mut command = self.command(env!("CARGO_BIN_EXE_mailferry"));
+        command
+            .args([verb, &source.url(from), &target.url(to)])
+            .args(options)
+            .env("MAILFERRY_SOURCE_PASSWORD", &source.password)
+            .env("MAILFERRY_TARGET_PASSWORD", &target.password);
+        self.finish(command)
+    }
+
     /// A plain transfer with either program.
     pub fn transfer(&self, front: Front, source: &Place<'_>, target: &Place<'_>) -> Finished {
         self.finish(self.transfer_command(front, source, target))

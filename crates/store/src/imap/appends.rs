@@ -48,6 +48,15 @@ enum What {
     Streamed(Envelope, u64),
 }
 
+/// Whether the octets of a streamed message are being handed over. Another command would
+/// come to stand within them.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Writing {
+    #[default]
+    Nothing,
+    Streamed,
+}
+
 /// State of the appends to one mailbox.
 #[derive(Default)]
 pub(super) struct Appends {
@@ -57,6 +66,9 @@ pub(super) struct Appends {
     batch: Vec<Item>,
     batch_bytes: usize,
     in_flight: VecDeque<Sent>,
+    writing: Writing,
+    /// Parts of refused batches, to be sent again once no message is being streamed.
+    again: VecDeque<Vec<Item>>,
     kept_bytes: usize,
     outcomes: Vec<Appended>,
     /// Messages of batches that a full target refused: sent one by one, so that what fits
@@ -80,6 +92,7 @@ impl Appends {
 
     pub(super) fn is_busy(&self, connection: &Connection) -> bool {
         !self.in_flight.is_empty()
+            || !self.again.is_empty()
             || !self.one_by_one.is_empty()
             || connection.session.unsent_bytes() > 0
     }
@@ -95,7 +108,8 @@ impl Appends {
         octets: Vec<u8>,
     ) {
         let bytes = octets.len();
-        let alone = bytes > BATCH_MESSAGE_BYTES_MAX || !multiappend(connection);
+        // An empty literal calls the whole batch off (RFC 3502 §6.3.11).
+        let alone = bytes == 0 || bytes > BATCH_MESSAGE_BYTES_MAX || !multiappend(connection);
         if alone
             || self.batch_bytes + bytes > BATCH_BYTES_MAX
             || self.batch.len() >= BATCH_MESSAGES_MAX
@@ -126,9 +140,6 @@ impl Appends {
             }
             return;
         }
-        if !self.is_busy(connection) {
-            connection.begin_waiting();
-        }
         let tag = self.begin_command(connection);
         for item in &items {
             announce(connection, &item.envelope, item.octets.len() as u64);
@@ -140,12 +151,25 @@ impl Appends {
 
     pub(super) fn begin(&mut self, connection: &mut Connection, envelope: Envelope, octets: u64) {
         self.flush(connection);
-        if !self.is_busy(connection) {
-            connection.begin_waiting();
-        }
         let tag = self.begin_command(connection);
         announce(connection, &envelope, octets);
         self.in_flight.push_back(Sent { tag, what: What::Streamed(envelope, octets) });
+        self.writing = Writing::Streamed;
+    }
+
+    /// Ends the streamed message.
+    pub(super) fn end(&mut self, connection: &mut Connection) {
+        connection.session.finish();
+        self.writing = Writing::Nothing;
+        self.send_again(connection);
+    }
+
+    fn send_again(&mut self, connection: &mut Connection) {
+        while self.writing == Writing::Nothing
+            && let Some(items) = self.again.pop_front()
+        {
+            self.send(connection, items);
+        }
     }
 
     fn begin_command(&self, connection: &mut Connection) -> Tag {
@@ -185,10 +209,9 @@ impl Appends {
             }
             What::Whole(items) => self.refused(connection, completion, items),
         }
-        if self.in_flight.is_empty()
-            && let Some(next) = self.one_by_one.pop_front()
-        {
-            self.send(connection, vec![next]);
+        if self.in_flight.is_empty() && self.again.is_empty() {
+            self.again.extend(self.one_by_one.pop_front().map(|item| vec![item]));
+            self.send_again(connection);
         }
     }
 
@@ -223,8 +246,8 @@ impl Appends {
             item.turn = Turn::Retried;
         }
         let second = items.split_off(items.len() / 2);
-        self.send(connection, items);
-        self.send(connection, second);
+        self.again.extend([items, second]);
+        self.send_again(connection);
     }
 
     fn refusal(&self, completion: &Completion, envelope: &Envelope) -> Fault {

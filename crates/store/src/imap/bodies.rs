@@ -15,7 +15,7 @@ use mailferry_imap::uid_set::UidSet;
 
 use super::messages::UID_SET_BYTES_MAX;
 use super::{Access, ImapAccount};
-use crate::contract::{BodyEvent, DigestOf, Wanted};
+use crate::contract::{AsListed, BodyEvent, DigestOf, Wanted};
 
 /// Messages up to this size are handed on whole; larger ones are asked for one at a time, so
 /// that their UID is known before their octets (pymap tells it after them).
@@ -93,18 +93,17 @@ enum Step {
 impl ImapAccount {
     pub(super) async fn begin_bodies(
         &mut self,
-        mailbox: &MailboxName,
+        listed: AsListed<'_>,
         wanted: Vec<Wanted>,
     ) -> Result<(), Fault> {
-        self.ensure_selected(mailbox, Access::Read).await?;
+        self.open_as_listed(listed, Access::Read).await?;
         let size_lies = self.bodies.size_lies;
         self.bodies = Bodies {
-            mailbox: Some(mailbox.clone()),
+            mailbox: Some(listed.mailbox.clone()),
             to_ask: wanted.into(),
             size_lies,
             ..Bodies::default()
         };
-        self.connection.begin_waiting();
         Ok(())
     }
 
@@ -168,8 +167,11 @@ impl ImapAccount {
 
     /// Nothing is in flight: settles a doubt, asks again for what did not come, tells what is
     /// missing for good. `false`: all is done.
+    ///
+    /// May be dropped while waiting, when the target has news: so nothing is taken out of the
+    /// state before the answer is there, and the question is simply asked anew.
     async fn resolve(&mut self) -> Result<bool, Fault> {
-        if let Some(doubt) = self.bodies.doubtful.take() {
+        if let Some(doubt) = self.bodies.doubtful {
             self.settle_doubt(doubt).await?;
             return Ok(true);
         }
@@ -179,14 +181,13 @@ impl ImapAccount {
         if self.bodies.again.is_empty() {
             return Ok(false);
         }
-        let again = std::mem::take(&mut self.bodies.again);
         if self.bodies.attempt == Attempt::First {
             self.bodies.attempt = Attempt::Second;
-            self.bodies.to_ask = again.into();
+            self.bodies.to_ask = std::mem::take(&mut self.bodies.again).into();
             return Ok(true);
         }
-        let there = self.which_exist(&again).await?;
-        for wanted in again {
+        let there = self.which_exist(self.bodies.again.clone()).await?;
+        for wanted in std::mem::take(&mut self.bodies.again) {
             let fault = match there.contains_key(&wanted.uid) {
                 true => self.fault(
                     FaultKind::Fetch,
@@ -209,7 +210,8 @@ impl ImapAccount {
 
     /// Asks whether a message whose length surprised is still there, and how long it is.
     async fn settle_doubt(&mut self, doubt: Doubt) -> Result<(), Fault> {
-        let sizes = self.which_exist(&[doubt.wanted]).await?;
+        let sizes = self.which_exist(vec![doubt.wanted]).await?;
+        self.bodies.doubtful = None;
         match sizes.get(&doubt.wanted.uid) {
             None => {
                 let fault = self.fault(
@@ -234,8 +236,9 @@ impl ImapAccount {
         Ok(())
     }
 
-    async fn which_exist(&mut self, wanted: &[Wanted]) -> Result<HashMap<Uid, u64>, Fault> {
-        let uids: Vec<u32> = wanted.iter().map(|wanted| wanted.uid.value()).collect();
+    async fn which_exist(&mut self, wanted: Vec<Wanted>) -> Result<HashMap<Uid, u64>, Fault> {
+        let mut uids: Vec<u32> = wanted.iter().map(|wanted| wanted.uid.value()).collect();
+        uids.sort_unstable();
         let mut sizes = HashMap::new();
         self.run(&Command::new("NOOP"), |_| {}).await?;
         for set in UidSet::from_sorted(&uids).split(UID_SET_BYTES_MAX) {
@@ -254,14 +257,14 @@ impl ImapAccount {
     /// Digests of messages, their bodies streamed through.
     pub(super) async fn digest_messages(
         &mut self,
-        mailbox: &MailboxName,
+        listed: AsListed<'_>,
         uids: &[Uid],
         of: DigestOf,
     ) -> Result<Digests, Fault> {
         let mut uids = uids.to_vec();
         uids.sort_unstable();
         let wanted = uids.into_iter().map(|uid| Wanted { uid, size: 0 }).collect();
-        self.begin_bodies(mailbox, wanted).await?;
+        self.begin_bodies(listed, wanted).await?;
         let known_to_lie = std::mem::replace(&mut self.bodies.size_lies, true);
         let mut digests = Digests::default();
         let mut open: Option<(Uid, Digester)> = None;

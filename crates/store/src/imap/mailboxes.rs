@@ -6,6 +6,7 @@ use mailferry_engine::fault::{Fault, FaultKind};
 use mailferry_engine::listing::{AccountListing, MailboxInfo, Namespace};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_imap::command::Command;
+use mailferry_imap::login::Introduction;
 use mailferry_imap::response::{List, Untagged};
 
 use super::ImapAccount;
@@ -36,6 +37,9 @@ impl Namespaces {
     }
 }
 
+/// STATUS commands in flight: fewer than the errors after which a server hangs up.
+const STATUS_COMMANDS_MAX: usize = 4;
+
 /// What several answers told of one mailbox.
 #[derive(Default)]
 struct Seen {
@@ -48,6 +52,7 @@ struct Seen {
 
 impl ImapAccount {
     pub(super) async fn list_mailboxes(&mut self) -> Result<AccountListing, Fault> {
+        self.unselect().await?;
         let namespaces = self.namespaces().await?;
         let mut seen: BTreeMap<MailboxName, Seen> = BTreeMap::new();
         for (command, completion) in self.list_commands(&mut seen).await? {
@@ -58,7 +63,38 @@ impl ImapAccount {
                 ));
             }
         }
+        self.count_messages(&mut seen).await?;
         Ok(account_listing(seen, &namespaces))
+    }
+
+    /// Without LIST-STATUS (RFC 5819 §2): STATUS for each mailbox, pipelined. A mailbox that
+    /// refuses it keeps its count unknown; opening it will tell why.
+    async fn count_messages(
+        &mut self,
+        seen: &mut BTreeMap<MailboxName, Seen>,
+    ) -> Result<(), Fault> {
+        if self.connection.capabilities().has("LIST-STATUS") {
+            return Ok(());
+        }
+        let can_be_opened = |entry: &Seen| entry.listed && !entry.is_parent_only();
+        let openable: Vec<MailboxName> = seen
+            .iter()
+            .filter(|(_, entry)| can_be_opened(entry))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for names in openable.chunks(STATUS_COMMANDS_MAX) {
+            let status = |name: &MailboxName| {
+                Command::new("STATUS").sp().mailbox(name.as_bytes()).sp().raw("(MESSAGES)")
+            };
+            let commands: Vec<Command> = names.iter().map(status).collect();
+            let completions = self.run_all(&commands, |data| note(seen, data)).await?;
+            // Courier and pymap hang up after a few errors; the counts are not worth it.
+            let refused = completions.iter().filter(|completion| !completion.is_ok()).count();
+            if refused as u64 >= u64::from(self.connection.session.quirks.errors_max) {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     async fn list_commands(
@@ -93,28 +129,88 @@ impl ImapAccount {
         Ok(names.into_iter().zip(completions).collect())
     }
 
+    /// STATUS (SIZE) of each mailbox; nothing where the server has it not, since without it
+    /// every message would have to be asked.
+    pub(super) async fn sum_octets(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Option<u64>>, Fault> {
+        let capabilities = self.connection.capabilities();
+        if !capabilities.has("STATUS=SIZE") && !capabilities.is_rev2() {
+            return Ok(vec![None; mailboxes.len()]);
+        }
+        let mut sums: BTreeMap<MailboxName, u64> = BTreeMap::new();
+        for names in mailboxes.chunks(STATUS_COMMANDS_MAX) {
+            let status = |name: &MailboxName| {
+                Command::new("STATUS").sp().mailbox(name.as_bytes()).sp().raw("(SIZE)")
+            };
+            let commands: Vec<Command> = names.iter().map(status).collect();
+            self.run_all(&commands, |data| {
+                if let Untagged::Status { mailbox, items } = data {
+                    sums.extend(items.size.map(|size| (MailboxName::new(&**mailbox), size)));
+                }
+            })
+            .await?;
+        }
+        Ok(mailboxes.iter().map(|name| sums.get(name).copied()).collect())
+    }
+
     async fn namespaces(&mut self) -> Result<Namespaces, Fault> {
         let mut namespaces = Namespaces::default();
         if !self.connection.capabilities().has("NAMESPACE") {
             return Ok(namespaces);
         }
-        self.run(&Command::new("NAMESPACE"), |data| {
-            if let Untagged::Namespace { personal, other, shared } = data {
-                let first = personal.first();
-                namespaces.personal = first.map(|entry| (entry.prefix.to_vec(), entry.delimiter));
-                for (entries, kind) in [
-                    (personal, Namespace::Personal),
-                    (other, Namespace::Other),
-                    (shared, Namespace::Shared),
-                ] {
-                    namespaces
-                        .prefixes
-                        .extend(entries.iter().map(|entry| (entry.prefix.to_vec(), kind)));
+        let mut commands = vec![Command::new("NAMESPACE")];
+        // Who we are (RFC 2971 §3.1); the answer may tell which quirks to expect.
+        if self.connection.capabilities().has("ID") && self.introduction == Introduction::Given {
+            let version = env!("CARGO_PKG_VERSION");
+            commands.push(
+                Command::new("ID")
+                    .sp()
+                    .raw(&format!("(\"name\" \"mailferry\" \"version\" \"{version}\")")),
+            );
+        }
+        let mut software = Vec::new();
+        let completions = self
+            .run_all(&commands, |data| {
+                if let Untagged::Id(fields) = data {
+                    software.extend(
+                        fields
+                            .iter()
+                            .flat_map(|(_, value)| value.iter().flat_map(|value| value.to_vec())),
+                    );
                 }
-            }
-        })
-        .await?;
+                if let Untagged::Namespace { personal, other, shared } = data {
+                    let first = personal.first();
+                    namespaces.personal =
+                        first.map(|entry| (entry.prefix.to_vec(), entry.delimiter));
+                    for (entries, kind) in [
+                        (personal, Namespace::Personal),
+                        (other, Namespace::Other),
+                        (shared, Namespace::Shared),
+                    ] {
+                        namespaces
+                            .prefixes
+                            .extend(entries.iter().map(|entry| (entry.prefix.to_vec(), kind)));
+                    }
+                }
+            })
+            .await?;
+        // Without it every mailbox looks like the user's own, which a mirror may remove.
+        if let Some(refused) = completions.first().filter(|completion| !completion.is_ok()) {
+            let words = format!("NAMESPACE: {}", refused.words());
+            return Err(self.fault(FaultKind::ListingIncomplete, words));
+        }
+        self.connection.session.quirks.learn_from_words(&software);
         Ok(namespaces)
+    }
+}
+
+impl Seen {
+    /// A parent in name only, which cannot be opened (RFC 9051 §7.3.1).
+    fn is_parent_only(&self) -> bool {
+        self.attributes.contains(b"\\noselect".as_slice())
+            || self.attributes.contains(b"\\nonexistent".as_slice())
     }
 }
 
@@ -156,13 +252,11 @@ fn account_listing(seen: BTreeMap<MailboxName, Seen>, namespaces: &Namespaces) -
             let special_use = SpecialUse::EVERY.into_iter().find(|use_| {
                 entry.attributes.contains(use_.attribute().to_ascii_lowercase().as_bytes())
             });
-            let absent = entry.attributes.contains(b"\\noselect".as_slice())
-                || entry.attributes.contains(b"\\nonexistent".as_slice());
             MailboxInfo {
                 namespace: namespaces.of(&name),
                 delimiter: entry.delimiter,
                 special_use,
-                selectable: !absent,
+                selectable: !entry.is_parent_only(),
                 subscribed: entry.subscribed,
                 messages: entry.messages,
                 name,

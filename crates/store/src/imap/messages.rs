@@ -8,9 +8,9 @@ use mailferry_engine::identity::{Headers, KeyRule, header_key};
 use mailferry_engine::listing::{MessageListing, Oddity, Row};
 use mailferry_engine::message::{Flag, FlagSet, InternalDate, Key, Uid};
 use mailferry_engine::name::MailboxName;
-use mailferry_imap::command::Command;
-use mailferry_imap::response::{Fetch, Untagged};
-use mailferry_imap::session::{Completion, Event};
+use mailferry_imap::command::{Command, is_flag};
+use mailferry_imap::response::{Code, Fetch, Untagged};
+use mailferry_imap::session::{Completion, Event, printable};
 use mailferry_imap::uid_set::UidSet;
 
 use super::{Access, ImapAccount};
@@ -18,6 +18,9 @@ use crate::contract::Selection;
 
 /// Identity headers of one message longer than this count as absent: a digest decides.
 const HEADER_BYTES_MAX: usize = 1 << 20;
+
+/// A set of more hits than this is no set of messages.
+const SEARCH_HITS_MAX: u64 = 50_000_000;
 
 /// A command line with a UID set stays below this: Stalwart takes 4,096 octets an argument.
 pub(super) const UID_SET_BYTES_MAX: usize = 3900;
@@ -49,6 +52,9 @@ impl ImapAccount {
         if !completion.is_ok() || listing.len() as u64 != count {
             self.fetch_missing_rows(keys, &mut listing, &completion).await?;
         }
+        if (listing.len() as u64) < count {
+            self.count_again(mailbox, &listing).await?;
+        }
         if let Some(chosen) = chosen {
             for (mark, uid) in listing.selected.iter_mut().zip(&listing.uid) {
                 *mark = chosen.contains(&uid.value());
@@ -57,18 +63,60 @@ impl ImapAccount {
         Ok(listing)
     }
 
+    /// Fewer messages were listed than were there at first. They were expunged meanwhile, or
+    /// FETCH and SEARCH were both cut short (RFC 9738): opening the mailbox anew tells.
+    async fn count_again(
+        &mut self,
+        mailbox: &MailboxName,
+        listing: &MessageListing,
+    ) -> Result<(), Fault> {
+        let now = self.select(mailbox, Access::Read).await?;
+        let is_old = |uid: &Uid| listing.uid_next == 0 || uid.value() < listing.uid_next;
+        let listed = listing.uid.partition_point(is_old) as u64;
+        let arrived = u64::from(now.uid_next.saturating_sub(listing.uid_next));
+        let words = if now.uid_validity != listing.uid_validity {
+            "the mailbox was renumbered while it was listed".to_owned()
+        } else if listed < now.exists.saturating_sub(arrived) {
+            format!("{listed} messages were listed, and there are {}", now.exists)
+        } else {
+            return Ok(());
+        };
+        Err(self.fault(FaultKind::ListingIncomplete, words))
+    }
+
     /// The UIDs that a SEARCH program finds.
     pub(super) async fn search(&mut self, program: &[u8]) -> Result<BTreeSet<u32>, Fault> {
-        let command = Command::new("UID SEARCH").sp().raw(&String::from_utf8_lossy(program));
+        // RETURN (ALL) answers in ranges (RFC 4731 §3.1); never with MIN or MAX beside it,
+        // which one server answers with a wrong set.
+        let verb = if self.connection.capabilities().has("ESEARCH") {
+            "UID SEARCH RETURN (ALL)"
+        } else {
+            "UID SEARCH"
+        };
+        let command = Command::new(verb).sp().raw(&String::from_utf8_lossy(program));
         let mut found = BTreeSet::new();
+        let mut unreadable = None;
         let completion = self
-            .run(&command, |data| {
-                if let Untagged::Search { numbers, .. } = data {
-                    found.extend(numbers.iter().copied());
+            .run(&command, |data| match data {
+                Untagged::Search { numbers, .. } => found.extend(numbers.iter().copied()),
+                Untagged::ESearch { all, .. } if all.len() <= SEARCH_HITS_MAX => {
+                    found.extend(all.iter())
                 }
+                Untagged::ESearch { .. } => {
+                    unreadable = Some("more hits than a mailbox can hold".to_owned())
+                }
+                // A hit that cannot be read must not vanish silently.
+                Untagged::Other(line) if is_search(line) => unreadable = Some(printable(line)),
+                _ => {}
             })
             .await?;
-        if completion.is_ok() {
+        if let (true, Some(line)) = (completion.is_ok(), unreadable) {
+            let words = format!("the answer to {verb} cannot be read: {line}");
+            return Err(self.fault(FaultKind::ListingIncomplete, words));
+        }
+        // OK with MESSAGELIMIT: only so many messages were looked at (RFC 9738 §3.1).
+        let cut_short = matches!(completion.code(), Some(Code::MessageLimit(_)));
+        if completion.is_ok() && !cut_short {
             return Ok(found);
         }
         let words =
@@ -84,7 +132,6 @@ impl ImapAccount {
     ) -> Result<Completion, Fault> {
         let items = format!("(UID FLAGS INTERNALDATE RFC822.SIZE {})", header_item(keys));
         let command = Command::new("UID FETCH").sp().raw(set).sp().raw(&items);
-        self.connection.begin_waiting();
         let tag =
             self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
         let mut long_header = None;
@@ -165,6 +212,11 @@ fn header_item(keys: &KeyRule) -> String {
     }
 }
 
+fn is_search(line: &[u8]) -> bool {
+    let words = line.strip_prefix(b"* ").unwrap_or(line).to_ascii_uppercase();
+    words.starts_with(b"SEARCH") || words.starts_with(b"ESEARCH")
+}
+
 fn absent(there: &BTreeSet<u32>, listing: &MessageListing) -> Vec<u32> {
     let listed = |&uid: &u32| Uid::new(uid).is_some_and(|uid| listing.position(uid).is_some());
     there.iter().copied().filter(|uid| !listed(uid)).collect()
@@ -204,7 +256,15 @@ fn row(
         (None, Some(octets)) if octets.len() < HEADER_BYTES_MAX => header_key(octets, keys),
         _ => Key::NONE,
     };
-    let flags: FlagSet = fetch.flags.iter().flatten().map(|flag| Flag::new(flag)).collect();
+    // What no command can name can neither be set nor removed anywhere: some servers show
+    // such keywords, and an APPEND that named one would be BAD.
+    let flags: FlagSet = fetch
+        .flags
+        .iter()
+        .flatten()
+        .filter(|flag| is_flag(flag))
+        .map(|flag| Flag::new(flag))
+        .collect();
     let date = fetch
         .internal_date
         .map_or(InternalDate::UNKNOWN, |date| InternalDate::new(date.seconds, date.zone_minutes));

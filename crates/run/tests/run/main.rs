@@ -1,0 +1,15 @@
+//! Whole runs between two simulated servers: what one has, the other has afterwards, whatever
+//! the servers lack and whatever goes wrong.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod any_account;
+mod copies;
+mod deletions;
+mod extensions;
+mod faults;
+mod flags;
+
+#[path = "../../../store/tests/imap_store/meddler.rs"]
+mod meddler;
+mod world;
