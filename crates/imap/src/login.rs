@@ -309,7 +309,10 @@ async fn greeting(
         Event::Untagged(Untagged::Condition { kind, text, .. }) => match kind {
             ConditionKind::Ok => Ok((text.to_vec(), Preauthenticated::No)),
             ConditionKind::PreAuth => Ok((text.to_vec(), Preauthenticated::Yes)),
-            other => Err(ConnectError::Greeting(format!("{other:?} {}", printable(text)))),
+            other => {
+                let word = format!("{other:?}").to_ascii_uppercase();
+                Err(ConnectError::Greeting(format!("{word} {}", printable(text))))
+            }
         },
         Event::Untagged(Untagged::Other(octets)) => {
             Err(ConnectError::Greeting(format!("`{}` is no IMAP greeting", printable(octets))))
@@ -435,7 +438,14 @@ fn judge_login(completion: &Completion) -> Result<(), LoginError> {
     let passing = completion.status == Status::Bad
         || matches!(
             completion.code(),
-            Some(Code::Unavailable | Code::InUse | Code::Limit | Code::ServerBug | Code::Alert)
+            Some(
+                Code::Unavailable
+                    | Code::InUse
+                    | Code::Limit
+                    | Code::ContactAdmin
+                    | Code::ServerBug
+                    | Code::Alert
+            )
         );
     if passing { Err(LoginError::Unavailable(words)) } else { Err(LoginError::Refused(words)) }
 }

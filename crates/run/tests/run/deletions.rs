@@ -11,8 +11,7 @@ use mailferry_run::stop::Stop;
 use mailferry_testkit::sim::{Effect, Extension, Fault, Profile};
 
 use crate::world::{
-    World, assert_complete, assert_idle, bodies, date, faults, fill, furnish, job, job_in_order,
-    message,
+    World, assert_complete, bodies, date, faults, fill, furnish, job, job_in_order, message,
 };
 
 #[tokio::test]

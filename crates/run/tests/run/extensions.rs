@@ -20,7 +20,6 @@ async fn everything_arrives_between_two_modern_servers() {
 #[tokio::test]
 async fn everything_arrives_whatever_one_extension_both_servers_lack() {
     for extension in Extension::EVERY {
-        eprintln!("without {extension:?}");
         settles(Profile::modern().without(extension), Profile::modern().without(extension)).await;
     }
 }

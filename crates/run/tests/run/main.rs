@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod any_account;
 mod copies;
 mod deletions;
 mod extensions;

@@ -98,6 +98,31 @@ impl World {
         let running = self.serve(source, target).await;
         let report = running.run(job).await.unwrap();
         assert!(before == self.source.snapshot(), "the source was changed");
+        for entry in running.source.state().log() {
+            let reads = [
+                "CAPABILITY",
+                "LOGIN",
+                "AUTHENTICATE",
+                "ID",
+                "NAMESPACE",
+                "LIST",
+                "LSUB",
+                "STATUS",
+                "EXAMINE",
+                "UID FETCH",
+                "UID SEARCH",
+                "NOOP",
+                "LOGOUT",
+                "UNSELECT",
+                "CLOSE",
+            ];
+            assert!(
+                reads.iter().any(|verb| entry.line.starts_with(verb)),
+                "the source was told to {}",
+                entry.line
+            );
+            assert!(!entry.line.contains("BODY["), "read without PEEK: {}", entry.line);
+        }
         report
     }
 
