@@ -14,8 +14,13 @@ use crate::world::{World, assert_totals, job, message, words};
 const MAILBOXES: [&str; 6] = ["INBOX", "A", "A/B", "A/B/c d", "R&AOk-unions", "Sent"];
 /// What the target may hold before: some of it the source does not know.
 const MAILBOXES_BEFORE: [&str; 6] = ["INBOX", "A", "A/B", "Old", "Old/child", "A/old"];
-const FLAGS: [&[&str]; 5] =
-    [&[], &["\\Seen"], &["\\Seen", "\\Flagged", "Work"], &["$Forwarded"], &["\\Deleted", "\\Draft"]];
+const FLAGS: [&[&str]; 5] = [
+    &[],
+    &["\\Seen"],
+    &["\\Seen", "\\Flagged", "Work"],
+    &["$Forwarded"],
+    &["\\Deleted", "\\Draft"],
+];
 
 /// One message: which content, how it differs from others of that identity, where and how.
 #[derive(Clone, Debug)]
@@ -43,21 +48,31 @@ fn octets(content: u32) -> Vec<u8> {
 
 fn letters(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Letter>> {
     let one = (0..MAILBOXES.len(), 0u32..40, 0..FLAGS.len(), 0i64..3);
-    let letter = one.prop_map(|(mailbox, content, flags, later)| Letter { mailbox, content, flags, later });
+    let letter =
+        one.prop_map(|(mailbox, content, flags, later)| Letter { mailbox, content, flags, later });
     prop::collection::vec(letter, count)
 }
 
 fn profiles() -> impl Strategy<Value = Profile> {
     let extensions = prop::collection::vec(any::<bool>(), Extension::EVERY.len());
-    let habits = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let habits =
+        (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (extensions, habits).prop_map(|(extensions, (dotted, last, omitted, early, utc, told))| {
         let base = if dotted { Profile::dotted() } else { Profile::modern() };
-        let has = Extension::EVERY.into_iter().zip(extensions).filter(|(_, has)| *has).map(|(extension, _)| extension);
+        let has = Extension::EVERY
+            .into_iter()
+            .zip(extensions)
+            .filter(|(_, has)| *has)
+            .map(|(extension, _)| extension);
         let mut profile = Profile {
             extensions: has.collect(),
             uid_place: if last { UidPlace::Last } else { UidPlace::First },
             codes: if omitted { Codes::Omitted } else { Codes::Sent },
-            append_check: if early { AppendCheck::BeforeLiteral } else { AppendCheck::AfterLiteral },
+            append_check: if early {
+                AppendCheck::BeforeLiteral
+            } else {
+                AppendCheck::AfterLiteral
+            },
             zones: if utc { Zones::Utc } else { Zones::Kept },
             capabilities_in_greeting: told,
             capabilities_after_login: told,
@@ -72,7 +87,16 @@ fn profiles() -> impl Strategy<Value = Profile> {
 }
 
 fn faults() -> impl Strategy<Value = Fault> {
-    let commands = ["APPEND", "UID FETCH", "EXAMINE", "LIST", "CREATE", "UID STORE", "UID EXPUNGE", "UNSELECT"];
+    let commands = [
+        "APPEND",
+        "UID FETCH",
+        "EXAMINE",
+        "LIST",
+        "CREATE",
+        "UID STORE",
+        "UID EXPUNGE",
+        "UNSELECT",
+    ];
     let effects = prop_oneof![
         Just(Effect::Cut),
         Just(Effect::CutUnanswered),
@@ -104,7 +128,10 @@ fn local(name: &str, profile: &Profile) -> String {
 }
 
 /// The account by names with `/`, each mailbox as a sorted list.
-fn contents(account: &Account, profile: &Profile) -> Vec<(String, Vec<(Vec<u8>, Vec<String>)>)> {
+/// Mailboxes with the octets and flags of their messages.
+type Contents = Vec<(String, Vec<(Vec<u8>, Vec<String>)>)>;
+
+fn contents(account: &Account, profile: &Profile) -> Contents {
     let all = account.snapshot().into_iter();
     let mut contents: Vec<_> = all
         .map(|(name, messages)| {
@@ -135,8 +162,14 @@ async fn settle(world: &World, source: &Profile, target: &Profile, rules: &Rules
         let report = world.run(source.clone(), target.clone(), &job(rules.clone())).await;
         assert_totals(&report);
         assert!(report.is_complete(), "run {run}: {report:#?}");
-        let planned = report.mailboxes.iter().map(|mailbox| mailbox.planned.act() + mailbox.planned.deletions());
-        if planned.sum::<u64>() == 0 && report.created.is_empty() && report.deleted_mailboxes.is_empty() {
+        let planned = report
+            .mailboxes
+            .iter()
+            .map(|mailbox| mailbox.planned.act() + mailbox.planned.deletions());
+        if planned.sum::<u64>() == 0
+            && report.created.is_empty()
+            && report.deleted_mailboxes.is_empty()
+        {
             return;
         }
         assert!(run < runs, "there is still something to do: {report:#?}");
