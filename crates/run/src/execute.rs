@@ -34,6 +34,25 @@ pub struct Execution<A: Accounts> {
     pub stop: Stop,
 }
 
+/// Counts the faults of all workers, and stops the run when there are too many.
+struct FaultLimit {
+    told: AtomicUsize,
+    faults_max: usize,
+    stop: Stop,
+    events: Arc<dyn EventSink>,
+}
+
+impl EventSink for FaultLimit {
+    fn on(&self, event: &Event<'_>) {
+        self.events.on(event);
+        if matches!(event, Event::Failed(_))
+            && self.told.fetch_add(1, Ordering::Relaxed) + 1 >= self.faults_max
+        {
+            self.stop.ask();
+        }
+    }
+}
+
 /// What the workers share.
 struct Shared<A: Accounts> {
     execution: Execution<A>,
@@ -53,7 +72,13 @@ enum News {
 
 impl<A: Accounts> Execution<A> {
     /// Carries a plan out. A plan is used once, and only with the guard's approval.
-    pub async fn run(self, survey: Survey<A>, _: Approval) -> Report {
+    pub async fn run(mut self, survey: Survey<A>, _: Approval) -> Report {
+        self.events = Arc::new(FaultLimit {
+            told: AtomicUsize::new(0),
+            faults_max: self.job.limits.faults_max,
+            stop: self.stop.clone(),
+            events: self.events,
+        });
         let Survey { plan, listings, connections: (source, mut target), .. } = survey;
         let mut report = Report::new(&plan);
         let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;

@@ -85,12 +85,8 @@ impl Task<'_> {
         let from = &self.plan.parts[part].source;
         let to = &self.plan.target;
         let from_listed = listed(from, &self.listings.sources[part]);
-        let faults_max = self.job.limits.faults_max;
         copy_messages(source, target, (from_listed, to), &orders, self.stop, |news| {
             self.take_note(from, news, progress);
-            if progress.faults.len() >= faults_max {
-                self.stop.ask();
-            }
         })
         .await
     }

@@ -92,6 +92,8 @@ pub struct Report {
     pub created: Vec<MailboxName>,
     /// Mailboxes subscribed on the target.
     pub subscribed: Vec<MailboxName>,
+    /// How many mailboxes of the target were to be deleted.
+    pub mailboxes_to_delete: u64,
     /// Mailboxes deleted on the target.
     pub deleted_mailboxes: Vec<MailboxName>,
     /// Everything that failed, in the order it did.
@@ -114,6 +116,7 @@ impl Report {
             mailboxes: mailboxes.collect(),
             created: Vec::new(),
             subscribed: Vec::new(),
+            mailboxes_to_delete: plan.delete_mailboxes.len() as u64,
             deleted_mailboxes: Vec::new(),
             faults: faults.collect(),
         }
@@ -144,7 +147,8 @@ impl Report {
                 && mailbox.changes_not_started() == 0
                 && mailbox.planned.problem == 0
         });
-        begun && self.failures().next().is_none()
+        let deleted = self.deleted_mailboxes.len() as u64 == self.mailboxes_to_delete;
+        begun && deleted && self.failures().next().is_none()
     }
 
     /// The faults that make a run a failed one.

@@ -81,6 +81,16 @@ struct Doubt {
     octets: u64,
 }
 
+/// What the server says of a message's size when asked again.
+#[derive(Clone, Copy)]
+enum Size {
+    Octets(u64),
+    /// It refused to say anything.
+    Untold,
+}
+
+const EXPUNGED: &str = "the message was removed while the run was under way";
+
 /// What one event comes to, without a borrow of the connection.
 enum Step {
     GoOn,
@@ -193,10 +203,7 @@ impl ImapAccount {
                     FaultKind::Fetch,
                     "the server lists the message and does not deliver its body",
                 ),
-                false => self.fault(
-                    FaultKind::Expunged,
-                    "the message was removed while the run was under way",
-                ),
+                false => self.fault(FaultKind::Expunged, EXPUNGED),
             };
             let fault = fault.of_message(wanted.uid);
             let fault = match &self.bodies.mailbox {
@@ -213,17 +220,19 @@ impl ImapAccount {
         let sizes = self.which_exist(vec![doubt.wanted]).await?;
         self.bodies.doubtful = None;
         match sizes.get(&doubt.wanted.uid) {
-            None => {
-                let fault = self.fault(
-                    FaultKind::Expunged,
-                    "the message was removed while the run was under way",
-                );
-                self.bodies.to_ask.retain(|wanted| wanted.uid != doubt.wanted.uid);
-                self.bodies
-                    .missing
-                    .push_back((doubt.wanted.uid, fault.of_message(doubt.wanted.uid)));
+            None | Some(Size::Untold) => {
+                let uid = doubt.wanted.uid;
+                let fault = match sizes.contains_key(&uid) {
+                    true => self.fault(
+                        FaultKind::Fetch,
+                        "the body is not as long as listed, and the server does not say why",
+                    ),
+                    false => self.fault(FaultKind::Expunged, EXPUNGED),
+                };
+                self.bodies.to_ask.retain(|wanted| wanted.uid != uid);
+                self.bodies.missing.push_back((uid, fault.of_message(uid)));
             }
-            Some(&size) if size == doubt.octets => {
+            Some(&Size::Octets(size)) if size == doubt.octets => {
                 for wanted in
                     self.bodies.to_ask.iter_mut().filter(|wanted| wanted.uid == doubt.wanted.uid)
                 {
@@ -231,12 +240,14 @@ impl ImapAccount {
                 }
             }
             // It is there and its size is not what it says: what it delivers is the truth.
-            Some(_) => self.bodies.size_lies = true,
+            Some(Size::Octets(_)) => self.bodies.size_lies = true,
         }
         Ok(())
     }
 
-    async fn which_exist(&mut self, wanted: Vec<Wanted>) -> Result<HashMap<Uid, u64>, Fault> {
+    /// The messages that are still there. Gone is only what a FETCH left out that was answered
+    /// OK: a refused one says nothing of its messages.
+    async fn which_exist(&mut self, wanted: Vec<Wanted>) -> Result<HashMap<Uid, Size>, Fault> {
         let mut uids: Vec<u32> = wanted.iter().map(|wanted| wanted.uid.value()).collect();
         uids.sort_unstable();
         let mut sizes = HashMap::new();
@@ -244,12 +255,18 @@ impl ImapAccount {
         for set in UidSet::from_sorted(&uids).split(UID_SET_BYTES_MAX) {
             let command =
                 Command::new("UID FETCH").sp().uid_set(&set).sp().raw("(UID RFC822.SIZE)");
-            self.run(&command, |data| {
-                if let Untagged::Fetch(Fetch { uid: Some(uid), size: Some(size), .. }) = data {
-                    sizes.extend(Uid::new(*uid).map(|uid| (uid, *size)));
+            let completion = self
+                .run(&command, |data| {
+                    if let Untagged::Fetch(Fetch { uid: Some(uid), size: Some(size), .. }) = data {
+                        sizes.extend(Uid::new(*uid).map(|uid| (uid, Size::Octets(*size))));
+                    }
+                })
+                .await?;
+            if !completion.is_ok() {
+                for uid in set.iter().filter_map(Uid::new) {
+                    sizes.entry(uid).or_insert(Size::Untold);
                 }
-            })
-            .await?;
+            }
         }
         Ok(sizes)
     }
