@@ -30,6 +30,12 @@ pub struct Servers {
     told: Arc<Mutex<BTreeSet<Side>>>,
 }
 
+/// Whether clear text was asked for by the environment, for scripts that cannot be changed.
+#[must_use]
+pub fn cleartext_allowed() -> bool {
+    std::env::var_os("MAILFERRY_ALLOW_CLEARTEXT").is_some_and(|value| value == "1")
+}
+
 /// Whoever is told what should be known of a connection.
 pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 

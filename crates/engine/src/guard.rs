@@ -73,7 +73,7 @@ pub enum SameAccountRule {
 pub enum NearlyAll {
     /// It may not: source and target are swapped, more often than not.
     Refuse,
-    /// It may (`--allow-mass-delete`).
+    /// It may: a limit of the user's own stands in its place (`--max-delete`).
     Allow,
 }
 
@@ -140,41 +140,44 @@ pub enum Objection {
 
 impl fmt::Display for Objection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nhint: {}", self.words(|name| name.to_string()), self.hint())
+    }
+}
+
+impl Objection {
+    /// What speaks against the plan, with mailbox names as `show` makes them readable.
+    #[must_use]
+    pub fn words(&self, show: impl Fn(&MailboxName) -> String) -> String {
         let of = |deletions: &u64, target_messages: &u64| {
             format!("{deletions} of {target_messages} messages")
         };
         match self {
-            Self::NoMailboxListed => f.write_str("the source shows no mailbox, not even INBOX"),
-            Self::SourceEmpty { deletions, target_messages } => write!(
-                f,
+            Self::NoMailboxListed => "the source shows no mailbox, not even INBOX".to_owned(),
+            Self::SourceEmpty { deletions, target_messages } => format!(
                 "all source mailboxes are empty, and {} on the target would be removed",
                 of(deletions, target_messages)
             ),
-            Self::NearlyAll { deletions, target_messages } => write!(
-                f,
+            Self::NearlyAll { deletions, target_messages } => format!(
                 "{} on the target account would be removed: are source and target swapped?",
                 of(deletions, target_messages)
             ),
-            Self::SameAccount => f.write_str("source and target are the same account"),
-            Self::RunLimit { deletions, target_messages, limit } => write!(
-                f,
+            Self::SameAccount => "source and target are the same account".to_owned(),
+            Self::RunLimit { deletions, target_messages, limit } => format!(
                 "{} on the target account would be removed, the limit is {limit}",
                 of(deletions, target_messages)
             ),
             Self::MailboxLimit { mailbox, deletions, target_messages, limit } => {
+                let name = show(mailbox);
                 match (deletions, target_messages) {
-                    (Some(deletions), Some(messages)) => write!(
-                        f,
-                        "{} of `{mailbox}` would be removed, the limit is {} %",
+                    (Some(deletions), Some(messages)) => format!(
+                        "{} of `{name}` would be removed, the limit is {} %",
                         of(deletions, messages),
                         limit.percent
-                    )?,
-                    _ => write!(f, "`{mailbox}` would be deleted, with how much in it is unknown")?,
+                    ),
+                    _ => format!("`{name}` would be deleted, with how much in it is unknown"),
                 }
-                Ok(())
             }
-        }?;
-        write!(f, "\nhint: {}", self.hint())
+        }
     }
 }
 
@@ -196,14 +199,11 @@ impl Objection {
             Self::SourceEmpty { .. } => {
                 "check the source; to empty the target nevertheless, use a mail program"
             }
-            Self::NearlyAll { .. } => {
-                "look at the plan with `--dry-run`; if it is right, add `--allow-mass-delete`"
-            }
             Self::SameAccount => {
                 "check hosts and users; if it is meant, add `--allow-same-account`"
             }
-            Self::RunLimit { .. } | Self::MailboxLimit { .. } => {
-                "look at the plan with `--dry-run`; if it is right, raise `--max-delete`"
+            Self::NearlyAll { .. } | Self::RunLimit { .. } | Self::MailboxLimit { .. } => {
+                "look at `mailferry plan`; if it is right, raise `--max-delete` (MAILFERRY_MAX_DELETE)"
             }
         }
     }
@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(
             text,
             "20 of 79 messages of `INBOX` would be removed, the limit is 25 %\n\
-             hint: look at the plan with `--dry-run`; if it is right, raise `--max-delete`"
+             hint: look at `mailferry plan`; if it is right, raise `--max-delete` (MAILFERRY_MAX_DELETE)"
         );
     }
 

@@ -79,8 +79,8 @@ pub enum SkipReason {
     Elsewhere,
 }
 
-/// A target message to be removed. Before it is, its identity is fetched again and must still
-/// be absent from this run's source listing in the way that `why` says.
+/// A target message to be removed: by the listings of this run, never by what an earlier one
+/// knew, and under the UIDVALIDITY it was listed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Deletion {
     /// Its UID.

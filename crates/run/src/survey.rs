@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use mailferry_engine::account::{Plan, mailboxes_to_delete};
+use mailferry_engine::account::{MailboxDeletion, Plan, mailboxes_to_delete};
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::listing::{AccountListing, MailboxInfo, MessageListing};
 use mailferry_engine::mapping::{Mapping, group_by_target, map_mailboxes};
@@ -126,7 +126,7 @@ impl<A: Accounts> Surveyor<'_, A> {
             let octets = self.target.octets_in(&names).await?;
             gone.iter_mut().zip(octets).for_each(|(deletion, octets)| deletion.octets = octets);
         }
-        let mut plan = Plan::new(self.facts(&mappings), gone);
+        let mut plan = Plan::new(self.facts(&mappings, &gone), gone);
         plan.left_out = left_out;
         plan.missing = missing;
         let elsewhere = self.elsewhere().await?;
@@ -165,9 +165,11 @@ impl<A: Accounts> Surveyor<'_, A> {
         })
     }
 
-    fn facts(&self, mappings: &[Mapping]) -> AccountFacts {
+    /// Mailboxes that would be deleted are counted by the summary itself.
+    fn facts(&self, mappings: &[Mapping], gone: &[MailboxDeletion]) -> AccountFacts {
+        let planned = mappings.iter().map(|mapping| &mapping.target);
         let touched: BTreeSet<&MailboxName> =
-            mappings.iter().map(|mapping| &mapping.target).collect();
+            planned.chain(gone.iter().map(|deletion| &deletion.name)).collect();
         let others =
             self.target_account.mailboxes.iter().filter(|mailbox| !touched.contains(&mailbox.name));
         AccountFacts {
@@ -180,10 +182,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         }
     }
 
-    fn mailboxes_to_delete(
-        &self,
-        all: &[Mapping],
-    ) -> Vec<mailferry_engine::account::MailboxDeletion> {
+    fn mailboxes_to_delete(&self, all: &[Mapping]) -> Vec<MailboxDeletion> {
         let mapped: BTreeSet<MailboxName> =
             all.iter().map(|mapping| mapping.target.clone()).collect();
         mailboxes_to_delete(

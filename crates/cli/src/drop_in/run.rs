@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Zoned;
 use mailferry_engine::fault::Fault;
-use mailferry_engine::guard::{GuardLimits, check};
+use mailferry_engine::guard::{GuardLimits, Objection, check};
 use mailferry_engine::listing::MessageListing;
 use mailferry_imap::session::printable;
 use mailferry_run::accounts::Accounts;
@@ -159,6 +159,13 @@ impl Session {
             Err(faults) => return self.faults(&faults),
         };
         self.tell_accounts(&survey);
+        if let Some(name) = &self.options.names.subfolder1
+            && !survey.plan.missing.is_empty()
+        {
+            close(&mut survey).await;
+            let words = format!("Host1: the folder of --subfolder1, [{name}], does not exist");
+            return self.unusable(ExitStatus::Subfolder1NotThere, &words);
+        }
         let before = self.options.reports.sizes_before.then(|| self.tell_sizes(&survey, "before"));
         if self.options.mode != Mode::Sync && self.options.mode != Mode::JustFolders {
             close(&mut survey).await;
@@ -174,8 +181,7 @@ impl Session {
             Ok(approval) => approval,
             Err(objections) => {
                 close(&mut survey).await;
-                let words: Vec<String> = objections.iter().map(ToString::to_string).collect();
-                return self.unusable(ExitStatus::GuardRefused, &words.join("\n"));
+                return self.unusable(ExitStatus::GuardRefused, &objections_text(&objections));
             }
         };
         let (report, failures): (_, Vec<Fault>) = if self.options.dry {
@@ -368,6 +374,14 @@ impl Session {
             ));
         }
     }
+}
+
+fn objections_text(objections: &[Objection]) -> String {
+    let text = |objection: &Objection| {
+        let words = objection.words(crate::fault_text::shown);
+        format!("{words}\nhint: {}", objection.hint())
+    };
+    objections.iter().map(text).collect::<Vec<_>>().join("\n")
 }
 
 fn size_of(listing: &MessageListing) -> FolderSize {

@@ -21,24 +21,23 @@ use mailferry_imap::tls::{TlsPolicy, Unverified};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
     Dates, EmptyMailboxes, HierarchyOverride, Job, Limits, MailboxChoice, MailboxDeletion,
-    MailboxDeletionNarrowing, Naming, Pattern,
+    MailboxDeletionNarrowing, Naming, Pattern, Spelling,
 };
 use mailferry_store::contract::Selection;
 
+use crate::deletion_limit;
 use crate::imapsync::settings::{
     Addresses, CertificateCheck, Mechanism, Password, PasswordSource, SideOptions, Subscribe,
     Timeout,
 };
 use crate::imapsync::{ExitStatus, ImapsyncOptions};
 use crate::secret::{SecretFrom, os_octets};
-use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell};
+use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell, cleartext_allowed};
 
 /// imapsync's own limit on the silence of a server.
 const SILENCE_FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long the probe of port 993 may take.
 const PROBE_MAX: Duration = Duration::from_secs(10);
-/// Lets clear text go to any host, for scripts that cannot be changed.
-const ALLOW_CLEARTEXT: &str = "MAILFERRY_ALLOW_CLEARTEXT";
 
 /// The command line cannot be carried out; nothing was connected.
 #[derive(Debug)]
@@ -92,7 +91,7 @@ fn password(side: &SideOptions, number: u8) -> Result<Vec<u8>, Unusable> {
 
 /// Protection and port, as imapsync finds them, and never clear text unasked.
 async fn security(side: &SideOptions) -> (Security, u16) {
-    let allowed = std::env::var_os(ALLOW_CLEARTEXT).is_some_and(|value| value == "1");
+    let allowed = cleartext_allowed();
     let open = if allowed { Security::StartTlsOrClearText } else { Security::StartTlsOrLoopback };
     match (side.ssl, side.tls) {
         (Some(true), _) => (Security::Tls, side.port.unwrap_or(993)),
@@ -208,7 +207,16 @@ pub(super) fn job(
         same_account: if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No },
         limits: Limits { faults_max: options.process.errors_max as usize, ..Limits::default() },
     };
-    Ok((job, GuardLimits::imapsync()))
+    let mut guard = GuardLimits::imapsync();
+    if let Ok(text) = std::env::var(deletion_limit::VARIABLE) {
+        let limit = deletion_limit::parse(&text).ok_or_else(|| {
+            let words =
+                format!("{}: `{text}` is no limit; write 500 or 10%", deletion_limit::VARIABLE);
+            Unusable::new(ExitStatus::Usage, words)
+        })?;
+        deletion_limit::apply(&mut guard, limit);
+    }
+    Ok((job, guard))
 }
 
 fn rules(options: &ImapsyncOptions) -> Rules {
@@ -275,6 +283,11 @@ fn mailboxes(options: &ImapsyncOptions) -> Result<MailboxChoice, Unusable> {
         first: folders.first.clone(),
         last: folders.last.clone(),
         order: Order::Octets,
+        // imapsync looks for a subfolder with the prefix in front, too.
+        spelling: match options.names.subfolder1 {
+            Some(_) => Spelling::AsTyped,
+            None => Spelling::Exact,
+        },
         ..MailboxChoice::default()
     })
 }

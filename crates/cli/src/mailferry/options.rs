@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Brings mailboxes from one IMAP server to another.
+/// Brings mailboxes from one IMAP server to another: migration, presync, exact backup, restore
 #[derive(Debug, Parser)]
-#[command(name = "mailferry", version, about, max_term_width = 100)]
+#[command(name = "mailferry", version, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -184,9 +184,6 @@ pub struct SyncArgs {
     /// Refuse a run that would remove more than N messages, or N% of the target's
     #[arg(long, value_name = "N|N%", env = "MAILFERRY_MAX_DELETE")]
     pub max_delete: Option<String>,
-    /// Remove nearly everything on the target, if the plan says so
-    #[arg(long)]
-    pub allow_mass_delete: bool,
     /// Source and target may be the same account
     #[arg(long)]
     pub allow_same_account: bool,
@@ -245,6 +242,9 @@ pub struct RestoreArgs {
     /// Put everything below Restored-YYYY-MM-DD
     #[arg(long, conflicts_with = "into")]
     pub into_subfolder: bool,
+    /// Append to mailboxes of which no message is recognised
+    #[arg(long)]
+    pub append_unrecognised: bool,
     /// What happens to the flags of messages that are there already
     #[arg(long, value_enum, default_value = "new-only")]
     pub flags: Flags,

@@ -190,7 +190,11 @@ pub(super) fn verdict(report: &Report) -> String {
     if report.is_complete() {
         "complete: every message listed on the source is accounted for".to_owned()
     } else {
-        "NOT complete: see the errors above; run it again to go on where it ended".to_owned()
+        let why = match report.failures().next() {
+            Some(_) => "see the errors above",
+            None => "it was stopped before everything was begun",
+        };
+        format!("NOT complete: {why}; run it again to go on where it ended")
     }
 }
 

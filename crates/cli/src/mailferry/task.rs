@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use mailferry_engine::guard::{GuardLimits, MaxDelete, NearlyAll, SameAccountRule};
+use mailferry_engine::guard::{GuardLimits, SameAccountRule};
 use mailferry_engine::mapping::{SpecialUseMapping, split_explicit};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::policy::{Elsewhere, FlagPolicy, Rules, Sizes, Subscribe, Unrecognised};
 use mailferry_engine::select::{Namespaces, Subscribed};
 use mailferry_engine::summary::SameAccount;
-use mailferry_imap::login::{Credentials, Family, Mechanism};
+use mailferry_imap::login::{Credentials, Family, Mechanism, Security};
 use mailferry_imap::mutf7;
 use mailferry_imap::tls::{Fingerprint, TlsPolicy};
 use mailferry_run::copy::AddHeader;
@@ -17,9 +17,10 @@ use mailferry_run::job::{Job, MailboxChoice, MailboxDeletionNarrowing, Naming, P
 use mailferry_store::contract::Selection;
 
 use super::options::{Accounts, CheckArgs, Choice, Flags, Output, RestoreArgs, SyncArgs};
-use crate::account::AccountUrl;
+use crate::account::{AccountUrl, Scheme};
+use crate::deletion_limit;
 use crate::secret::SecretFrom;
-use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell};
+use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell, cleartext_allowed};
 
 /// The command line asks for what cannot be: exit status 64, nothing was connected.
 #[derive(Debug, thiserror::Error)]
@@ -64,10 +65,11 @@ pub(super) fn servers(accounts: &Accounts, output: Output) -> Result<Servers, Us
         let login_as = login_as.as_ref().map(|name| name.clone().into_bytes());
         let credentials =
             Credentials { user: url.user.clone(), password, login_as, mechanism: Mechanism::Best };
-        Ok(Login {
-            endpoint: url.endpoint(tls, accounts.silence_max(), family(accounts)),
-            credentials,
-        })
+        let mut endpoint = url.endpoint(tls, accounts.silence_max(), family(accounts));
+        if url.scheme == Scheme::Imap && cleartext_allowed() {
+            endpoint.security = Security::StartTlsOrClearText;
+        }
+        Ok(Login { endpoint, credentials })
     };
     let source = side(
         &accounts.source,
@@ -163,12 +165,14 @@ pub(super) fn sync_job(
     }
     job.limits.pairs_max = args.connections.max(1);
     let mut guard = GuardLimits::modern();
-    guard.max_delete = args.max_delete.as_deref().map(max_delete).transpose()?;
-    if guard.max_delete.is_some() {
-        guard.mailbox = None;
-    }
-    if args.allow_mass_delete {
-        guard.nearly_all = NearlyAll::Allow;
+    if let Some(text) = &args.max_delete {
+        let limit = deletion_limit::parse(text).ok_or_else(|| {
+            UsageError::new(
+                format!("`{text}` is no limit"),
+                "write --max-delete 500 or --max-delete 10%",
+            )
+        })?;
+        deletion_limit::apply(&mut guard, limit);
     }
     if args.allow_same_account {
         guard.same_account = SameAccountRule::Allow;
@@ -192,6 +196,9 @@ pub(super) fn restore_job(
     }
     let mut rules = Rules::restore();
     rules.flags = flag_policy(args.flags);
+    if args.append_unrecognised {
+        rules.unrecognised = Unrecognised::Append;
+    }
     if args.even_if_elsewhere || args.into_subfolder || args.choice.into.is_some() {
         rules.elsewhere = Elsewhere::Copy;
     }
@@ -221,24 +228,6 @@ fn flag_policy(flags: Flags) -> FlagPolicy {
         Flags::Add => FlagPolicy::Add,
         Flags::NewOnly => FlagPolicy::NewOnly,
     }
-}
-
-fn max_delete(text: &str) -> Result<MaxDelete, UsageError> {
-    let parsed = match text.strip_suffix('%') {
-        Some(percent) => percent
-            .trim()
-            .parse()
-            .ok()
-            .filter(|&percent: &u8| percent <= 100)
-            .map(MaxDelete::Percent),
-        None => text.trim().parse().ok().map(MaxDelete::Messages),
-    };
-    parsed.ok_or_else(|| {
-        UsageError::new(
-            format!("`{text}` is no limit"),
-            "write --max-delete 500 or --max-delete 10%",
-        )
-    })
 }
 
 fn job(mut rules: Rules, choice: &Choice, servers: &Servers) -> Result<Job, UsageError> {

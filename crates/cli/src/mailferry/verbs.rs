@@ -198,8 +198,7 @@ impl Run {
             Execution { accounts, job: Arc::new(self.job), events: progress.clone(), stop };
         let report = execution.run(survey, approval).await;
         progress.finish();
-        let status = tell_report(&report, began.elapsed().as_secs_f64(), self.output);
-        if status == ExitStatus::Ok { named_in_vain } else { status }
+        tell_report(&report, named_in_vain, began.elapsed().as_secs_f64(), self.output)
     }
 }
 
@@ -223,7 +222,8 @@ async fn close<A: mailferry_run::accounts::Accounts>(survey: &mut Survey<A>) {
 fn objections(plan: &Plan, guard: &GuardLimits) -> Result<Approval, ExitStatus> {
     check(&plan.summary, guard).map_err(|objections| {
         for objection in objections {
-            screen::error(&objection.to_string());
+            let words = objection.words(crate::fault_text::shown);
+            screen::error(&format!("{words}\n\nhint: {}", objection.hint()));
         }
         ExitStatus::GuardRefused
     })
@@ -242,9 +242,12 @@ fn tell_faults(faults: &[Fault], output: Output) -> ExitStatus {
     status::of_faults(faults)
 }
 
-/// Shows the report; answers the exit status.
-pub(super) fn tell_report(report: &Report, seconds: f64, output: Output) -> ExitStatus {
-    let status = status::of_report(report);
+/// Shows the report; answers the exit status, `otherwise` where the report is good.
+fn tell_report(report: &Report, otherwise: ExitStatus, seconds: f64, output: Output) -> ExitStatus {
+    let status = match status::of_report(report) {
+        ExitStatus::Ok => otherwise,
+        status => status,
+    };
     if output.json {
         screen::line(&render::report_json(report, seconds, status.number()));
         return status;
@@ -269,7 +272,23 @@ fn stop_on_ctrl_c() -> Stop {
             std::process::exit(130);
         }
     });
+    #[cfg(unix)]
+    stop_on_term(&stop);
     stop
+}
+
+/// TERM asks as the first Ctrl-C does: what a service manager sends must not cut messages in
+/// two. Its second form is KILL.
+#[cfg(unix)]
+fn stop_on_term(stop: &Stop) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let asked = stop.clone();
+    let Ok(mut signals) = signal(SignalKind::terminate()) else { return };
+    tokio::spawn(async move {
+        signals.recv().await;
+        asked.ask();
+        screen::news("stopping: what is in flight is finished");
+    });
 }
 
 async fn check_accounts(args: &CheckArgs) -> Result<ExitStatus, task::UsageError> {
@@ -297,8 +316,9 @@ async fn check_accounts(args: &CheckArgs) -> Result<ExitStatus, task::UsageError
         Ok(sums) => sums,
         Err(fault) => return Ok(tell_faults(&[fault], output)),
     };
-    let faults = survey.plan.mailboxes.iter().flat_map(|mailbox| &mailbox.faults);
-    faults.filter(|fault| fault.uid.is_none()).for_each(|fault| screen::news(&fault_text(fault)));
+    let named_in_vain = tell_missing(&survey.plan);
+    let faults: Vec<Fault> =
+        survey.plan.mailboxes.iter().flat_map(|mailbox| mailbox.faults.clone()).collect();
     if output.json {
         screen::line(&render::json_line(
             "comparison",
@@ -307,5 +327,9 @@ async fn check_accounts(args: &CheckArgs) -> Result<ExitStatus, task::UsageError
     } else {
         screen::line(&render::comparison_text(&sums));
     }
-    Ok(if sums.is_same() { ExitStatus::Ok } else { ExitStatus::CatchAll })
+    // What could not be listed was not compared: that is never "the same".
+    if !faults.is_empty() {
+        return Ok(tell_faults(&faults, output));
+    }
+    Ok(if sums.is_same() { named_in_vain } else { ExitStatus::CatchAll })
 }

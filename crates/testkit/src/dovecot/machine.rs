@@ -113,13 +113,17 @@ pub(super) struct Watched {
 }
 
 /// `trap :` keeps the leader alive through its own signal and, unlike `trap ''`, is not
-/// inherited by the server.
+/// inherited by the server. A server that does not end when told (seen under load) is killed,
+/// with the whole group.
 const LEADER: &str = r#"trap : TERM
 "$0" -F -c "$1" </dev/null &
+server=$!
 read -r line
+(trap '' TERM; sleep 5; rm -rf "$2"; kill -KILL 0) </dev/null &
 kill -TERM 0
-wait
+while kill -0 "$server" 2>/dev/null; do wait "$server"; done
 rm -rf "$2"
+kill -KILL 0
 "#;
 
 impl Watched {
