@@ -178,6 +178,18 @@ async fn a_message_that_is_never_delivered_is_told_and_harms_no_other() {
 }
 
 #[tokio::test]
+async fn a_message_of_which_the_server_says_nothing_at_all_is_no_expunged_one() {
+    let world = World::new();
+    fill(&world.source, "INBOX", 1..2, 400);
+    let refuse = |nth| Fault::at_command("UID FETCH", nth, Effect::No("[SERVERBUG] cannot".into()));
+    let source = Profile { faults: vec![refuse(2), refuse(3), refuse(4)], ..Profile::modern() };
+    let report = world.run(source, Profile::modern(), &job(Rules::sync())).await;
+    assert!(!report.is_complete());
+    assert_eq!(faults(&report, FaultKind::Fetch), [1]);
+    assert_eq!((report.total().failed, report.total().expunged), (1, 0));
+}
+
+#[tokio::test]
 async fn a_message_that_is_listed_by_search_alone_is_a_problem_and_harms_no_other() {
     let world = World::new();
     fill(&world.source, "INBOX", 1..21, 400);
