@@ -1,6 +1,6 @@
 //! Faults in words for people: what, where, the server's own words, and what helps.
 
-use mailferry_engine::fault::{Fault, FaultKind, Side};
+use mailferry_engine::fault::{Fault, FaultKind, Retry, Side};
 use mailferry_engine::name::MailboxName;
 use mailferry_imap::mutf7;
 
@@ -82,6 +82,9 @@ fn hint(fault: &Fault) -> Option<&'static str> {
         (FaultKind::Authentication, _) => Some(
             "check the user and the password; many providers want a password made for programs",
         ),
+        (FaultKind::Connection, _) if fault.retry == Retry::Later => {
+            Some("the server says not now: try again later, or with fewer --connections")
+        }
         (FaultKind::Connection, _) => Some(
             "check host, port and protection: imaps:// is port 993, imap:// is 143 with STARTTLS",
         ),

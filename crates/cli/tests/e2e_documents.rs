@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use world::*;
 
 /// The sections of docs/restore.md that hold commands, and how many: each is run by a test.
-const RUN_HERE: [(&str, usize); 7] = [
+const RUN_HERE: [(&str, usize); 8] = [
     ("2. See what is missing", 1),
     ("3. See the plan, then agree", 2),
     ("4. Check", 1),
@@ -22,6 +22,7 @@ const RUN_HERE: [(&str, usize); 7] = [
     ("Bringing it back to one side", 1),
     ("Bringing back what was moved", 1),
     ("Bringing back flags", 1),
+    ("When a mailbox holds only new mail", 1),
 ];
 
 /// Order among messages is not kept by a restore: what comes back comes behind what is there.
@@ -315,6 +316,26 @@ fn flags_are_made_those_of_the_backup_when_asked_for() {
     assert_untouched(&before, &case.account.read());
 }
 
+#[test]
+fn a_mailbox_of_new_mail_is_left_alone_until_somebody_says_that_it_is_the_right_one() {
+    let page = Page::open("restore.md");
+    let Some(world) = World::open() else { return };
+    let case = Case::new(&world, furnish);
+    let before = case.account.read();
+    case.account.probe().remove("INBOX", &before.uids()["INBOX"]).unwrap();
+    case.account.put("INBOX", &mails("since", 20));
+    let damaged = case.account.read();
+    let [_, agree] = page.commands("3. See the plan, then agree");
+    case.run(&agree).expect(111);
+    assert_untouched(&damaged, &case.account.read());
+    let [insist] = page.commands("When a mailbox holds only new mail");
+    case.run(&insist).expect(0);
+    let after = case.account.read();
+    assert_copied(&damaged, &after, &Expect::superset());
+    assert_copied(&before, &after, &IN_ANY_ORDER);
+    assert_eq!(after.message_count(), before.message_count() + 20);
+}
+
 /// The events of docs/json.md with the fields of each.
 fn documented() -> (BTreeMap<String, BTreeSet<String>>, String) {
     let page = Page::open("json.md");
@@ -358,7 +379,7 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
         let run = desk.ferry(verb, &source, &target, options).expect(status);
         lines.extend(run.json_lines());
     };
-    note("plan", &["--json", "--folder", "INBOX", "--folder", "Nowhere"], 0);
+    note("plan", &["--json", "--folder", "INBOX", "--folder", "Nowhere"], 117);
     note("sync", &["--json", "--mirror"], 0);
     let mut probe = source.probe();
     probe.store("INBOX", &[1], "FLAGS", "\\Flagged").unwrap();
@@ -402,4 +423,56 @@ fn the_page_about_exit_statuses_has_every_number_with_its_name() {
         let row = format!("| {} | `{}` |", status.number(), status.name());
         assert!(lines.iter().any(|line| line.starts_with(&row)), "no row `{row}`");
     }
+}
+
+/// All words that stand between backticks in the pages for those who change the code.
+fn quoted_words() -> BTreeSet<String> {
+    let root = format!("{}/../..", env!("CARGO_MANIFEST_DIR"));
+    let notes = std::fs::read_dir(format!("{root}/docs/design")).unwrap();
+    let mut pages: Vec<_> = notes.map(|note| note.unwrap().path()).collect();
+    pages.extend(
+        ["docs/architecture.md", "CONTRIBUTING.md"].map(|name| format!("{root}/{name}").into()),
+    );
+    let mut words = BTreeSet::new();
+    for page in pages {
+        let text = std::fs::read_to_string(page).unwrap();
+        words.extend(text.split('`').skip(1).step_by(2).map(str::to_owned));
+    }
+    words
+}
+
+/// The names of all functions in the Rust files below a directory.
+fn note_functions(directory: &std::path::Path, names: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            note_functions(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(path).unwrap();
+            let named = text.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
+            names.extend(named.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_test_and_file_that_a_page_names_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut functions = BTreeSet::new();
+    note_functions(&root.join("crates"), &mut functions);
+    let (mut tests, mut files) = (0, 0);
+    for word in quoted_words() {
+        let is_sentence =
+            word.bytes().all(|octet| octet.is_ascii_lowercase() || b"_0123456789".contains(&octet))
+                && word.matches('_').count() >= 4;
+        if is_sentence {
+            tests += 1;
+            assert!(functions.contains(&word), "no test `{word}`");
+        }
+        if ["crates/", "xtask/", "docs/", "scripts/"].iter().any(|start| word.starts_with(start)) {
+            files += 1;
+            assert!(root.join(&word).exists(), "no file `{word}`");
+        }
+    }
+    assert!(tests > 20 && files > 20, "the pages were read: {tests} tests, {files} files");
 }

@@ -309,7 +309,10 @@ async fn greeting(
         Event::Untagged(Untagged::Condition { kind, text, .. }) => match kind {
             ConditionKind::Ok => Ok((text.to_vec(), Preauthenticated::No)),
             ConditionKind::PreAuth => Ok((text.to_vec(), Preauthenticated::Yes)),
-            other => Err(ConnectError::Greeting(format!("{other:?} {}", printable(text)))),
+            other => {
+                let word = format!("{other:?}").to_ascii_uppercase();
+                Err(ConnectError::Greeting(format!("{word} {}", printable(text))))
+            }
         },
         Event::Untagged(Untagged::Other(octets)) => {
             Err(ConnectError::Greeting(format!("`{}` is no IMAP greeting", printable(octets))))

@@ -145,7 +145,7 @@ enum Out {
     AwaitContinuation(Tag),
 }
 
-/// Whether a literal is announced `{n+}` or `{n}` (RFC 7888).
+/// Whether a literal is announced `{n+}` or `{n}` (RFC 7888 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LiteralKind {
     /// The octets follow at once.

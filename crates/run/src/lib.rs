@@ -1,7 +1,7 @@
 //! Carries a plan out and says what became of every message.
 //!
 //! [`survey::survey`] lists both sides and makes the plan; nothing on a server changes before
-//! the guard has approved it. [`execute::execute`] carries it out.
+//! the guard has approved it. [`execute::Execution`] carries it out.
 
 pub mod accounts;
 pub mod check;

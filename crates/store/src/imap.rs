@@ -132,10 +132,11 @@ impl ImapAccount {
         let command = Command::new(verb).sp().mailbox(mailbox.as_bytes());
         let mut now =
             Selected { mailbox: mailbox.clone(), access, exists: 0, uid_validity: 0, uid_next: 0 };
+        let mut exists = None;
         self.selected = None;
         let completion = self
             .run(&command, |data| match data {
-                Untagged::Exists(count) => now.exists = *count,
+                Untagged::Exists(count) => exists = Some(*count),
                 Untagged::Condition { kind: ConditionKind::Ok, code: Some(code), .. } => match code
                 {
                     Code::UidValidity(value) => now.uid_validity = narrow(*value),
@@ -148,6 +149,13 @@ impl ImapAccount {
         if !completion.is_ok() {
             return Err(self.fault(FaultKind::Select, completion.words()).in_mailbox(mailbox));
         }
+        // It must be told (RFC 9051 §6.3.2). Without it a full mailbox would look empty, and
+        // what looks empty is copied again, or removed.
+        let Some(exists) = exists else {
+            let words = format!("{verb} did not tell how many messages there are");
+            return Err(self.fault(FaultKind::ListingIncomplete, words).in_mailbox(mailbox));
+        };
+        now.exists = exists;
         self.selected = Some(now.clone());
         Ok(now)
     }
@@ -182,7 +190,12 @@ impl ImapAccount {
         // CLOSE expunges what is `\Deleted`, except where the mailbox is open for reading
         // only (RFC 3501 §6.4.2).
         if selected.access == Access::Write {
-            self.select(&selected.mailbox, Access::Read).await?;
+            match self.select(&selected.mailbox, Access::Read).await {
+                Ok(_) => {}
+                // Gone meanwhile: then none is open any more (RFC 9051 §6.3.2).
+                Err(fault) if fault.kind == FaultKind::Select => return Ok(()),
+                Err(fault) => return Err(fault),
+            }
         }
         self.run(&Command::new("CLOSE"), |_| {}).await?;
         self.selected = None;

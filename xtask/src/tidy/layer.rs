@@ -81,6 +81,8 @@ impl Room {
         match (dependency.package.strip_prefix(PREFIX), dependency.kind) {
             // Any room may be tested with the testkit.
             (Some("testkit"), Kind::Dev) => self.name != "xtask",
+            // Tests above the store open real connections.
+            (Some("imap"), Kind::Dev) => self.rooms.contains(&"store") || self.name == "store",
             (Some(room), _) => self.rooms.contains(&room),
             (None, Kind::Dev) => true,
             (None, Kind::Normal) => {
@@ -259,6 +261,14 @@ mod tests {
         let testkit = "mailferry-testkit.workspace = true\n";
         assert!(findings("mailferry-run", &format!("[dev-dependencies]\n{testkit}")).is_empty());
         assert_eq!(findings("mailferry-run", &format!("[dependencies]\n{testkit}")).len(), 1);
+    }
+
+    #[test]
+    fn tests_above_the_store_may_open_connections_and_the_room_may_not() {
+        let imap = "mailferry-imap.workspace = true\n";
+        assert!(findings("mailferry-run", &format!("[dev-dependencies]\n{imap}")).is_empty());
+        assert_eq!(findings("mailferry-run", &format!("[dependencies]\n{imap}")).len(), 1);
+        assert_eq!(findings("mailferry-engine", &format!("[dev-dependencies]\n{imap}")).len(), 1);
     }
 
     #[test]

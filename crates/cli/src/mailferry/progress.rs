@@ -55,6 +55,7 @@ impl Progress {
         }
         self.bar.set_length(plan.summary.total.copy_octets);
         self.bar.set_position(0);
+        self.bar.set_message("0");
         self.bar.reset_eta();
     }
 

@@ -6,7 +6,7 @@ use mailferry_engine::fault::{Fault, FaultKind};
 use mailferry_engine::message::{FlagSet, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_imap::command::Command;
-use mailferry_imap::response::Code;
+use mailferry_imap::response::{Code, Untagged};
 use mailferry_imap::session::Completion;
 use mailferry_imap::uid_set::UidSet;
 
@@ -31,15 +31,28 @@ impl ImapAccount {
             }
         }
         let completion = self.run(&plain, |_| {}).await?;
-        if completion.is_ok() || matches!(completion.code(), Some(Code::AlreadyExists)) {
+        if completion.is_ok() {
             return Ok(());
         }
         // Half of the servers have no code for it: it is there if STATUS says so.
         let status = Command::new("STATUS").sp().mailbox(mailbox.as_bytes()).sp().raw("(MESSAGES)");
-        if self.run(&status, |_| {}).await?.is_ok() {
-            return Ok(());
-        }
-        Err(self.fault(FaultKind::Create, completion.words()).in_mailbox(mailbox))
+        let mut messages = None;
+        let told = self
+            .run(&status, |data| {
+                if let Untagged::Status { items, .. } = data {
+                    messages = items.messages;
+                }
+            })
+            .await?;
+        let words = match messages {
+            Some(0) if told.is_ok() => return Ok(()),
+            // It was not listed when the plan was made, so that what is in it was not compared.
+            Some(messages) if told.is_ok() => format!(
+                "it is there already, with {messages} messages, and was not listed by that name"
+            ),
+            _ => completion.words(),
+        };
+        Err(self.fault(FaultKind::Create, words).in_mailbox(mailbox))
     }
 
     pub(super) async fn subscribe_mailboxes(
@@ -60,11 +73,12 @@ impl ImapAccount {
 
     pub(super) async fn remove_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
         self.unselect().await?;
-        let unsubscribe = Command::new("UNSUBSCRIBE").sp().mailbox(mailbox.as_bytes());
         let delete = Command::new("DELETE").sp().mailbox(mailbox.as_bytes());
-        self.run(&unsubscribe, |_| {}).await?;
         let completion = self.run(&delete, |_| {}).await?;
         if completion.is_ok() || matches!(completion.code(), Some(Code::NonExistent)) {
+            // Not before: a mailbox that stays keeps its subscription. It may have gone with it.
+            let unsubscribe = Command::new("UNSUBSCRIBE").sp().mailbox(mailbox.as_bytes());
+            self.run(&unsubscribe, |_| {}).await?;
             return Ok(());
         }
         Err(self.fault(FaultKind::DeleteMailbox, completion.words()).in_mailbox(mailbox))
@@ -149,9 +163,28 @@ impl ImapAccount {
         } else {
             refused.extend(self.expunge_without_uidplus(mailbox, &values).await?);
         }
+        refused.extend(self.not_expunged(mailbox, &sets).await?);
         refused.sort_by_key(|(uid, _)| *uid);
         refused.dedup_by_key(|(uid, _)| *uid);
         Ok(refused)
+    }
+
+    /// What EXPUNGE was said to have removed and SEARCH still finds: without the right to
+    /// expunge (RFC 4314 §4) some servers answer OK and do nothing.
+    async fn not_expunged(
+        &mut self,
+        mailbox: &MailboxName,
+        sets: &[UidSet],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        let mut left = Vec::new();
+        for set in sets {
+            let found = self.search(format!("UID {set}").as_bytes()).await?;
+            left.extend(found.into_iter().filter(|&uid| set.contains(uid)).filter_map(Uid::new));
+        }
+        let words = "the server said that it was removed, and it is still there";
+        let fault =
+            |uid| self.fault(FaultKind::DeleteMessage, words).in_mailbox(mailbox).of_message(uid);
+        Ok(left.into_iter().map(|uid| (uid, fault(uid))).collect())
     }
 
     /// Plain EXPUNGE removes whatever is `\Deleted` (RFC 3501 §6.4.3), so it is sent only

@@ -172,29 +172,36 @@ impl ImapAccount {
             );
         }
         let mut software = Vec::new();
-        self.run_all(&commands, |data| {
-            if let Untagged::Id(fields) = data {
-                software.extend(
-                    fields
-                        .iter()
-                        .flat_map(|(_, value)| value.iter().flat_map(|value| value.to_vec())),
-                );
-            }
-            if let Untagged::Namespace { personal, other, shared } = data {
-                let first = personal.first();
-                namespaces.personal = first.map(|entry| (entry.prefix.to_vec(), entry.delimiter));
-                for (entries, kind) in [
-                    (personal, Namespace::Personal),
-                    (other, Namespace::Other),
-                    (shared, Namespace::Shared),
-                ] {
-                    namespaces
-                        .prefixes
-                        .extend(entries.iter().map(|entry| (entry.prefix.to_vec(), kind)));
+        let completions = self
+            .run_all(&commands, |data| {
+                if let Untagged::Id(fields) = data {
+                    software.extend(
+                        fields
+                            .iter()
+                            .flat_map(|(_, value)| value.iter().flat_map(|value| value.to_vec())),
+                    );
                 }
-            }
-        })
-        .await?;
+                if let Untagged::Namespace { personal, other, shared } = data {
+                    let first = personal.first();
+                    namespaces.personal =
+                        first.map(|entry| (entry.prefix.to_vec(), entry.delimiter));
+                    for (entries, kind) in [
+                        (personal, Namespace::Personal),
+                        (other, Namespace::Other),
+                        (shared, Namespace::Shared),
+                    ] {
+                        namespaces
+                            .prefixes
+                            .extend(entries.iter().map(|entry| (entry.prefix.to_vec(), kind)));
+                    }
+                }
+            })
+            .await?;
+        // Without it every mailbox looks like the user's own, which a mirror may remove.
+        if let Some(refused) = completions.first().filter(|completion| !completion.is_ok()) {
+            let words = format!("NAMESPACE: {}", refused.words());
+            return Err(self.fault(FaultKind::ListingIncomplete, words));
+        }
         self.connection.session.quirks.learn_from_words(&software);
         Ok(namespaces)
     }

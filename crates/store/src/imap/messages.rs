@@ -9,7 +9,7 @@ use mailferry_engine::listing::{MessageListing, Oddity, Row};
 use mailferry_engine::message::{Flag, FlagSet, InternalDate, Key, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_imap::command::{Command, is_flag};
-use mailferry_imap::response::{Fetch, Untagged};
+use mailferry_imap::response::{Code, Fetch, Untagged};
 use mailferry_imap::session::{Completion, Event, printable};
 use mailferry_imap::uid_set::UidSet;
 
@@ -52,12 +52,36 @@ impl ImapAccount {
         if !completion.is_ok() || listing.len() as u64 != count {
             self.fetch_missing_rows(keys, &mut listing, &completion).await?;
         }
+        if (listing.len() as u64) < count {
+            self.count_again(mailbox, &listing).await?;
+        }
         if let Some(chosen) = chosen {
             for (mark, uid) in listing.selected.iter_mut().zip(&listing.uid) {
                 *mark = chosen.contains(&uid.value());
             }
         }
         Ok(listing)
+    }
+
+    /// Fewer messages were listed than were there at first. They were expunged meanwhile, or
+    /// FETCH and SEARCH were both cut short (RFC 9738): opening the mailbox anew tells.
+    async fn count_again(
+        &mut self,
+        mailbox: &MailboxName,
+        listing: &MessageListing,
+    ) -> Result<(), Fault> {
+        let now = self.select(mailbox, Access::Read).await?;
+        let is_old = |uid: &Uid| listing.uid_next == 0 || uid.value() < listing.uid_next;
+        let listed = listing.uid.partition_point(is_old) as u64;
+        let arrived = u64::from(now.uid_next.saturating_sub(listing.uid_next));
+        let words = if now.uid_validity != listing.uid_validity {
+            "the mailbox was renumbered while it was listed".to_owned()
+        } else if listed < now.exists.saturating_sub(arrived) {
+            format!("{listed} messages were listed, and there are {}", now.exists)
+        } else {
+            return Ok(());
+        };
+        Err(self.fault(FaultKind::ListingIncomplete, words))
     }
 
     /// The UIDs that a SEARCH program finds.
@@ -90,7 +114,9 @@ impl ImapAccount {
             let words = format!("the answer to {verb} cannot be read: {line}");
             return Err(self.fault(FaultKind::ListingIncomplete, words));
         }
-        if completion.is_ok() {
+        // OK with MESSAGELIMIT: only so many messages were looked at (RFC 9738 §3.1).
+        let cut_short = matches!(completion.code(), Some(Code::MessageLimit(_)));
+        if completion.is_ok() && !cut_short {
             return Ok(found);
         }
         let words =

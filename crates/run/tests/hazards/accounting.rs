@@ -1,0 +1,1 @@
+//! What is reported as done was done, and what was not is no success.
