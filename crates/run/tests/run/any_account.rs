@@ -127,8 +127,11 @@ fn local(name: &str, profile: &Profile) -> String {
     if name == "INBOX" { translated } else { format!("{}{translated}", profile.prefix) }
 }
 
+/// Mailboxes with their messages: octets and flags.
+type Contents = Vec<(String, Vec<(Vec<u8>, Vec<String>)>)>;
+
 /// The account by names with `/`, each mailbox as a sorted list.
-fn contents(account: &Account, profile: &Profile) -> Vec<(String, Vec<(Vec<u8>, Vec<String>)>)> {
+fn contents(account: &Account, profile: &Profile) -> Contents {
     let all = account.snapshot().into_iter();
     let mut contents: Vec<_> = all
         .map(|(name, messages)| {
