@@ -10,7 +10,7 @@ use mailferry_engine::fault::{FaultKind, Scope};
 use mailferry_engine::message::{FlagSet, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_store::contract::{
-    AsListed, BodyEvent, DigestOf, FlagUpdate, Source, Target, Wanted,
+    AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, Source, Target, Wanted,
 };
 use mailferry_store::imap::ImapAccount;
 use mailferry_testkit::sim::{Extension, Profile, Server, UidPlace};
@@ -221,5 +221,38 @@ async fn uids_of_another_uidvalidity_are_neither_read_nor_changed() {
         let messages = account.messages("A");
         assert_eq!(messages.len(), 2);
         assert!(messages.iter().all(|found| found.flags.iter().next().is_none()));
+    }
+}
+
+#[tokio::test]
+async fn where_commands_run_in_any_order_one_append_follows_the_other() {
+    for (greeting, at_a_time) in [("Stalwart IMAP", 1), ("some other server", 100)] {
+        let account = account();
+        let profile = Profile { greeting: greeting.to_owned(), ..Profile::modern() };
+        let server = Server::bind(profile, [account.clone()]).await.unwrap();
+        let mut store = open(server.addr()).await;
+        store.open_appends(&MailboxName::from("INBOX")).await.unwrap();
+        let mut left: Vec<u32> = (1..=100).rev().collect();
+        let (mut most, mut answered) = (0, 0);
+        while answered < 100 {
+            while store.has_room()
+                && let Some(number) = left.pop()
+            {
+                let envelope = Envelope {
+                    uid: Uid::new(number).unwrap(),
+                    flags: FlagSet::default(),
+                    date: mailferry_engine::message::InternalDate::UNKNOWN,
+                };
+                store.append(envelope, format!("Subject: {number}\r\n\r\n").into_bytes());
+            }
+            store.flush_appends();
+            store.advance_appends().await.unwrap();
+            let told = store.take_appended();
+            assert!(told.iter().all(|appended| appended.result.is_ok()));
+            most = most.max(told.len());
+            answered += told.len();
+        }
+        assert_eq!(most, at_a_time, "{greeting}");
+        assert_eq!(account.messages("INBOX").len(), 100);
     }
 }
