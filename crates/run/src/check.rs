@@ -147,6 +147,8 @@ pub async fn compare<A: Accounts>(
             tell(finding);
         });
         sums.unknown += plan.held_back.iter().map(|held| held.messages).sum::<u64>();
+        // A mailbox that could not be listed may hold anything, or nothing.
+        sums.unknown += plan.faults.iter().filter(|fault| fault.uid.is_none()).count() as u64;
         sums.left_out += skipped(plan);
     }
     Ok(sums)

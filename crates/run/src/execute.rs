@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::accounts::Accounts;
 use crate::events::{Event, EventSink};
 use crate::job::Job;
-use crate::mailbox::{Left, Progress, Task};
+use crate::mailbox::{KeywordsKept, Left, Progress, Task};
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, Survey};
@@ -34,6 +34,25 @@ pub struct Execution<A: Accounts> {
     pub stop: Stop,
 }
 
+/// Counts the faults of all workers, and stops the run when there are too many.
+struct FaultLimit {
+    told: AtomicUsize,
+    faults_max: usize,
+    stop: Stop,
+    events: Arc<dyn EventSink>,
+}
+
+impl EventSink for FaultLimit {
+    fn on(&self, event: &Event<'_>) {
+        self.events.on(event);
+        if matches!(event, Event::Failed(_))
+            && self.told.fetch_add(1, Ordering::Relaxed) + 1 >= self.faults_max
+        {
+            self.stop.ask();
+        }
+    }
+}
+
 /// What the workers share.
 struct Shared<A: Accounts> {
     execution: Execution<A>,
@@ -42,6 +61,7 @@ struct Shared<A: Accounts> {
     /// Indices of the mailboxes with something to do, largest first.
     queue: Vec<usize>,
     next: AtomicUsize,
+    keywords: KeywordsKept,
 }
 
 /// What a worker tells of a mailbox, or of itself.
@@ -52,7 +72,13 @@ enum News {
 
 impl<A: Accounts> Execution<A> {
     /// Carries a plan out. A plan is used once, and only with the guard's approval.
-    pub async fn run(self, survey: Survey<A>, _: Approval) -> Report {
+    pub async fn run(mut self, survey: Survey<A>, _: Approval) -> Report {
+        self.events = Arc::new(FaultLimit {
+            told: AtomicUsize::new(0),
+            faults_max: self.job.limits.faults_max,
+            stop: self.stop.clone(),
+            events: self.events,
+        });
         let Survey { plan, listings, connections: (source, mut target), .. } = survey;
         let mut report = Report::new(&plan);
         let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;
@@ -63,8 +89,14 @@ impl<A: Accounts> Execution<A> {
             counts.act() + counts.deletions() > 0
         });
         queue.sort_by_key(|&at| std::cmp::Reverse(plan.mailboxes[at].counts.copy_octets));
-        let shared =
-            Arc::new(Shared { execution: self, plan, listings, queue, next: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            execution: self,
+            plan,
+            listings,
+            queue,
+            next: AtomicUsize::new(0),
+            keywords: KeywordsKept::default(),
+        });
         let pair = run_workers(&shared, (source, target), &mut report).await;
         if let Some((mut source, mut target)) = pair {
             shared.delete_mailboxes(&mut target, &mut report).await;
@@ -236,7 +268,14 @@ async fn work<A: Accounts>(
             break;
         };
         let plan = &shared.plan.mailboxes[at];
-        let task = Task { plan, listings: &shared.listings[at], job, events: &**events, stop };
+        let task = Task {
+            plan,
+            listings: &shared.listings[at],
+            job,
+            events: &**events,
+            stop,
+            keywords: &shared.keywords,
+        };
         let mut progress = Progress::default();
         events.on(&Event::MailboxBegins { at, target: &plan.target });
         let left = task.carry_out(&mut source, &mut target, &mut progress).await;

@@ -8,6 +8,7 @@ use jiff::Zoned;
 use mailferry_engine::fault::Fault;
 use mailferry_engine::guard::{GuardLimits, check};
 use mailferry_engine::listing::MessageListing;
+use mailferry_imap::session::printable;
 use mailferry_run::accounts::Accounts;
 use mailferry_run::execute::Execution;
 use mailferry_run::job::Job;
@@ -118,7 +119,7 @@ impl Session {
             log.line(&format!("Notice: {notice}"));
         }
         for (number, side) in [(1, &self.options.side1), (2, &self.options.side2)] {
-            let user = mailferry_imap::session::printable(&side.user);
+            let user = printable(&side.user);
             log.line(&format!("Host{number}: IMAP server [{}] user [{user}]", side.host));
         }
     }
@@ -177,10 +178,13 @@ impl Session {
                 return self.unusable(ExitStatus::GuardRefused, &words.join("\n"));
             }
         };
-        let report = if self.options.dry {
+        let (report, failures): (_, Vec<Fault>) = if self.options.dry {
             self.tell_dry(&survey);
             close(&mut survey).await;
-            None
+            (
+                None,
+                survey.plan.mailboxes.iter().flat_map(|mailbox| mailbox.faults.clone()).collect(),
+            )
         } else {
             let execution = Execution {
                 accounts: servers.clone(),
@@ -188,7 +192,9 @@ impl Session {
                 events: lines.clone(),
                 stop: stop.clone(),
             };
-            Some(execution.run(survey, approval).await)
+            let report = execution.run(survey, approval).await;
+            let failures = report.failures().cloned().collect();
+            (Some(report), failures)
         };
         self.log.line("++++ End looping on each folder");
         let after = self.sizes_after(&servers, &job, &stop).await;
@@ -202,22 +208,20 @@ impl Session {
             before,
             after,
         };
-        self.conclude(&facts)
+        self.conclude(&facts, &failures)
     }
 
-    fn conclude(&self, facts: &Facts<'_>) -> Ending {
+    fn conclude(&self, facts: &Facts<'_>, failures: &[Fault]) -> Ending {
         facts.statistics().lines().iter().for_each(|line| self.log.line(line));
         if self.options.mode == Mode::Sync {
             facts.verdict().lines().iter().for_each(|line| self.log.line(line));
         }
-        let failures: Vec<Fault> =
-            facts.report.map(|report| report.failures().cloned().collect()).unwrap_or_default();
         self.log.line(&errors_detected(failures.len()));
         match facts.report {
             Some(report) if !report.is_complete() && self.options.mode == Mode::Sync => {
-                Ending { status: status::of_report(report), ..Ending::of_faults(&failures) }
+                Ending { status: status::of_report(report), ..Ending::of_faults(failures) }
             }
-            _ if !failures.is_empty() => Ending::of_faults(&failures),
+            _ if !failures.is_empty() => Ending::of_faults(failures),
             _ => Ending::good(),
         }
     }
@@ -264,8 +268,9 @@ impl Session {
     fn tell_accounts<A: Accounts>(&self, survey: &Survey<A>) {
         for (number, account) in [(1, &survey.source), (2, &survey.target)] {
             self.log.line(&format!("Host{number}: found {} folders.", account.mailboxes.len()));
-            let separator = account.delimiter.map(char::from).map(String::from).unwrap_or_default();
-            let prefix = String::from_utf8_lossy(&account.prefix).into_owned();
+            // Foreign text, which must not act on a terminal.
+            let separator = account.delimiter.map(|octet| printable(&[octet])).unwrap_or_default();
+            let prefix = printable(&account.prefix);
             self.log.line(&format!("Host{number}: separator and prefix: [{separator}][{prefix}]"));
         }
         for missing in &survey.plan.missing {
