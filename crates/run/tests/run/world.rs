@@ -197,7 +197,11 @@ impl Running {
         for mailbox in &survey.plan.mailboxes {
             assert!(mailbox.counts.add_up(), "{:?}", mailbox.counts);
         }
-        let approval = guard::check(&survey.plan.summary, &limits()).unwrap();
+        let refused = |objection: &guard::Objection| {
+            Fault::new(Side::Target, FaultKind::Limit, objection.to_string())
+        };
+        let approval = guard::check(&survey.plan.summary, &limits())
+            .map_err(|objections| objections.iter().map(refused).collect::<Vec<_>>())?;
         let execution =
             Execution { accounts, job: Arc::new(job.clone()), events, stop: stop.clone() };
         let report = execution.run(survey, approval).await;
