@@ -392,3 +392,18 @@ async fn a_mailbox_renumbered_after_it_was_listed_is_left_alone() {
     assert_complete(&running.run(&job(Rules::sync())).await.unwrap());
     world.assert_same();
 }
+
+#[tokio::test]
+async fn a_fault_names_its_mailbox_as_its_own_side_does() {
+    let world = World::new();
+    fill(&world.source, "A/B", 1..5, 400);
+    let source = with(Fault::at_command("UID FETCH", 2, Effect::Cut), Profile::modern());
+    let target = with(Fault::at_command("APPEND", 1, Effect::Cut), Profile::dotted());
+    for (source, target, name) in
+        [(source, Profile::dotted(), "A/B"), (Profile::modern(), target, "INBOX.A.B")]
+    {
+        let report = world.run(source, target, &job(Rules::sync())).await;
+        let named: Vec<_> = report.failures().map(|fault| fault.mailbox.clone()).collect();
+        assert_eq!(named, [Some(name.into())], "{:?}", report.faults);
+    }
+}
