@@ -9,7 +9,7 @@ use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::guard::Approval;
 use mailferry_engine::name::MailboxName;
-use mailferry_engine::plan::Subscription;
+use mailferry_engine::plan::{MailboxPlan, Subscription};
 use mailferry_store::contract::{Source, Target};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -283,8 +283,9 @@ async fn work<A: Accounts>(
             Ok(Left::Usable) => pair = Some((source, target)),
             Ok(Left::Spent) => {}
             Err(fault) => {
+                let fault = placed(fault, plan);
                 events.on(&Event::Failed(&fault));
-                progress.faults.push(fault.clone().in_mailbox(&plan.target));
+                progress.faults.push(fault);
             }
         }
         events.on(&Event::MailboxEnds { at, target: &plan.target });
@@ -333,5 +334,15 @@ impl<A: Accounts> Shared<A> {
                 Err(fault) => self.execution.note(fault, report),
             }
         }
+    }
+}
+
+/// A fault with its mailbox named, by the name it has on the fault's side.
+fn placed(fault: Fault, plan: &MailboxPlan) -> Fault {
+    match (&fault.mailbox, fault.side, &plan.parts[..]) {
+        (Some(_), ..) => fault,
+        (None, Side::Source, [only]) => fault.in_mailbox(&only.source),
+        // Which of several sources it was is not known.
+        (None, ..) => fault.in_mailbox(&plan.target),
     }
 }

@@ -434,6 +434,8 @@ fn append_fault(side: Side, completion: &Completion) -> Fault {
     let fault = Fault::new(side, kind, completion.words());
     match completion.code() {
         Some(Code::TryCreate | Code::NonExistent) => Fault { scope: Scope::Mailbox, ..fault },
+        // Cyrus has a limit on the keywords of a mailbox: the next message may have none.
+        Some(Code::Limit) if says(b"keyword") || says(b"flag") => fault,
         Some(Code::Limit | Code::Unavailable | Code::InUse) if kind == FaultKind::Append => {
             Fault { scope: Scope::Account, retry: Retry::Later, ..fault }
         }

@@ -178,6 +178,18 @@ async fn a_message_that_is_never_delivered_is_told_and_harms_no_other() {
 }
 
 #[tokio::test]
+async fn a_message_of_which_the_server_says_nothing_at_all_is_no_expunged_one() {
+    let world = World::new();
+    fill(&world.source, "INBOX", 1..2, 400);
+    let refuse = |nth| Fault::at_command("UID FETCH", nth, Effect::No("[SERVERBUG] cannot".into()));
+    let source = Profile { faults: vec![refuse(2), refuse(3), refuse(4)], ..Profile::modern() };
+    let report = world.run(source, Profile::modern(), &job(Rules::sync())).await;
+    assert!(!report.is_complete());
+    assert_eq!(faults(&report, FaultKind::Fetch), [1]);
+    assert_eq!((report.total().failed, report.total().expunged), (1, 0));
+}
+
+#[tokio::test]
 async fn a_message_that_is_listed_by_search_alone_is_a_problem_and_harms_no_other() {
     let world = World::new();
     fill(&world.source, "INBOX", 1..21, 400);
@@ -379,4 +391,19 @@ async fn a_mailbox_renumbered_after_it_was_listed_is_left_alone() {
     assert_eq!(world.target.messages("A").len(), 0, "{report:#?}");
     assert_complete(&running.run(&job(Rules::sync())).await.unwrap());
     world.assert_same();
+}
+
+#[tokio::test]
+async fn a_fault_names_its_mailbox_as_its_own_side_does() {
+    let world = World::new();
+    fill(&world.source, "A/B", 1..5, 400);
+    let source = with(Fault::at_command("UID FETCH", 2, Effect::Cut), Profile::modern());
+    let target = with(Fault::at_command("APPEND", 1, Effect::Cut), Profile::dotted());
+    for (source, target, name) in
+        [(source, Profile::dotted(), "A/B"), (Profile::modern(), target, "INBOX.A.B")]
+    {
+        let report = world.run(source, target, &job(Rules::sync())).await;
+        let named: Vec<_> = report.failures().map(|fault| fault.mailbox.clone()).collect();
+        assert_eq!(named, [Some(name.into())], "{:?}", report.faults);
+    }
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod any_account;
+mod check;
+mod choices;
 mod copies;
 mod deletions;
 mod extensions;

@@ -134,6 +134,16 @@ impl World {
         assert_idle(&report);
     }
 
+    /// Both accounts hold the same messages, in whatever order.
+    pub(crate) fn assert_same_mail(&self) {
+        let sorted = |account: &Account| {
+            let mut all = digest(account);
+            all.values_mut().for_each(|mail| mail.sort());
+            all
+        };
+        assert!(sorted(&self.source) == sorted(&self.target), "the accounts differ");
+    }
+
     /// Both accounts hold the same mail in the same order, under the same names.
     pub(crate) fn assert_same(&self) {
         let (here, there) = (digest(&self.source), digest(&self.target));
@@ -159,7 +169,21 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn run(&self, job: &Job) -> Result<Report, Vec<Fault>> {
-        self.run_with(job, &Stop::default(), Arc::new(Notes::default())).await
+        let notes = Arc::new(Notes::default());
+        let report = self.run_with(job, &Stop::default(), notes.clone()).await?;
+        let total = report.total();
+        for (word, expected) in [
+            ("Copied(", total.copied),
+            ("FlagsUpdated ", total.flags_updated),
+            ("Deleted ", total.deleted),
+            ("MailboxDeleted(", report.deleted_mailboxes.len() as u64),
+            ("Created(", report.created.len() as u64),
+            ("Subscribed(", report.subscribed.len() as u64),
+        ] {
+            let told = notes.0.lock().unwrap().iter().filter(|note| note.starts_with(word)).count();
+            assert_eq!(told as u64, expected, "events and report differ: {word}");
+        }
+        Ok(report)
     }
 
     pub(crate) async fn run_with(
@@ -173,7 +197,11 @@ impl Running {
         for mailbox in &survey.plan.mailboxes {
             assert!(mailbox.counts.add_up(), "{:?}", mailbox.counts);
         }
-        let approval = guard::check(&survey.plan.summary, &limits()).unwrap();
+        let refused = |objection: &guard::Objection| {
+            Fault::new(Side::Target, FaultKind::Limit, objection.to_string())
+        };
+        let approval = guard::check(&survey.plan.summary, &limits())
+            .map_err(|objections| objections.iter().map(refused).collect::<Vec<_>>())?;
         let execution =
             Execution { accounts, job: Arc::new(job.clone()), events, stop: stop.clone() };
         let report = execution.run(survey, approval).await;

@@ -85,7 +85,11 @@ impl Appends {
     }
 
     pub(super) fn has_room(&self, connection: &Connection) -> bool {
-        self.kept_bytes < KEPT_BYTES_MAX
+        let in_turn = !connection.session.quirks.one_command_at_a_time
+            || self.in_flight.is_empty()
+            || self.writing == Writing::Streamed;
+        in_turn
+            && self.kept_bytes < KEPT_BYTES_MAX
             && connection.session.unsent_bytes() < UNSENT_BYTES_MAX
             && self.in_flight.len() < COMMANDS_MAX
     }
@@ -292,7 +296,11 @@ impl ImapAccount {
 }
 
 fn multiappend(connection: &Connection) -> bool {
-    connection.capabilities().has("MULTIAPPEND") && !connection.session.quirks.no_multiappend
+    let quirks = &connection.session.quirks;
+    // A batch that is refused is sent again in several commands, which such a server would
+    // carry out in any order.
+    let usable = !quirks.no_multiappend && !quirks.one_command_at_a_time;
+    usable && connection.capabilities().has("MULTIAPPEND")
 }
 
 /// ` (flags) "date" {n}` (RFC 9051 §6.3.12).

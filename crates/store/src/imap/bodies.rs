@@ -1,10 +1,12 @@
 //! Fetching bodies: many FETCH commands in flight, small messages handed on whole, large
 //! ones in chunks as they come, and every UID asked for accounted for.
 
-use std::collections::{HashMap, VecDeque};
+mod question;
+
+use std::collections::VecDeque;
 
 use mailferry_engine::canonical::Canonical;
-use mailferry_engine::fault::{Fault, FaultKind};
+use mailferry_engine::fault::Fault;
 use mailferry_engine::message::{Digest, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::Digests;
@@ -13,7 +15,7 @@ use mailferry_imap::response::{Body, Fetch, Untagged, head_uid};
 use mailferry_imap::session::{Completion, Event, Tag};
 use mailferry_imap::uid_set::UidSet;
 
-use super::messages::UID_SET_BYTES_MAX;
+use self::question::{Question, Resolved};
 use super::{Access, ImapAccount};
 use crate::contract::{AsListed, BodyEvent, DigestOf, Wanted};
 
@@ -63,6 +65,7 @@ pub(super) struct Bodies {
     /// The server's sizes are hints: it was asked, and the octets that came are the message.
     size_lies: bool,
     doubtful: Option<Doubt>,
+    question: Option<Question>,
     missing: VecDeque<(Uid, Fault)>,
 }
 
@@ -80,16 +83,6 @@ struct Doubt {
     wanted: Wanted,
     octets: u64,
 }
-
-/// What the server says of a message's size when asked again.
-#[derive(Clone, Copy)]
-enum Size {
-    Octets(u64),
-    /// It refused to say anything.
-    Untold,
-}
-
-const EXPUNGED: &str = "the message was removed while the run was under way";
 
 /// What one event comes to, without a borrow of the connection.
 enum Step {
@@ -123,11 +116,12 @@ impl ImapAccount {
                 return Ok(BodyEvent::Missing { uid, fault });
             }
             self.ask_more()?;
-            if self.bodies.asked.is_empty() && !self.resolve().await? {
-                return Ok(BodyEvent::Finished);
-            }
             if self.bodies.asked.is_empty() {
-                continue;
+                match self.resolve()? {
+                    Resolved::All => return Ok(BodyEvent::Finished),
+                    Resolved::Some => continue,
+                    Resolved::Asking => {}
+                }
             }
             let result = self.connection.next().await;
             let event = result.map_err(|error| super::broken(self.side, &error))?;
@@ -173,102 +167,6 @@ impl ImapAccount {
             self.bodies.asked_bytes += bytes;
             self.bodies.asked.push_back(Asked { tag, bytes, left: group });
         }
-    }
-
-    /// Nothing is in flight: settles a doubt, asks again for what did not come, tells what is
-    /// missing for good. `false`: all is done.
-    ///
-    /// May be dropped while waiting, when the target has news: so nothing is taken out of the
-    /// state before the answer is there, and the question is simply asked anew.
-    async fn resolve(&mut self) -> Result<bool, Fault> {
-        if let Some(doubt) = self.bodies.doubtful {
-            self.settle_doubt(doubt).await?;
-            return Ok(true);
-        }
-        if !self.bodies.to_ask.is_empty() || !self.bodies.missing.is_empty() {
-            return Ok(true);
-        }
-        if self.bodies.again.is_empty() {
-            return Ok(false);
-        }
-        if self.bodies.attempt == Attempt::First {
-            self.bodies.attempt = Attempt::Second;
-            self.bodies.to_ask = std::mem::take(&mut self.bodies.again).into();
-            return Ok(true);
-        }
-        let there = self.which_exist(self.bodies.again.clone()).await?;
-        for wanted in std::mem::take(&mut self.bodies.again) {
-            let fault = match there.contains_key(&wanted.uid) {
-                true => self.fault(
-                    FaultKind::Fetch,
-                    "the server lists the message and does not deliver its body",
-                ),
-                false => self.fault(FaultKind::Expunged, EXPUNGED),
-            };
-            let fault = fault.of_message(wanted.uid);
-            let fault = match &self.bodies.mailbox {
-                Some(mailbox) => fault.in_mailbox(mailbox),
-                None => fault,
-            };
-            self.bodies.missing.push_back((wanted.uid, fault));
-        }
-        Ok(true)
-    }
-
-    /// Asks whether a message whose length surprised is still there, and how long it is.
-    async fn settle_doubt(&mut self, doubt: Doubt) -> Result<(), Fault> {
-        let sizes = self.which_exist(vec![doubt.wanted]).await?;
-        self.bodies.doubtful = None;
-        match sizes.get(&doubt.wanted.uid) {
-            None | Some(Size::Untold) => {
-                let uid = doubt.wanted.uid;
-                let fault = match sizes.contains_key(&uid) {
-                    true => self.fault(
-                        FaultKind::Fetch,
-                        "the body is not as long as listed, and the server does not say why",
-                    ),
-                    false => self.fault(FaultKind::Expunged, EXPUNGED),
-                };
-                self.bodies.to_ask.retain(|wanted| wanted.uid != uid);
-                self.bodies.missing.push_back((uid, fault.of_message(uid)));
-            }
-            Some(&Size::Octets(size)) if size == doubt.octets => {
-                for wanted in
-                    self.bodies.to_ask.iter_mut().filter(|wanted| wanted.uid == doubt.wanted.uid)
-                {
-                    wanted.size = u32::try_from(size).unwrap_or(u32::MAX);
-                }
-            }
-            // It is there and its size is not what it says: what it delivers is the truth.
-            Some(Size::Octets(_)) => self.bodies.size_lies = true,
-        }
-        Ok(())
-    }
-
-    /// The messages that are still there. Gone is only what a FETCH left out that was answered
-    /// OK: a refused one says nothing of its messages.
-    async fn which_exist(&mut self, wanted: Vec<Wanted>) -> Result<HashMap<Uid, Size>, Fault> {
-        let mut uids: Vec<u32> = wanted.iter().map(|wanted| wanted.uid.value()).collect();
-        uids.sort_unstable();
-        let mut sizes = HashMap::new();
-        self.run(&Command::new("NOOP"), |_| {}).await?;
-        for set in UidSet::from_sorted(&uids).split(UID_SET_BYTES_MAX) {
-            let command =
-                Command::new("UID FETCH").sp().uid_set(&set).sp().raw("(UID RFC822.SIZE)");
-            let completion = self
-                .run(&command, |data| {
-                    if let Untagged::Fetch(Fetch { uid: Some(uid), size: Some(size), .. }) = data {
-                        sizes.extend(Uid::new(*uid).map(|uid| (uid, Size::Octets(*size))));
-                    }
-                })
-                .await?;
-            if !completion.is_ok() {
-                for uid in set.iter().filter_map(Uid::new) {
-                    sizes.entry(uid).or_insert(Size::Untold);
-                }
-            }
-        }
-        Ok(sizes)
     }
 
     /// Digests of messages, their bodies streamed through.
@@ -350,8 +248,16 @@ impl Bodies {
                 self.literal = Literal::None;
                 Step::End
             }
-            Event::Untagged(Untagged::Fetch(fetch)) => self.end_message(&fetch),
+            Event::Untagged(Untagged::Fetch(fetch)) => {
+                if let Some(question) = &mut self.question {
+                    question.take_note(&fetch);
+                }
+                self.end_message(&fetch)
+            }
             Event::Completed(completion) => {
+                if let Some(question) = &mut self.question {
+                    question.complete(&completion);
+                }
                 self.complete(&completion);
                 Step::GoOn
             }

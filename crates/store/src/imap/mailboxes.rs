@@ -73,7 +73,8 @@ impl ImapAccount {
         &mut self,
         seen: &mut BTreeMap<MailboxName, Seen>,
     ) -> Result<(), Fault> {
-        if self.connection.capabilities().has("LIST-STATUS") {
+        let capabilities = self.connection.capabilities();
+        if capabilities.has("LIST-EXTENDED") && capabilities.has("LIST-STATUS") {
             return Ok(());
         }
         let can_be_opened = |entry: &Seen| entry.listed && !entry.is_parent_only();

@@ -1,0 +1,134 @@
+//! Listing and changing the mailboxes of an account.
+
+use mailferry_engine::fault::{FaultKind, Scope};
+use mailferry_engine::listing::Namespace;
+use mailferry_engine::name::{MailboxName, SpecialUse};
+use mailferry_store::contract::{Source, Target};
+use mailferry_testkit::sim::{Codes, Effect, Extension, Fault, Profile, Server};
+
+use crate::world::{account, fill, open};
+
+fn name(text: &str) -> MailboxName {
+    MailboxName::from(text)
+}
+
+#[tokio::test]
+async fn an_account_is_listed_alike_whatever_the_server_lacks() {
+    let all = [
+        Extension::ListExtended,
+        Extension::ListStatus,
+        Extension::SpecialUse,
+        Extension::Namespace,
+        Extension::Children,
+    ];
+    for without in all.into_iter().map(Some).chain([None]) {
+        let account = account();
+        fill(&account, "A/B/C", 1..4, 100);
+        fill(&account, "R&AOk-unions", 1..2, 100);
+        account.add_mailbox("with \"quotes\" and \\");
+        account.subscribe("A/B/C").subscribe("gone");
+        let profile = match without {
+            Some(extension) => Profile::modern().without(extension),
+            None => Profile::bare(),
+        };
+        let server = Server::bind(profile, [account]).await.unwrap();
+        let mut store = open(server.addr()).await;
+        let listing = store.mailboxes().await.unwrap();
+        let names: Vec<String> =
+            listing.mailboxes.iter().map(|info| info.name.to_string()).collect();
+        assert_eq!(
+            names,
+            ["A", "A/B", "A/B/C", "INBOX", "R&AOk-unions", "with \"quotes\" and \\\\"],
+            "{without:?}"
+        );
+        assert_eq!((&*listing.prefix, listing.delimiter), (&b""[..], Some(b'/')));
+        for info in &listing.mailboxes {
+            assert_eq!(
+                info.selectable,
+                !["A", "A/B"].contains(&info.name.to_string().as_str()),
+                "{info:?}"
+            );
+            assert_eq!(info.subscribed, info.name == name("A/B/C"), "{info:?}");
+            assert_eq!(info.namespace, Namespace::Personal);
+        }
+        assert_eq!(listing.find(&name("A/B/C")).unwrap().messages, Some(3), "{without:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_belongs_to_others_is_told_apart() {
+    let profile = Profile {
+        other: Some("user/".into()),
+        shared: Some("shared/".into()),
+        ..Profile::modern()
+    };
+    let account = account();
+    fill(&account, "user/ann/box", 1..2, 100);
+    fill(&account, "shared/all", 1..2, 100);
+    fill(&account, "username", 1..2, 100);
+    let server = Server::bind(profile, [account]).await.unwrap();
+    let listing = open(server.addr()).await.mailboxes().await.unwrap();
+    let of = |text: &str| listing.find(&name(text)).unwrap().namespace;
+    assert_eq!((of("user/ann/box"), of("shared/all")), (Namespace::Other, Namespace::Shared));
+    assert_eq!((of("username"), of("INBOX")), (Namespace::Personal, Namespace::Personal));
+}
+
+#[tokio::test]
+async fn a_mailbox_that_is_there_already_is_no_fault_to_create() {
+    for codes in [Codes::Sent, Codes::Omitted] {
+        for special_use in [None, Some(SpecialUse::Sent)] {
+            let account = account();
+            account.add_mailbox("there");
+            let server = Server::bind(Profile { codes, ..Profile::modern() }, [account.clone()])
+                .await
+                .unwrap();
+            let mut store = open(server.addr()).await;
+            store.create(&name("there"), special_use).await.unwrap();
+            store.create(&name("new"), special_use).await.unwrap();
+            let uses = account.special_uses().get("new").cloned().unwrap_or_default();
+            assert_eq!(uses.is_empty(), special_use.is_none());
+            let fault = store.create(&name("bad//name"), special_use).await.unwrap_err();
+            assert_eq!((fault.kind, fault.scope), (FaultKind::Create, Scope::Mailbox));
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_subscription_has_its_own_outcome() {
+    let account = account();
+    account.add_mailbox("a").add_mailbox("b");
+    let server = Server::bind(Profile::modern(), [account.clone()]).await.unwrap();
+    let mut store = open(server.addr()).await;
+    let results = store.subscribe(&[name("a"), name("none"), name("b")]).await.unwrap();
+    assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(account.subscriptions().len(), 2);
+}
+
+#[tokio::test]
+async fn a_mailbox_that_is_gone_already_is_no_fault_to_delete() {
+    for codes in [Codes::Sent, Codes::Omitted] {
+        let account = account();
+        account.add_mailbox("a").subscribe("a");
+        let server =
+            Server::bind(Profile { codes, ..Profile::modern() }, [account.clone()]).await.unwrap();
+        let mut store = open(server.addr()).await;
+        store.delete_mailbox(&name("a")).await.unwrap();
+        assert!(account.subscriptions().is_empty() && !account.snapshot().contains_key("a"));
+        let again = store.delete_mailbox(&name("a")).await;
+        // Without a code nobody can tell why it was refused.
+        assert_eq!(again.is_ok(), codes == Codes::Sent);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_list_is_a_fault_and_no_empty_account() {
+    for command in ["LIST", "LSUB"] {
+        for effect in [Effect::No("no".into()), Effect::Bad("what?".into())] {
+            let profile =
+                Profile { faults: vec![Fault::at_command(command, 1, effect)], ..Profile::bare() };
+            let server = Server::bind(profile, [account()]).await.unwrap();
+            let fault = open(server.addr()).await.mailboxes().await.unwrap_err();
+            assert_eq!(fault.kind, FaultKind::ListingIncomplete, "{command}");
+        }
+    }
+}

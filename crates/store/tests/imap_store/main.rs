@@ -1,0 +1,8 @@
+//! The store adapter against a simulated server: the promises of its contract.
+
+#![allow(clippy::unwrap_used)]
+
+mod bodies;
+mod mailboxes;
+mod meddler;
+mod world;

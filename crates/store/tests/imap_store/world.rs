@@ -1,0 +1,50 @@
+//! One simulated account and a connection to it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mailferry_engine::fault::Side;
+use mailferry_engine::identity::KeyRule;
+use mailferry_engine::listing::MessageListing;
+use mailferry_engine::name::MailboxName;
+use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
+use mailferry_imap::tls::TlsPolicy;
+use mailferry_store::contract::{Selection, Source};
+use mailferry_store::imap::ImapAccount;
+use mailferry_testkit::sim::{Account, Date};
+
+pub(crate) fn account() -> Account {
+    Account::new("joe", "secret")
+}
+
+pub(crate) async fn open(address: SocketAddr) -> ImapAccount {
+    let endpoint = Endpoint {
+        host: address.ip().to_string(),
+        port: address.port(),
+        security: Security::ClearText,
+        tls: TlsPolicy::default(),
+        family: Family::Any,
+        introduction: Introduction::Given,
+        silence_max: Duration::from_secs(10),
+    };
+    let credentials = Credentials {
+        user: b"joe".to_vec(),
+        password: b"secret".to_vec(),
+        login_as: None,
+        mechanism: Mechanism::Best,
+    };
+    ImapAccount::open(Side::Target, &endpoint, &credentials).await.unwrap()
+}
+
+pub(crate) async fn list(store: &mut ImapAccount, mailbox: &str) -> MessageListing {
+    let all = Selection::default();
+    store.messages(&MailboxName::from(mailbox), &all, &KeyRule::default()).await.unwrap()
+}
+
+pub(crate) fn fill(account: &Account, mailbox: &str, numbers: std::ops::Range<u32>, octets: usize) {
+    for number in numbers {
+        let mut message = format!("Message-Id: <{number}@store>\r\n\r\n").into_bytes();
+        message.resize(octets, b'x');
+        account.append(mailbox, &message, &[], Date::utc(1_600_000_000 + i64::from(number)));
+    }
+}
