@@ -128,6 +128,14 @@ impl Flag {
         !self.0.starts_with(b"\\")
     }
 
+    /// Whether this is one of the five flags that every server keeps (RFC 9051 §2.3.2).
+    #[must_use]
+    pub fn is_standard(&self) -> bool {
+        const STANDARD: [&[u8]; 5] =
+            [b"\\Answered", b"\\Deleted", b"\\Draft", b"\\Flagged", b"\\Seen"];
+        STANDARD.contains(&&*self.0)
+    }
+
     /// `\Recent`, which belongs to a session and is never copied (RFC 3501 §2.3.2).
     #[must_use]
     pub fn is_recent(&self) -> bool {

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::accounts::Accounts;
 use crate::events::{Event, EventSink};
 use crate::job::Job;
-use crate::mailbox::{Left, Progress, Task};
+use crate::mailbox::{KeywordsKept, Left, Progress, Task};
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, Survey};
@@ -61,6 +61,7 @@ struct Shared<A: Accounts> {
     /// Indices of the mailboxes with something to do, largest first.
     queue: Vec<usize>,
     next: AtomicUsize,
+    keywords: KeywordsKept,
 }
 
 /// What a worker tells of a mailbox, or of itself.
@@ -85,8 +86,14 @@ impl<A: Accounts> Execution<A> {
             (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
         queue.retain(|&at| plan.mailboxes[at].counts.act() > 0);
         queue.sort_by_key(|&at| std::cmp::Reverse(plan.mailboxes[at].counts.copy_octets));
-        let shared =
-            Arc::new(Shared { execution: self, plan, listings, queue, next: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            execution: self,
+            plan,
+            listings,
+            queue,
+            next: AtomicUsize::new(0),
+            keywords: KeywordsKept::default(),
+        });
         let (pair, failed) = run_workers(&shared, (source, target), &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
         report
@@ -260,7 +267,14 @@ async fn work<A: Accounts>(
             break;
         };
         let plan = &shared.plan.mailboxes[at];
-        let task = Task { plan, listings: &shared.listings[at], job, events: &**events, stop };
+        let task = Task {
+            plan,
+            listings: &shared.listings[at],
+            job,
+            events: &**events,
+            stop,
+            keywords: &shared.keywords,
+        };
         let mut progress = Progress::default();
         events.on(&Event::MailboxBegins { at, target: &plan.target });
         let left = task.carry_out(&mut source, &mut target, &mut progress).await;
@@ -348,7 +362,14 @@ impl<A: Accounts> Shared<A> {
     ) -> Result<(), Fault> {
         let Execution { job, events, stop, .. } = &self.execution;
         let plan = &self.plan.mailboxes[at];
-        let task = Task { plan, listings: &self.listings[at], job, events: &**events, stop };
+        let task = Task {
+            plan,
+            listings: &self.listings[at],
+            job,
+            events: &**events,
+            stop,
+            keywords: &self.keywords,
+        };
         let mut progress = Progress { done: report.mailboxes[at].done, ..Progress::default() };
         if !self.queue.contains(&at) {
             events.on(&Event::MailboxBegins { at, target: &plan.target });

@@ -1,6 +1,8 @@
 //! Carrying out the plan of one target mailbox: copies first, then flags. Deletions come last,
 //! when all mailboxes have their copies, and only if everything before went well.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::MailboxName;
@@ -30,7 +32,13 @@ pub(crate) struct Task<'a> {
     pub(crate) job: &'a Job,
     pub(crate) events: &'a dyn EventSink,
     pub(crate) stop: &'a Stop,
+    pub(crate) keywords: &'a KeywordsKept,
 }
+
+/// Set once a mailbox of the target said that it keeps any keyword: the others of the
+/// account are then not asked.
+#[derive(Debug, Default)]
+pub(crate) struct KeywordsKept(AtomicBool);
 
 /// How work on a mailbox ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,26 +57,27 @@ impl Task<'_> {
         target: &mut T,
         progress: &mut Progress,
     ) -> Result<Left, Fault> {
+        let kept = self.permanent_flags(target).await?;
         for part in 0..self.plan.parts.len() {
             if self.stop.is_asked() {
                 return Ok(Left::Usable);
             }
-            if self.copy_part(part, source, target, progress).await? != Ended::Complete {
+            if self.copy_part((part, &kept), source, target, progress).await? != Ended::Complete {
                 return Ok(Left::Spent);
             }
         }
-        self.update_flags(target, progress).await?;
+        self.update_flags(target, &kept, progress).await?;
         Ok(Left::Usable)
     }
 
     async fn copy_part<S: Source, T: Target>(
         &self,
-        part: usize,
+        (part, kept): (usize, &PermanentFlags),
         source: &mut S,
         target: &mut T,
         progress: &mut Progress,
     ) -> Result<Ended, Fault> {
-        let orders = self.orders(part);
+        let orders = self.orders(part, kept);
         if orders.is_empty() {
             return Ok(Ended::Complete);
         }
@@ -81,7 +90,31 @@ impl Task<'_> {
         .await
     }
 
-    fn orders(&self, part: usize) -> Vec<Order> {
+    /// Asks which flags the target mailbox keeps, where a flag beyond those of the RFC is to be
+    /// set. A mailbox that cannot be selected is told about when something is done there.
+    async fn permanent_flags<T: Target>(&self, target: &mut T) -> Result<PermanentFlags, Fault> {
+        if self.keywords.0.load(Ordering::Relaxed) || !self.sets_keywords() {
+            return Ok(PermanentFlags::Unknown);
+        }
+        let kept = match target.permanent_flags(&self.plan.target).await {
+            Ok(kept) => kept,
+            Err(fault) if fault.scope <= Scope::Mailbox => PermanentFlags::Unknown,
+            Err(fault) => return Err(fault),
+        };
+        self.keywords.0.fetch_or(kept == PermanentFlags::Any, Ordering::Relaxed);
+        Ok(kept)
+    }
+
+    fn sets_keywords(&self) -> bool {
+        self.plan.parts.iter().zip(&self.listings.sources).any(|(part, listing)| {
+            part.decisions.iter().zip(&listing.flags).any(|(decision, &flags)| {
+                matches!(decision, Decision::Act(_))
+                    && listing.flag_table.set(flags).iter().any(|flag| !flag.is_standard())
+            })
+        })
+    }
+
+    fn orders(&self, part: usize, kept: &PermanentFlags) -> Vec<Order> {
         let listing = &self.listings.sources[part];
         let wanted = self.plan.parts[part].decisions.iter().enumerate();
         wanted
@@ -89,7 +122,7 @@ impl Task<'_> {
             .map(|(at, _)| Order {
                 uid: listing.uid[at],
                 size: listing.size[at],
-                flags: self.flags_of_copy(listing.flag_table.set(listing.flags[at])),
+                flags: self.flags_to_set(listing.flag_table.set(listing.flags[at]), kept),
                 date: match self.job.dates {
                     Dates::Keep => listing.date[at],
                     Dates::OfTarget => InternalDate::UNKNOWN,
@@ -103,8 +136,8 @@ impl Task<'_> {
         listed(&self.plan.target, &self.listings.target)
     }
 
-    fn flags_of_copy(&self, flags: &FlagSet) -> FlagSet {
-        flags_to_send(flags, &PermanentFlags::Unknown, self.job.rules.keywords)
+    fn flags_to_set(&self, flags: &FlagSet, kept: &PermanentFlags) -> FlagSet {
+        flags_to_send(flags, kept, self.job.rules.keywords)
     }
 
     fn take_note(&self, from: &MailboxName, news: News, progress: &mut Progress) {
@@ -157,9 +190,11 @@ impl Task<'_> {
     async fn update_flags<T: Target>(
         &self,
         target: &mut T,
+        kept: &PermanentFlags,
         progress: &mut Progress,
     ) -> Result<(), Fault> {
-        let updates = self.flag_updates();
+        let (updates, unkept) = self.flag_updates(kept);
+        progress.done.flags_unkept += unkept;
         if updates.is_empty() {
             return Ok(());
         }
@@ -189,24 +224,29 @@ impl Task<'_> {
         Ok(())
     }
 
-    fn flag_updates(&self) -> Vec<FlagUpdate> {
+    /// What is to be changed, and for how many messages nothing is, since they differ only in
+    /// flags that the target does not keep.
+    fn flag_updates(&self, kept: &PermanentFlags) -> (Vec<FlagUpdate>, u64) {
         let mut updates = Vec::new();
+        let mut unkept = 0;
         let rules = &self.job.rules;
         for (part, listing) in self.plan.parts.iter().zip(&self.listings.sources) {
             for (at, decision) in part.decisions.iter().enumerate() {
                 let Decision::Act(Action::UpdateFlags { target }) = decision else { continue };
                 let Some(there) = self.listings.target.position(*target) else { continue };
-                let sent = self.flags_of_copy(listing.flag_table.set(listing.flags[at]));
+                let sent = self.flags_to_set(listing.flag_table.set(listing.flags[at]), kept);
                 let present =
                     self.listings.target.flag_table.set(self.listings.target.flags[there]);
                 if let Some(change) = flags_update(&sent, present, rules.flags, rules.keywords) {
                     let (add, remove) =
                         (change.add.into_iter().collect(), change.remove.into_iter().collect());
                     updates.push(FlagUpdate { uid: *target, add, remove });
+                } else {
+                    unkept += 1;
                 }
             }
         }
-        updates
+        (updates, unkept)
     }
 
     /// Removes what the plan says, unless anything of this mailbox failed before: what could

@@ -18,6 +18,8 @@ pub struct Done {
     pub largest_octets: u64,
     /// Messages whose flags were changed.
     pub flags_updated: u64,
+    /// Messages whose flags differ only in what the target does not keep.
+    pub flags_unkept: u64,
     /// Messages removed.
     pub deleted: u64,
     /// Messages that were to be copied and could not.
@@ -36,6 +38,7 @@ impl Done {
         self.copied_octets += other.copied_octets;
         self.largest_octets = self.largest_octets.max(other.largest_octets);
         self.flags_updated += other.flags_updated;
+        self.flags_unkept += other.flags_unkept;
         self.deleted += other.deleted;
         self.failed += other.failed;
         self.flags_failed += other.flags_failed;
@@ -71,10 +74,9 @@ impl MailboxReport {
     /// Flag changes and removals that were not begun.
     #[must_use]
     pub fn changes_not_started(&self) -> u64 {
-        let flags = self
-            .planned
-            .update_flags
-            .saturating_sub(self.done.flags_updated + self.done.flags_failed);
+        let flags = self.planned.update_flags.saturating_sub(
+            self.done.flags_updated + self.done.flags_unkept + self.done.flags_failed,
+        );
         let deletions =
             self.planned.deletions().saturating_sub(self.done.deleted + self.done.delete_failed);
         flags + deletions

@@ -15,6 +15,7 @@ use mailferry_engine::listing::{AccountListing, MessageListing};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::pairing::Digests;
+use mailferry_engine::policy::PermanentFlags;
 
 /// Which messages of a mailbox are selected: an IMAP SEARCH program (RFC 9051 §6.4.4),
 /// `None` for all. A narrowed listing still holds every message, with the selected marked.
@@ -227,6 +228,13 @@ pub trait Target: Source {
 
     /// The outcomes known since it was asked last.
     fn take_appended(&mut self) -> Vec<Appended>;
+
+    /// The flags that a mailbox keeps (PERMANENTFLAGS, RFC 9051 §7.1), asked for by SELECT:
+    /// what EXAMINE tells does not count. An empty list counts as unknown.
+    fn permanent_flags(
+        &mut self,
+        mailbox: &MailboxName,
+    ) -> impl Future<Output = Result<PermanentFlags, Fault>> + Send;
 
     /// Sets and removes flags of messages; answers those that were refused.
     fn update_flags(

@@ -9,9 +9,10 @@ mod messages;
 use mailferry_engine::fault::{Fault, FaultKind, Retry, Scope, Side};
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{AccountListing, MessageListing};
-use mailferry_engine::message::Uid;
+use mailferry_engine::message::{Flag, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::pairing::Digests;
+use mailferry_engine::policy::PermanentFlags;
 use mailferry_imap::command::Command;
 use mailferry_imap::connection::{Connection, ConnectionError};
 use mailferry_imap::login::{
@@ -60,6 +61,7 @@ struct Selected {
     exists: u64,
     uid_validity: u32,
     uid_next: u32,
+    permanent_flags: PermanentFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,8 +132,14 @@ impl ImapAccount {
     async fn select(&mut self, mailbox: &MailboxName, access: Access) -> Result<Selected, Fault> {
         let verb = if access == Access::Read { "EXAMINE" } else { "SELECT" };
         let command = Command::new(verb).sp().mailbox(mailbox.as_bytes());
-        let mut now =
-            Selected { mailbox: mailbox.clone(), access, exists: 0, uid_validity: 0, uid_next: 0 };
+        let mut now = Selected {
+            mailbox: mailbox.clone(),
+            access,
+            exists: 0,
+            uid_validity: 0,
+            uid_next: 0,
+            permanent_flags: PermanentFlags::Unknown,
+        };
         let mut exists = None;
         self.selected = None;
         let completion = self
@@ -141,6 +149,9 @@ impl ImapAccount {
                 {
                     Code::UidValidity(value) => now.uid_validity = narrow(*value),
                     Code::UidNext(value) => now.uid_next = narrow(*value),
+                    Code::PermanentFlags(flags) if access == Access::Write => {
+                        now.permanent_flags = permanent(flags);
+                    }
                     _ => {}
                 },
                 _ => {}
@@ -319,6 +330,10 @@ impl Target for ImapAccount {
         self.appends.take_outcomes()
     }
 
+    async fn permanent_flags(&mut self, mailbox: &MailboxName) -> Result<PermanentFlags, Fault> {
+        Ok(self.select(mailbox, Access::Write).await?.permanent_flags)
+    }
+
     async fn update_flags(
         &mut self,
         mailbox: AsListed<'_>,
@@ -333,6 +348,16 @@ impl Target for ImapAccount {
         uids: &[Uid],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         self.expunge_messages(mailbox, uids).await
+    }
+}
+
+fn permanent(flags: &[&[u8]]) -> PermanentFlags {
+    if flags.is_empty() {
+        PermanentFlags::Unknown
+    } else if flags.contains(&b"\\*".as_slice()) {
+        PermanentFlags::Any
+    } else {
+        PermanentFlags::Only(flags.iter().map(|flag| Flag::new(flag)).collect())
     }
 }
 
