@@ -8,6 +8,7 @@ use mailferry_engine::mapping::NameRewrite;
 use mailferry_engine::select::NamePattern;
 use mailferry_imap::login::{Credentials, Endpoint};
 use mailferry_imap::mutf7;
+use mailferry_imap::session::printable;
 use mailferry_imap::tls::Met;
 use mailferry_run::accounts::Accounts;
 use mailferry_store::imap::ImapAccount;
@@ -55,7 +56,9 @@ impl Servers {
         {
             let name = if side == Side::Source { "source" } else { "target" };
             (self.tell)(&format!(
-                "notice: the certificate of the {name} was not verified ({complaint}); it is {fingerprint}"
+                "notice: the certificate of the {name} was not verified ({}); it is {fingerprint}",
+                // It may quote the certificate, which is the server's.
+                printable(complaint.as_bytes())
             ));
         }
         Ok(account)

@@ -84,10 +84,7 @@ impl<A: Accounts> Execution<A> {
         let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;
         let mut queue: Vec<usize> =
             (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
-        queue.retain(|&at| {
-            let counts = &plan.mailboxes[at].counts;
-            counts.act() + counts.deletions() > 0
-        });
+        queue.retain(|&at| plan.mailboxes[at].counts.act() > 0);
         queue.sort_by_key(|&at| std::cmp::Reverse(plan.mailboxes[at].counts.copy_octets));
         let shared = Arc::new(Shared {
             execution: self,
@@ -97,11 +94,8 @@ impl<A: Accounts> Execution<A> {
             next: AtomicUsize::new(0),
             keywords: KeywordsKept::default(),
         });
-        let pair = run_workers(&shared, (source, target), &mut report).await;
-        if let Some((mut source, mut target)) = pair {
-            shared.delete_mailboxes(&mut target, &mut report).await;
-            tokio::join!(source.close(), target.close());
-        }
+        let (pair, failed) = run_workers(&shared, (source, target), &mut report).await;
+        shared.remove_surplus(pair, &failed, &mut report).await;
         report
     }
 
@@ -193,13 +187,14 @@ impl<A: Accounts> Execution<A> {
     }
 }
 
-/// Lets the pairs of connections work until nothing is left; answers the first pair, if it
-/// can still be used.
+/// Lets the pairs of connections work until nothing is left; answers the pair that was used
+/// last, if one can still be used, and the mailboxes in which something failed.
 async fn run_workers<A: Accounts>(
     shared: &Arc<Shared<A>>,
     first: (A::Source, A::Target),
     report: &mut Report,
-) -> Option<(A::Source, A::Target)> {
+) -> (Option<(A::Source, A::Target)>, Vec<usize>) {
+    let mut failed = Vec::new();
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut workers = JoinSet::new();
     let pairs = shared.execution.job.limits.pairs_max.clamp(1, shared.queue.len().max(1));
@@ -216,6 +211,9 @@ async fn run_workers<A: Accounts>(
                 let mailbox = &mut report.mailboxes[at];
                 mailbox.done = progress.done;
                 mailbox.out_of_order = progress.out_of_order;
+                if !progress.faults.is_empty() {
+                    failed.push(at);
+                }
                 report.faults.extend(progress.faults);
             }
         }
@@ -224,9 +222,10 @@ async fn run_workers<A: Accounts>(
     let mut left = None;
     while let Some(ended) = workers.join_next().await {
         match ended {
-            Ok(Some(pair)) if left.is_none() => left = Some(pair),
-            Ok(Some((mut source, mut target))) => {
-                tokio::join!(source.close(), target.close());
+            Ok(Some(pair)) => {
+                if let Some((mut source, mut target)) = left.replace(pair) {
+                    tokio::join!(source.close(), target.close());
+                }
             }
             Ok(None) => {}
             Err(error) => {
@@ -238,7 +237,7 @@ async fn run_workers<A: Accounts>(
             }
         }
     }
-    left
+    (left, failed)
 }
 
 /// One worker: takes the next mailbox until none is left. `pair`: the connections to begin
@@ -308,6 +307,78 @@ impl<A: Accounts> Shared<A> {
         }
         lost.iter().for_each(|fault| self.execution.events.on(&Event::Failed(fault)));
         lost
+    }
+
+    /// Removes messages and mailboxes, after everything was copied everywhere: a message that
+    /// was moved on the source is removed from one mailbox only once it is in the other.
+    async fn remove_surplus(
+        &self,
+        pair: Option<(A::Source, A::Target)>,
+        failed: &[usize],
+        report: &mut Report,
+    ) {
+        let surplus = self.surplus(failed, report);
+        let (source, mut target) = match pair {
+            Some((source, target)) => (Some(source), target),
+            None if surplus.is_empty() && self.plan.delete_mailboxes.is_empty() => return,
+            None if self.execution.stop.is_asked() => return,
+            None => match self.execution.accounts.open_target().await {
+                Ok(target) => (None, target),
+                Err(fault) => return self.execution.note(fault, report),
+            },
+        };
+        for at in surplus {
+            if let Err(fault) = self.remove_messages(at, &mut target, report).await {
+                self.execution.note(fault, report);
+                break;
+            }
+        }
+        self.delete_mailboxes(&mut target, report).await;
+        if let Some(mut source) = source {
+            tokio::join!(source.close(), target.close());
+        } else {
+            target.close().await;
+        }
+    }
+
+    /// The mailboxes that messages may be removed from: none where a copy is still to be made
+    /// anywhere, since it may be that of a message that was moved. A message that was refused
+    /// for itself holds back its own mailbox only.
+    fn surplus(&self, failed: &[usize], report: &Report) -> Vec<usize> {
+        if report.not_started() > 0 || report.was_cut_short() {
+            return Vec::new();
+        }
+        let mailboxes = self.plan.mailboxes.iter().enumerate();
+        mailboxes
+            .filter(|(at, mailbox)| !mailbox.delete.is_empty() && !failed.contains(at))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    async fn remove_messages(
+        &self,
+        at: usize,
+        target: &mut A::Target,
+        report: &mut Report,
+    ) -> Result<(), Fault> {
+        let Execution { job, events, stop, .. } = &self.execution;
+        let plan = &self.plan.mailboxes[at];
+        let task = Task {
+            plan,
+            listings: &self.listings[at],
+            job,
+            events: &**events,
+            stop,
+            keywords: &self.keywords,
+        };
+        let mut progress = Progress { done: report.mailboxes[at].done, ..Progress::default() };
+        if !self.queue.contains(&at) {
+            events.on(&Event::MailboxBegins { at, target: &plan.target });
+        }
+        let removed = task.remove(target, &mut progress).await;
+        report.mailboxes[at].done = progress.done;
+        report.faults.extend(progress.faults);
+        removed
     }
 
     /// Deletes the target mailboxes that the source does not have, unless something failed:

@@ -1,5 +1,5 @@
-//! Carrying out the plan of one target mailbox: copies first, then flags, and deletions last
-//! and only if everything before went well.
+//! Carrying out the plan of one target mailbox: copies first, then flags. Deletions come last,
+//! when all mailboxes have their copies, and only if everything before went well.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -67,7 +67,6 @@ impl Task<'_> {
             }
         }
         self.update_flags(target, &kept, progress).await?;
-        self.delete(target, progress).await?;
         Ok(Left::Usable)
     }
 
@@ -252,15 +251,14 @@ impl Task<'_> {
 
     /// Removes what the plan says, unless anything of this mailbox failed before: what could
     /// not be copied may be what was to be removed.
-    async fn delete<T: Target>(
+    pub(crate) async fn remove<T: Target>(
         &self,
         target: &mut T,
         progress: &mut Progress,
     ) -> Result<(), Fault> {
         let done = &progress.done;
         let all_well = done.failed == 0 && done.expunged == 0 && progress.faults.is_empty();
-        let asked = self.stop.is_asked();
-        if self.plan.delete.is_empty() || !all_well || asked {
+        if self.plan.delete.is_empty() || !all_well || self.stop.is_asked() {
             return Ok(());
         }
         let uids: Vec<Uid> = self.plan.delete.iter().map(|deletion| deletion.uid).collect();

@@ -159,3 +159,34 @@ async fn a_mailbox_that_cannot_be_listed_is_not_the_same() {
     assert!(!compared(&world, refused(), Profile::modern()).await.is_same());
     assert!(!compared(&world, Profile::modern(), refused()).await.is_same());
 }
+
+/// Moved on the source since the last run: in the backup it must be in one place or the other.
+#[tokio::test]
+async fn a_moved_message_is_not_removed_before_its_copy_is_there() {
+    let moved = || async {
+        let world = World::new();
+        fill(&world.source, "A", 1..21, 400);
+        fill(&world.source, "B", 101..121, 400);
+        world.run_until_settled(Profile::modern(), Profile::modern(), &job(Rules::sync())).await;
+        for (uid, number) in [(3, 3), (4, 4)] {
+            assert!(world.source.expunge("A", uid));
+            fill(&world.source, "B", number..number + 1, 400);
+        }
+        world
+    };
+    let full = Effect::No("[OVERQUOTA] full".into());
+    for effect in [full, Effect::Cut, Effect::CutUnanswered, Effect::Bye("bye".into())] {
+        let world = moved().await;
+        let fault = Fault::at_command("APPEND", 1, effect.clone());
+        // The batch, then each message alone.
+        let again = Fault::at_command("APPEND", 2, effect);
+        let target = Profile { faults: vec![fault, again], ..Profile::modern() };
+        let report = world.run(Profile::modern(), target, &job(Rules::presync())).await;
+        assert!(!report.is_complete());
+        assert_eq!(report.total().deleted, 0);
+        assert_eq!(world.target.messages("A").len(), 20, "removed before it was copied");
+        world.run_until_settled(Profile::modern(), Profile::modern(), &job(Rules::presync())).await;
+        assert_eq!(world.target.messages("A").len(), 18);
+        assert_eq!(world.target.messages("B").len(), 22);
+    }
+}

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accounting;
+mod open;
 mod short_listings;
 
 #[allow(dead_code, reason = "shared with the tests of whole runs")]
