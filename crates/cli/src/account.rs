@@ -101,6 +101,7 @@ impl AccountUrl {
         };
         let introduction = Introduction::Given;
         Endpoint {
+            trace: None,
             introduction,
             host: self.host.clone(),
             port: self.port,

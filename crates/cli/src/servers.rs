@@ -10,6 +10,7 @@ use mailferry_imap::login::{Credentials, Endpoint};
 use mailferry_imap::mutf7;
 use mailferry_imap::session::printable;
 use mailferry_imap::tls::Met;
+use mailferry_imap::trace::{Direction, Trace};
 use mailferry_run::accounts::Accounts;
 use mailferry_store::imap::ImapAccount;
 
@@ -35,6 +36,16 @@ pub struct Servers {
 #[must_use]
 pub fn cleartext_allowed() -> bool {
     std::env::var_os("MAILFERRY_ALLOW_CLEARTEXT").is_some_and(|value| value == "1")
+}
+
+/// Shows the dialogue with one server: `source > m1 CAPABILITY`.
+#[must_use]
+pub fn traced(name: &'static str, tell: &Tell) -> Trace {
+    let tell = tell.clone();
+    Trace::new(move |direction, line| {
+        let arrow = if direction == Direction::Sent { '>' } else { '<' };
+        tell(&format!("{name} {arrow} {line}"));
+    })
 }
 
 /// Whoever is told what should be known of a connection.

@@ -44,9 +44,6 @@ pub enum ConnectionError {
     Protocol(#[from] SessionError),
 }
 
-/// Sees the octets that go either way.
-pub type Trace = Box<dyn FnMut(Direction, &[u8]) + Send>;
-
 /// One connection to one server.
 pub struct Connection {
     /// Protocol state.
@@ -55,7 +52,6 @@ pub struct Connection {
     /// Octets handed to the transport and perhaps kept in its buffers (TLS records).
     unflushed: Flush,
     silence_max: Duration,
-    trace: Option<Trace>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,26 +60,11 @@ enum Flush {
     Needed,
 }
 
-/// Which way the octets of a trace went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To the server.
-    Sent,
-    /// From the server.
-    Received,
-}
-
 impl Connection {
     /// Runs a session over `transport`. `silence_max`: how long the server may stay silent
     /// while something is expected of it.
     pub fn new(transport: Box<dyn Transport>, silence_max: Duration) -> Self {
-        Self {
-            session: Session::default(),
-            transport,
-            unflushed: Flush::Clean,
-            silence_max,
-            trace: None,
-        }
+        Self { session: Session::default(), transport, unflushed: Flush::Clean, silence_max }
     }
 
     /// The same protocol state over another transport: STARTTLS put TLS in between.
@@ -170,9 +151,6 @@ impl Connection {
             match Pin::new(&mut self.transport).poll_write(context, unsent) {
                 Poll::Ready(Ok(0)) => return Err(ConnectionError::Closed),
                 Poll::Ready(Ok(octets)) => {
-                    if let Some(trace) = &mut self.trace {
-                        trace(Direction::Sent, &unsent[..octets]);
-                    }
                     self.session.sent(octets);
                     self.unflushed = Flush::Needed;
                     any = true;
@@ -200,9 +178,6 @@ impl Connection {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
             Poll::Ready(Ok(())) => {
                 let received = buffer.filled().len();
-                if let Some(trace) = &mut self.trace {
-                    trace(Direction::Received, buffer.filled());
-                }
                 if received == 0 {
                     return Poll::Ready(Err(ConnectionError::Closed));
                 }
@@ -217,12 +192,6 @@ impl Connection {
             Some(words) => ConnectionError::Goodbye(printable(words)),
             None => error,
         }
-    }
-
-    /// Shows the octets that go either way to `trace`, whatever they are: secrets included.
-    /// Masking is the caller's duty.
-    pub fn set_trace(&mut self, trace: Trace) {
-        self.trace = Some(trace);
     }
 
     /// Sends one command and waits for its end; `untagged` sees what comes meanwhile.

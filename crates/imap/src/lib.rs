@@ -15,5 +15,6 @@ pub mod response;
 pub mod session;
 pub mod tls;
 mod token;
+pub mod trace;
 pub mod uid_set;
 pub mod wire;

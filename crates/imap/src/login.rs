@@ -14,6 +14,7 @@ use crate::connection::{Connection, ConnectionError, Transport};
 use crate::response::{Code, ConditionKind, Status, Untagged};
 use crate::session::{Completion, Event, printable};
 use crate::tls::{Met, TlsPolicy, TlsSetupError, Unverified, client_config};
+use crate::trace::Trace;
 
 /// How the octets are protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Endpoint {
     pub tls: TlsPolicy,
     /// Which addresses are tried.
     pub family: Family,
+    /// Who is shown the dialogue.
+    pub trace: Option<Trace>,
     /// Whether the server is told who we are (ID, RFC 2971 §3.1).
     pub introduction: Introduction,
     /// How long to wait for the TCP connection, and how long for any octet later.
@@ -214,6 +217,7 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Greeted, ConnectError> {
         Box::new(socket)
     };
     let mut connection = Connection::new(transport, endpoint.silence_max);
+    connection.session.trace.clone_from(&endpoint.trace);
     let (banner, mut preauthenticated) = greeting(&mut connection).await?;
     know_capabilities(&mut connection).await?;
     if wants_starttls(endpoint, &connection, peer)? {

@@ -10,6 +10,7 @@ use crate::capability::Capabilities;
 use crate::command::{Command, CommandError, Piece};
 use crate::quirk::Quirks;
 use crate::response::{self, Code, ConditionKind, Response, Status, Untagged};
+use crate::trace::Trace;
 use crate::wire::{Frame, FrameError, FrameLimits, Framer, WireEvent};
 
 /// Octets joined into one segment of the send queue before a new one is begun.
@@ -172,6 +173,8 @@ pub struct Session {
     capabilities: Capabilities,
     /// What is known to be odd about this server.
     pub quirks: Quirks,
+    /// Who is shown the dialogue.
+    pub trace: Option<Trace>,
     goodbye: Option<Vec<u8>>,
 }
 
@@ -197,6 +200,7 @@ impl Default for Session {
             pending: Pending::Nothing,
             capabilities: Capabilities::default(),
             quirks: Quirks::default(),
+            trace: None,
             goodbye: None,
         }
     }
@@ -269,6 +273,10 @@ impl Session {
     /// # Errors
     /// It has a part that cannot be written; nothing of it was queued.
     pub fn write_pieces(&mut self, command: &Command) -> Result<(), SessionError> {
+        if let Some(trace) = &self.trace {
+            let tag = self.writing.map(|tag| tag.to_string()).unwrap_or_default();
+            trace.sent(&format!("{tag} {command:?}"));
+        }
         for piece in command.pieces()? {
             match piece {
                 Piece::Bytes(octets) => self.write(octets),
@@ -391,6 +399,13 @@ impl Session {
             self.pending = Pending::Nothing;
             if !self.framer.advance()? {
                 return Ok(false);
+            }
+            if let Some(trace) = &self.trace {
+                match self.framer.event() {
+                    WireEvent::Response(frame) => trace.received(frame.bytes),
+                    WireEvent::LiteralBegin { head, .. } => trace.received(head),
+                    WireEvent::Chunk(_) | WireEvent::LiteralEnd => {}
+                }
             }
             let seen = match self.framer.event() {
                 // `* 12 FETCH …` is by far the most frequent, and never about the session.

@@ -27,6 +27,7 @@ fn endpoint(address: SocketAddr, security: Security) -> Endpoint {
         tls: TlsPolicy::default(),
         family: Family::Any,
         silence_max: Duration::from_secs(2),
+        trace: None,
         introduction: Introduction::Given,
     }
 }

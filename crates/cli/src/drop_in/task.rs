@@ -32,7 +32,7 @@ use crate::imapsync::settings::{
 };
 use crate::imapsync::{ExitStatus, ImapsyncOptions};
 use crate::secret::{SecretFrom, os_octets};
-use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell, cleartext_allowed};
+use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell, cleartext_allowed, traced};
 
 /// imapsync's own limit on the silence of a server.
 const SILENCE_FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -57,11 +57,15 @@ pub(super) async fn servers(options: &ImapsyncOptions, tell: Tell) -> Result<Ser
     let password1 = password(&options.side1, 1)?;
     let password2 = password(&options.side2, 2)?;
     let (security1, security2) = tokio::join!(security(&options.side1), security(&options.side2));
-    Ok(Servers::new(
-        login(options, &options.side1, password1, security1),
-        login(options, &options.side2, password2, security2),
-        tell,
-    ))
+    let mut source = login(options, &options.side1, password1, security1);
+    let mut target = login(options, &options.side2, password2, security2);
+    if options.reports.trace1 {
+        source.endpoint.trace = Some(traced("Host1", &tell));
+    }
+    if options.reports.trace2 {
+        target.endpoint.trace = Some(traced("Host2", &tell));
+    }
+    Ok(Servers::new(source, target, tell))
 }
 
 fn password(side: &SideOptions, number: u8) -> Result<Vec<u8>, Unusable> {
@@ -145,6 +149,7 @@ fn login(
                 Addresses::V4 => Family::V4,
                 Addresses::V6 => Family::V6,
             },
+            trace: None,
             introduction: if options.send_id {
                 Introduction::Given
             } else {

@@ -66,6 +66,7 @@ fn login(address: std::net::SocketAddr) -> Login {
             security: Security::ClearText,
             tls: TlsPolicy::default(),
             family: Family::Any,
+            trace: None,
             introduction: Introduction::Given,
             silence_max: Duration::from_secs(30),
         },

@@ -144,6 +144,9 @@ pub struct Output {
     /// Every message, too
     #[arg(long, short)]
     pub verbose: bool,
+    /// The dialogue with both servers on standard error, without secrets and without mail
+    #[arg(long)]
+    pub trace: bool,
 }
 
 /// What happens to the flags of messages that are on the target already.

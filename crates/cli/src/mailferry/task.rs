@@ -20,7 +20,7 @@ use super::options::{Accounts, CheckArgs, Choice, Flags, Output, RestoreArgs, Sy
 use crate::account::{AccountUrl, Scheme};
 use crate::deletion_limit;
 use crate::secret::SecretFrom;
-use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell, cleartext_allowed};
+use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell, cleartext_allowed, traced};
 
 /// The command line asks for what cannot be: exit status 64, nothing was connected.
 #[derive(Debug, thiserror::Error)]
@@ -71,18 +71,23 @@ pub(super) fn servers(accounts: &Accounts, output: Output) -> Result<Servers, Us
         }
         Ok(Login { endpoint, credentials })
     };
-    let source = side(
+    let mut source = side(
         &accounts.source,
         &accounts.source_pin,
         source_secret(accounts),
         &accounts.source_login_as,
     )?;
-    let target = side(
+    let mut target = side(
         &accounts.target,
         &accounts.target_pin,
         target_secret(accounts),
         &accounts.target_login_as,
     )?;
+    if output.trace {
+        let show: Tell = Arc::new(crate::screen::news);
+        source.endpoint.trace = Some(traced("source", &show));
+        target.endpoint.trace = Some(traced("target", &show));
+    }
     Ok(Servers::new(source, target, tell))
 }
 

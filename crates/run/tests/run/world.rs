@@ -56,6 +56,7 @@ fn endpoint(address: SocketAddr, silence_max: Duration) -> Endpoint {
         security: Security::StartTlsOrLoopback,
         tls: TlsPolicy::default(),
         family: Family::Any,
+        trace: None,
         introduction: Introduction::Given,
         silence_max,
     }

@@ -24,6 +24,7 @@ pub(crate) async fn open(address: SocketAddr) -> ImapAccount {
         security: Security::ClearText,
         tls: TlsPolicy::default(),
         family: Family::Any,
+        trace: None,
         introduction: Introduction::Given,
         silence_max: Duration::from_secs(10),
     };
