@@ -1,5 +1,5 @@
-//! Fetching bodies: many FETCH commands in flight, small messages handed on whole, large
-//! ones in chunks as they come, and every UID asked for accounted for.
+//! Fetching bodies: many messages in one FETCH, small ones handed on whole, large ones in
+//! chunks as they come, in the order of their UIDs, and every UID asked for accounted for.
 
 mod question;
 
@@ -16,25 +16,37 @@ use mailferry_imap::session::{Completion, Event, Tag};
 use mailferry_imap::uid_set::UidSet;
 
 use self::question::{Question, Resolved};
+use super::messages::UID_SET_BYTES_MAX;
 use super::{Access, ImapAccount};
 use crate::contract::{AsListed, BodyEvent, DigestOf, Wanted};
 
-/// Messages up to this size are handed on whole; larger ones are asked for one at a time, so
-/// that their UID is known before their octets (pymap tells it after them).
+/// Messages up to this size are handed on whole, larger ones in chunks.
 const WHOLE_BYTES_MAX: u64 = 64 * 1024;
 /// One FETCH asks for at most this many messages,
-const GROUP_MESSAGES_MAX: usize = 200;
-/// and this many octets by their listed sizes.
-const GROUP_BYTES_MAX: u64 = 4 << 20;
-/// Octets asked for and not come yet, by their listed sizes: what hides the round trip.
-const ASKED_BYTES_MAX: u64 = 32 << 20;
-/// Commands in flight.
-const ASKED_COMMANDS_MAX: usize = 24;
+const GROUP_MESSAGES_MAX: usize = 2000;
+/// in so many ranges of UIDs, so that the command stays below [`UID_SET_BYTES_MAX`],
+const GROUP_RANGES_MAX: usize = UID_SET_BYTES_MAX / "4294967294:4294967295,".len();
+/// and this many octets by their listed sizes: what a doubt makes us read in vain.
+const GROUP_BYTES_MAX: u64 = 32 << 20;
+/// FETCH commands in flight. One: a server may carry out two at the same time
+/// (RFC 9051 §5.5), and Dovecot does when the first waits for us to read. Bodies would come
+/// in another order than that of their UIDs.
+const ASKED_COMMANDS_MAX: usize = 1;
+
+/// Where a server tells the UID of a body (RFC 9051 §7.5.2 leaves it open).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum UidPlace {
+    #[default]
+    Unknown,
+    /// Before the octets: large messages can be asked for together with others.
+    Before,
+    /// After them (pymap): a large message is asked for alone, so that its UID is known.
+    After,
+}
 
 /// A FETCH in flight.
 struct Asked {
     tag: Tag,
-    bytes: u64,
     left: Vec<Wanted>,
 }
 
@@ -57,13 +69,13 @@ pub(super) struct Bodies {
     mailbox: Option<MailboxName>,
     to_ask: VecDeque<Wanted>,
     asked: VecDeque<Asked>,
-    asked_bytes: u64,
     /// Did not come at the first asking.
     again: Vec<Wanted>,
     attempt: Attempt,
     literal: Literal,
     /// The server's sizes are hints: it was asked, and the octets that came are the message.
     size_lies: bool,
+    uid_place: UidPlace,
     doubtful: Option<Doubt>,
     question: Option<Question>,
     missing: VecDeque<(Uid, Fault)>,
@@ -100,11 +112,12 @@ impl ImapAccount {
         wanted: Vec<Wanted>,
     ) -> Result<(), Fault> {
         self.open_as_listed(listed, Access::Read).await?;
-        let size_lies = self.bodies.size_lies;
+        let (size_lies, uid_place) = (self.bodies.size_lies, self.bodies.uid_place);
         self.bodies = Bodies {
             mailbox: Some(listed.mailbox.clone()),
             to_ask: wanted.into(),
             size_lies,
+            uid_place,
             ..Bodies::default()
         };
         Ok(())
@@ -142,12 +155,9 @@ impl ImapAccount {
     }
 
     fn ask_more(&mut self) -> Result<(), Fault> {
-        let one_at_a_time = self.connection.session.quirks.one_command_at_a_time;
         loop {
             let bodies = &mut self.bodies;
-            let full =
-                bodies.asked_bytes >= ASKED_BYTES_MAX || bodies.asked.len() >= ASKED_COMMANDS_MAX;
-            if bodies.doubtful.is_some() || full || (one_at_a_time && !bodies.asked.is_empty()) {
+            if bodies.doubtful.is_some() || bodies.asked.len() >= ASKED_COMMANDS_MAX {
                 return Ok(());
             }
             let group = bodies.next_group();
@@ -158,14 +168,12 @@ impl ImapAccount {
             let set = UidSet::from_sorted(&uids);
             let command =
                 Command::new("UID FETCH").sp().uid_set(&set).sp().raw("(UID BODY.PEEK[])");
-            let bytes = group.iter().map(|wanted| u64::from(wanted.size)).sum();
             let tag = self
                 .connection
                 .session
                 .send(&command)
                 .map_err(|error| self.broken(&error.into()))?;
-            self.bodies.asked_bytes += bytes;
-            self.bodies.asked.push_back(Asked { tag, bytes, left: group });
+            self.bodies.asked.push_back(Asked { tag, left: group });
         }
     }
 
@@ -213,18 +221,25 @@ impl ImapAccount {
 impl Bodies {
     fn next_group(&mut self) -> Vec<Wanted> {
         let mut group: Vec<Wanted> = Vec::new();
-        let mut bytes = 0;
-        let alone = self.attempt == Attempt::Second;
+        let (mut bytes, mut ranges) = (0, 0);
         while let Some(&next) = self.to_ask.front() {
             let size = u64::from(next.size);
-            let full = group.len() >= GROUP_MESSAGES_MAX || bytes + size > GROUP_BYTES_MAX;
-            if !group.is_empty() && (alone || full || size > WHOLE_BYTES_MAX) {
+            let begins_range = group
+                .last()
+                .is_none_or(|last| last.uid.value().checked_add(1) != Some(next.uid.value()));
+            let full = group.len() >= GROUP_MESSAGES_MAX
+                || bytes + size > GROUP_BYTES_MAX
+                || (begins_range && ranges >= GROUP_RANGES_MAX);
+            let alone = self.attempt == Attempt::Second
+                || (size > WHOLE_BYTES_MAX && self.uid_place != UidPlace::Before);
+            if !group.is_empty() && (full || alone) {
                 break;
             }
             group.push(next);
             bytes += size;
+            ranges += usize::from(begins_range);
             self.to_ask.pop_front();
-            if size > WHOLE_BYTES_MAX {
+            if alone {
                 break;
             }
         }
@@ -234,7 +249,9 @@ impl Bodies {
     fn take_in(&mut self, event: Event<'_>) -> Step {
         match event {
             Event::LiteralBegin { head, octets } => {
-                self.begin_literal(head_uid(head).and_then(Uid::new), octets)
+                let uid = head_uid(head).and_then(Uid::new);
+                self.uid_place = if uid.is_some() { UidPlace::Before } else { UidPlace::After };
+                self.begin_literal(uid, octets)
             }
             Event::Chunk(octets) => match &mut self.literal {
                 Literal::Gathered(gathered) => {
@@ -341,7 +358,6 @@ impl Bodies {
             return;
         };
         let Some(asked) = self.asked.remove(at) else { return };
-        self.asked_bytes -= asked.bytes;
         if self.doubtful.is_some() {
             let mut rest = asked.left;
             rest.extend(self.to_ask.drain(..));
