@@ -1,12 +1,12 @@
 //! Listing the messages of a mailbox: UID, flags, date, size and identity headers, in one
 //! FETCH, reconciled with what the server says is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use mailferry_engine::fault::{Fault, FaultKind};
 use mailferry_engine::identity::{Headers, KeyRule, header_key};
 use mailferry_engine::listing::{MessageListing, Oddity, Row};
-use mailferry_engine::message::{Flag, FlagSet, InternalDate, Key, Uid};
+use mailferry_engine::message::{Flag, FlagSet, FlagSetId, InternalDate, Key, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_imap::command::{Command, is_flag};
 use mailferry_imap::response::{Code, Fetch, Untagged};
@@ -124,6 +124,39 @@ impl ImapAccount {
         Err(self.fault(FaultKind::ListingIncomplete, words))
     }
 
+    /// Asks for the flags of messages that were listed without any: no flags would be an
+    /// answer, and a mirror would remove those of the target. What is not told then either
+    /// makes the listing incomplete.
+    async fn fetch_untold_flags(
+        &mut self,
+        untold: Vec<Uid>,
+        listing: &mut MessageListing,
+    ) -> Result<(), Fault> {
+        if untold.is_empty() {
+            return Ok(());
+        }
+        let mut values: Vec<u32> = untold.iter().map(|uid| uid.value()).collect();
+        values.sort_unstable();
+        let mut news = FlagNews { told: HashMap::new(), untold };
+        for set in UidSet::from_sorted(&values).split(UID_SET_BYTES_MAX) {
+            let command = Command::new("UID FETCH").sp().uid_set(&set).sp().raw("(UID FLAGS)");
+            self.run(&command, |data| {
+                if let Untagged::Fetch(fetch) = data {
+                    news.take_note(fetch, None, listing);
+                }
+            })
+            .await?;
+        }
+        news.apply(listing);
+        match news.untold.first() {
+            None => Ok(()),
+            Some(uid) => {
+                let words = "the server does not tell the flags of a message";
+                Err(self.fault(FaultKind::ListingIncomplete, words).of_message(*uid))
+            }
+        }
+    }
+
     async fn fetch_rows(
         &mut self,
         set: &str,
@@ -135,10 +168,15 @@ impl ImapAccount {
         let tag =
             self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
         let mut long_header = None;
+        let mut flags = FlagNews::default();
         loop {
             let event = self.connection.next().await;
             match event.map_err(|error| super::broken(self.side, &error))? {
-                Event::Completed(completion) if completion.tag == tag => return Ok(completion),
+                Event::Completed(completion) if completion.tag == tag => {
+                    flags.apply(listing);
+                    self.fetch_untold_flags(flags.untold, listing).await?;
+                    return Ok(completion);
+                }
                 Event::LiteralBegin { .. } => long_header = Some(Vec::new()),
                 Event::Chunk(octets) => {
                     if let Some(header) =
@@ -148,7 +186,9 @@ impl ImapAccount {
                     }
                 }
                 Event::Untagged(Untagged::Fetch(fetch)) => {
-                    if let Some(row) = row(&fetch, long_header.take(), keys, listing) {
+                    let row = row(&fetch, long_header.take(), keys, listing);
+                    flags.take_note(&fetch, row.as_ref(), listing);
+                    if let Some(row) = row {
                         listing.push(row);
                     }
                 }
@@ -236,6 +276,46 @@ fn note_expunge(selected: &mut Option<super::Selected>) {
     }
 }
 
+/// Flags that came in a FETCH response of their own: a server may split its answer
+/// (RFC 9051 §7.5.2), and tells news of flags whenever they come.
+#[derive(Default)]
+struct FlagNews {
+    told: HashMap<Uid, FlagSetId>,
+    /// Listed without flags.
+    untold: Vec<Uid>,
+}
+
+impl FlagNews {
+    fn take_note(&mut self, fetch: &Fetch<'_>, row: Option<&Row>, listing: &mut MessageListing) {
+        match (row, fetch.uid.and_then(Uid::new), &fetch.flags) {
+            (None, Some(uid), Some(_)) => {
+                self.told.insert(uid, listing.flag_table.intern(flag_set(fetch)));
+            }
+            (Some(row), _, None) => self.untold.push(row.uid),
+            _ => {}
+        }
+    }
+
+    fn apply(&mut self, listing: &mut MessageListing) {
+        if self.told.is_empty() {
+            return;
+        }
+        for (uid, flags) in listing.uid.iter().zip(&mut listing.flags) {
+            if let Some(told) = self.told.get(uid) {
+                *flags = *told;
+            }
+        }
+        self.untold.retain(|uid| !self.told.contains_key(uid));
+    }
+}
+
+/// What no command can name can neither be set nor removed anywhere: some servers show such
+/// keywords, and an APPEND that named one would be BAD.
+fn flag_set(fetch: &Fetch<'_>) -> FlagSet {
+    let named = fetch.flags.iter().flatten().filter(|flag| is_flag(flag));
+    named.map(|flag| Flag::new(flag)).collect()
+}
+
 fn row(
     fetch: &Fetch<'_>,
     long_header: Option<Vec<u8>>,
@@ -256,15 +336,7 @@ fn row(
         (None, Some(octets)) if octets.len() < HEADER_BYTES_MAX => header_key(octets, keys),
         _ => Key::NONE,
     };
-    // What no command can name can neither be set nor removed anywhere: some servers show
-    // such keywords, and an APPEND that named one would be BAD.
-    let flags: FlagSet = fetch
-        .flags
-        .iter()
-        .flatten()
-        .filter(|flag| is_flag(flag))
-        .map(|flag| Flag::new(flag))
-        .collect();
+    let flags = flag_set(fetch);
     let date = fetch
         .internal_date
         .map_or(InternalDate::UNKNOWN, |date| InternalDate::new(date.seconds, date.zone_minutes));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bodies;
+mod flags;
 mod mailboxes;
 mod meddler;
 mod world;
