@@ -431,7 +431,8 @@ fn quoted_words() -> BTreeSet<String> {
     let notes = std::fs::read_dir(format!("{root}/docs/design")).unwrap();
     let mut pages: Vec<_> = notes.map(|note| note.unwrap().path()).collect();
     pages.extend(
-        ["docs/architecture.md", "CONTRIBUTING.md"].map(|name| format!("{root}/{name}").into()),
+        ["docs/architecture.md", "docs/incidents.md", "CONTRIBUTING.md"]
+            .map(|name| format!("{root}/{name}").into()),
     );
     let mut words = BTreeSet::new();
     for page in pages {
