@@ -10,14 +10,27 @@ pub fn shown(name: &MailboxName) -> String {
     mutf7::display(name.as_bytes())
 }
 
+/// The program whose options a hint names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Front {
+    /// `mailferry`
+    Mailferry,
+    /// `imapsync`
+    Imapsync,
+}
+
 /// `error: …` in the form of the house: what and where, the server's words, a hint.
 #[must_use]
-pub fn fault_text(fault: &Fault) -> String {
+pub fn fault_text(fault: &Fault, front: Front) -> String {
     let mut text = format!("error: {}{}", what(fault), place(fault));
     text.push_str("\n  ");
     text.push_str(if fault.kind == FaultKind::Connection { "" } else { "server: " });
     text.push_str(&mailferry_imap::session::printable(fault.words.as_bytes()));
-    if let Some(hint) = hint(fault) {
+    let hint = match front {
+        Front::Mailferry => hint(fault),
+        Front::Imapsync => imapsync_hint(fault).or_else(|| hint(fault)),
+    };
+    if let Some(hint) = hint {
         text.push_str("\n\nhint: ");
         text.push_str(hint);
     }
@@ -64,6 +77,31 @@ fn place(fault: &Fault) -> String {
         (Some(mailbox), None) => format!(": `{}`", shown(mailbox)),
         (None, Some(uid)) => format!(": UID {uid}"),
         (None, None) => String::new(),
+    }
+}
+
+/// Hints that name the options of the drop-in front, where they are others.
+fn imapsync_hint(fault: &Fault) -> Option<&'static str> {
+    match (fault.kind, fault.side) {
+        (FaultKind::Tls, _) if fault.words.contains("STARTTLS") => None,
+        (FaultKind::Tls, Side::Source) => Some(
+            "if that is the right server, `--sslargs1 SSL_verify_mode=0` accepts any certificate \
+             of it; `mailferry` accepts just this one with --source-pin",
+        ),
+        (FaultKind::Tls, Side::Target) => Some(
+            "if that is the right server, `--sslargs2 SSL_verify_mode=0` accepts any certificate \
+             of it; `mailferry` accepts just this one with --target-pin",
+        ),
+        (FaultKind::Connection, _) if fault.retry == Retry::Later => {
+            Some("the server says not now: try again later")
+        }
+        (FaultKind::Connection, _) => {
+            Some("check host and port: --sslN is port 993, --tlsN is 143 with STARTTLS")
+        }
+        (FaultKind::Create | FaultKind::Mapping, _) => Some(
+            "give the folder another name with --f1f2 SOURCE=TARGET, or leave it out with --exclude",
+        ),
+        _ => None,
     }
 }
 

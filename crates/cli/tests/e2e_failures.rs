@@ -278,3 +278,48 @@ fn a_killed_run_loses_and_doubles_nothing() {
         }
     }
 }
+
+/// The first INT finishes what is in flight and reports; a second run completes the copy.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_ends_in_good_order_and_is_gone_on_with() {
+    let Some(world) = World::open() else { return };
+    for (front, signal) in
+        [(Front::Mailferry, "-INT"), (Front::Imapsync, "-INT"), (Front::Mailferry, "-TERM")]
+    {
+        let (source, target) = world.pair(Way::SlashToDot);
+        furnish(&source);
+        // Each message alone, too large for a batch, so that some are left when it is stopped.
+        let mut zoo = mails("large", 60);
+        for large in &mut zoo {
+            large.octets.extend_from_slice("0123456789abcde\r\n".repeat(6000).as_bytes());
+        }
+        source.put("Zoo", &zoo);
+        let latency = Duration::from_millis(25);
+        let proxy = Proxy::start(target.server.imap(), Weather { latency, cut: None }).unwrap();
+        let desk = Desk::new();
+        let command = desk.transfer_command(front, &source, &target.through(proxy.address()));
+        let mut child = desk.start(command);
+        // Until the first message has arrived, so that the run is in the middle of its work.
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while target.read().message_count() == 0 && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let pid = child.id().to_string();
+        assert!(
+            std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success()
+        );
+        let status = child.wait().unwrap();
+        let output = desk.output("stdout") + &desk.output("stderr");
+        if status.success() {
+            assert_copied(&source.read(), &target.read(), &Expect::superset());
+        } else {
+            assert_eq!(status.code(), Some(123), "{front:?} {signal}: {output}");
+        }
+        let told = if front == Front::Mailferry { "copied" } else { "Messages transferred" };
+        assert!(output.contains(told), "{front:?} {signal}: {output}");
+        desk.transfer(front, &source, &target).expect(0);
+        let expect = Expect { order: Duty::May, ..Expect::exact() };
+        assert_copied(&source.read(), &target.read(), &expect);
+    }
+}

@@ -21,6 +21,7 @@ use super::lines::{Lines, ShowEta, error_line, named, raw};
 use super::pidfile::Pid;
 use super::statistics::{Facts, add, folders, resident_bytes};
 use super::task;
+use crate::fault_text::{Front, fault_text};
 use crate::imapsync::output::{
     FolderSize, Place, Sizes, date, difference_line, errors_detected, errors_listed, exiting,
     folder_size_line, loop_start, most_frequent_error, totals,
@@ -249,7 +250,7 @@ impl Session {
     fn faults(&self, faults: &[Fault]) -> Ending {
         for fault in faults {
             self.log.line(&error_line(fault));
-            self.log.line(&crate::fault_text::fault_text(fault));
+            self.log.line(&fault_text(fault, Front::Imapsync));
         }
         Ending::of_faults(faults)
     }

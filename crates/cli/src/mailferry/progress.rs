@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::options::Output;
 use super::render::{fault_json, json_line, size};
-use crate::fault_text::{fault_text, shown};
+use crate::fault_text::{Front, fault_text, shown};
 use crate::screen;
 
 /// How often a line is written where there is no terminal.
@@ -79,7 +79,9 @@ impl Progress {
 
     fn show_text(&self, event: &Event<'_>) {
         match event {
-            Event::Failed(fault) => self.bar.suspend(|| screen::news(&fault_text(fault))),
+            Event::Failed(fault) => {
+                self.bar.suspend(|| screen::news(&fault_text(fault, Front::Mailferry)))
+            }
             Event::Copied(copied) if self.output.verbose => {
                 let line = format!(
                     "copied {}/{} -> {}",

@@ -8,7 +8,7 @@ use mailferry_run::check::{Comparison, Finding};
 use mailferry_run::report::Report;
 use serde_json::{Value, json};
 
-use crate::fault_text::{fault_text, shown};
+use crate::fault_text::{Front, fault_text, shown};
 
 /// Version of the JSON Lines.
 pub(super) const JSON_VERSION: u32 = 1;
@@ -124,7 +124,7 @@ fn totals_line(total: &Counts) -> String {
 /// A fault on one line.
 #[must_use]
 pub(super) fn one_line(fault: &Fault) -> String {
-    let text = fault_text(fault);
+    let text = fault_text(fault, Front::Mailferry);
     let mut parts = text.lines().take(2).map(str::trim);
     let head = parts.next().unwrap_or_default();
     parts.next().map_or(head.to_owned(), |words| format!("{head} ({words})"))

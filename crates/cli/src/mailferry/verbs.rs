@@ -19,7 +19,7 @@ use serde_json::json;
 use super::options::{CheckArgs, Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
 use super::{demo, render, task};
-use crate::fault_text::fault_text;
+use crate::fault_text::{Front, fault_text};
 use crate::imapsync::exit_status::ExitStatus;
 use crate::screen;
 use crate::servers::Servers;
@@ -237,7 +237,7 @@ fn tell_faults(faults: &[Fault], output: Output) -> ExitStatus {
                 json!({ "fault": render::fault_json(fault) }),
             ));
         }
-        screen::news(&fault_text(fault));
+        screen::news(&fault_text(fault, Front::Mailferry));
     }
     status::of_faults(faults)
 }

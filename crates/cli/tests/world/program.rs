@@ -192,7 +192,7 @@ impl Desk {
         Finished { status: status.code(), stdout, stderr, shown }
     }
 
-    fn output(&self, name: &str) -> String {
+    pub fn output(&self, name: &str) -> String {
         let octets = fs::read(self.home.path().join(name)).unwrap_or_default();
         String::from_utf8_lossy(&octets).into_owned()
     }
