@@ -79,8 +79,9 @@ impl<A: Accounts> Execution<A> {
             stop: self.stop.clone(),
             events: self.events,
         });
-        let Survey { plan, listings, connections: (source, mut target), .. } = survey;
+        let Survey { plan, listings, faults, connections: (source, mut target), .. } = survey;
         let mut report = Report::new(&plan);
+        report.faults.extend(faults);
         let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;
         let mut queue: Vec<usize> =
             (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();

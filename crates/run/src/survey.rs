@@ -37,6 +37,9 @@ pub struct Survey<A: Accounts> {
     pub target: AccountListing,
     /// The messages behind each mailbox of the plan, in its order.
     pub listings: Vec<MailboxListings>,
+    /// Mailboxes of the target that could not be looked into for messages moved there
+    /// (restore): such messages may be brought back.
+    pub faults: Vec<Fault>,
     /// The connections used, ready for more.
     pub connections: (A::Source, A::Target),
 }
@@ -129,7 +132,8 @@ impl<A: Accounts> Surveyor<'_, A> {
         let mut plan = Plan::new(self.facts(&mappings, &gone), gone);
         plan.left_out = left_out;
         plan.missing = missing;
-        let elsewhere = self.elsewhere().await?;
+        let mut faults = Vec::new();
+        let elsewhere = self.elsewhere(&mut faults).await?;
         let mut listings = Vec::new();
         for (target, members) in group_by_target(&mappings) {
             if self.stop.is_asked() {
@@ -156,6 +160,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         self.events.on(&Event::Planned(&plan));
         let connections = (self.source, self.target);
         Ok(Survey {
+            faults,
             plan,
             mappings,
             source: self.source_account,
@@ -194,7 +199,7 @@ impl<A: Accounts> Surveyor<'_, A> {
     }
 
     /// For restore: the keys of every message on the target, wherever it is.
-    async fn elsewhere(&mut self) -> Result<Option<HashSet<Key>>, Fault> {
+    async fn elsewhere(&mut self, faults: &mut Vec<Fault>) -> Result<Option<HashSet<Key>>, Fault> {
         if self.rules.elsewhere == Elsewhere::Copy {
             return Ok(None);
         }
@@ -207,9 +212,13 @@ impl<A: Accounts> Surveyor<'_, A> {
             .map(|info| info.name.clone())
             .collect();
         for name in names {
-            let listing =
-                self.target.messages(&name, &Selection::default(), &self.job.keys).await?;
-            keys.extend(listing.key.into_iter().filter(|key| !key.is_none()));
+            let listed = self.target.messages(&name, &Selection::default(), &self.job.keys).await;
+            match within_mailbox(listed)? {
+                (listing, None) => {
+                    keys.extend(listing.key.into_iter().filter(|key| !key.is_none()))
+                }
+                (_, Some(fault)) => faults.push(fault),
+            }
         }
         Ok(Some(keys))
     }

@@ -171,8 +171,8 @@ impl Run {
         };
         progress.finish();
         let named_in_vain = tell_missing(&survey.plan);
-        let faults: Vec<Fault> =
-            survey.plan.mailboxes.iter().flat_map(|mailbox| mailbox.faults.clone()).collect();
+        let of_plan = survey.plan.mailboxes.iter().flat_map(|mailbox| &mailbox.faults);
+        let faults: Vec<Fault> = survey.faults.iter().chain(of_plan).cloned().collect();
         match decide(&survey.plan) {
             Answer::Go => drop(tell_faults(&faults, self.output)),
             Answer::Leave => {

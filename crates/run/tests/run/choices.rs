@@ -5,7 +5,7 @@ use mailferry_engine::name::MailboxName;
 use mailferry_engine::policy::{DeleteWithin, Rules};
 use mailferry_run::job::{EmptyMailboxes, Job, Limits};
 use mailferry_store::contract::Selection;
-use mailferry_testkit::sim::{Extension, Profile};
+use mailferry_testkit::sim::{Effect, Extension, Fault, Profile};
 
 use crate::world::{World, assert_complete, assert_idle, faults, fill, furnish, job, job_in_order};
 
@@ -137,4 +137,21 @@ async fn a_server_that_runs_commands_in_any_order_gets_one_at_a_time() {
         Profile { greeting: "Stalwart IMAP4rev2 at your service".to_owned(), ..Profile::modern() };
     world.run_until_settled(stalwart.clone(), stalwart, &job(Rules::sync())).await;
     world.assert_same();
+}
+
+#[tokio::test]
+async fn a_restore_goes_on_where_one_mailbox_of_the_target_cannot_be_looked_into() {
+    let world = World::new();
+    fill(&world.source, "INBOX", 1..6, 300);
+    fill(&world.target, "INBOX", 1..3, 300);
+    world.target.add_mailbox("Locked");
+    fill(&world.target, "Locked", 90..92, 300);
+    // The second mailbox that is looked into; INBOX comes first.
+    let no = Fault::at_command("EXAMINE", 2, Effect::No("not now".into()));
+    let target = Profile { faults: vec![no], ..Profile::modern() };
+    let report = world.run(Profile::modern(), target, &job(Rules::restore())).await;
+    assert_eq!(world.target.messages("INBOX").len(), 5);
+    assert_eq!(report.total().copied, 3);
+    assert!(!report.is_complete(), "a mailbox that was not looked into is told");
+    assert_eq!(report.faults[0].mailbox, Some("Locked".into()));
 }
