@@ -1,52 +1,65 @@
-//! TLS for simulated servers: one certificate for `localhost` and 127.0.0.1, made for tests.
-//! Its key is public, so nothing but a test may ever trust it.
+//! TLS for simulated servers: one certificate for `localhost` and 127.0.0.1, made anew by each
+//! process, so that no key is kept anywhere.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
-
-const CERTIFICATE: &[u8] = include_bytes!("tls/localhost.cert.pem");
-const KEY: &[u8] = include_bytes!("tls/localhost.key.pem");
 
 /// Why the configuration could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificate or its key is no PEM.
+    /// The certificate could not be made.
     #[error("test certificate: {0}")]
-    Pem(#[from] rustls_pki_types::pem::Error),
+    Make(#[from] rcgen::Error),
     /// The certificate and its key are refused.
     #[error("test certificate: {0}")]
     Certificate(#[from] tokio_rustls::rustls::Error),
 }
 
+struct Made {
+    certificate: CertificateDer<'static>,
+    key: Vec<u8>,
+}
+
+fn made() -> Result<&'static Made, TlsError> {
+    static MADE: OnceLock<Made> = OnceLock::new();
+    if let Some(made) = MADE.get() {
+        return Ok(made);
+    }
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    let certified = rcgen::generate_simple_self_signed(names)?;
+    let key = certified.signing_key.serialize_der();
+    Ok(MADE.get_or_init(|| Made { certificate: certified.cert.der().clone(), key }))
+}
+
 /// For [`super::Server::bind_tls`] and [`super::Profile::tls`].
 ///
 /// # Errors
-/// None, as long as the certificate in the source is whole.
+/// The certificate cannot be made.
 pub fn server_config() -> Result<Arc<ServerConfig>, TlsError> {
-    let key = PrivateKeyDer::from_pem_slice(KEY)?;
+    let made = made()?;
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.key.clone()));
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(vec![certificate()?], key)?;
+        .with_single_cert(vec![made.certificate.clone()], key)?;
     Ok(Arc::new(config))
 }
 
 /// The certificate, which a client under test trusts as its root.
 ///
 /// # Errors
-/// None, as long as the certificate in the source is whole.
+/// The certificate cannot be made.
 pub fn certificate() -> Result<CertificateDer<'static>, TlsError> {
-    Ok(CertificateDer::from_pem_slice(CERTIFICATE)?)
+    Ok(made()?.certificate.clone())
 }
 
 /// A store of roots that trusts only the certificate.
 ///
 /// # Errors
-/// None, as long as the certificate in the source is whole.
+/// The certificate cannot be made.
 pub fn roots() -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate()?)?;
