@@ -36,6 +36,7 @@ pub struct ImapAccount {
     introduction: Introduction,
     connection: Connection,
     selected: Option<Selected>,
+    namespaces: Option<mailboxes::Namespaces>,
     bodies: bodies::Bodies,
     appends: appends::Appends,
     /// What was learnt when connecting, for whoever shows it.
@@ -99,7 +100,16 @@ impl ImapAccount {
         let bodies = bodies::Bodies::default();
         let appends = appends::Appends::default();
         let introduction = endpoint.introduction;
-        Ok(Self { side, introduction, connection, selected: None, bodies, appends, welcome })
+        Ok(Self {
+            side,
+            introduction,
+            connection,
+            selected: None,
+            namespaces: None,
+            bodies,
+            appends,
+            welcome,
+        })
     }
 
     fn fault(&self, kind: FaultKind, words: impl Into<String>) -> Fault {
@@ -128,7 +138,7 @@ impl ImapAccount {
         result.map_err(|error| self.broken(&error))
     }
 
-    /// Opens a mailbox, unless it is open that way already and `Freshness` does not matter.
+    /// Opens a mailbox anew, whichever was open: what it tells is of now.
     async fn select(&mut self, mailbox: &MailboxName, access: Access) -> Result<Selected, Fault> {
         let verb = if access == Access::Read { "EXAMINE" } else { "SELECT" };
         let command = Command::new(verb).sp().mailbox(mailbox.as_bytes());

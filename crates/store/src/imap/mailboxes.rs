@@ -11,9 +11,9 @@ use mailferry_imap::response::{List, Untagged};
 
 use super::ImapAccount;
 
-/// Prefixes by kind of namespace, longest first.
-#[derive(Default)]
-struct Namespaces {
+/// Prefixes by kind of namespace.
+#[derive(Clone, Default)]
+pub(super) struct Namespaces {
     personal: Option<(Vec<u8>, Option<u8>)>,
     prefixes: Vec<(Vec<u8>, Namespace)>,
 }
@@ -84,10 +84,7 @@ impl ImapAccount {
             .map(|(name, _)| name.clone())
             .collect();
         for names in openable.chunks(STATUS_COMMANDS_MAX) {
-            let status = |name: &MailboxName| {
-                Command::new("STATUS").sp().mailbox(name.as_bytes()).sp().raw("(MESSAGES)")
-            };
-            let commands: Vec<Command> = names.iter().map(status).collect();
+            let commands = status_commands(names, "(MESSAGES)");
             let completions = self.run_all(&commands, |data| note(seen, data)).await?;
             // Courier and pymap hang up after a few errors; the counts are not worth it.
             let refused = completions.iter().filter(|completion| !completion.is_ok()).count();
@@ -142,11 +139,7 @@ impl ImapAccount {
         }
         let mut sums: BTreeMap<MailboxName, u64> = BTreeMap::new();
         for names in mailboxes.chunks(STATUS_COMMANDS_MAX) {
-            let status = |name: &MailboxName| {
-                Command::new("STATUS").sp().mailbox(name.as_bytes()).sp().raw("(SIZE)")
-            };
-            let commands: Vec<Command> = names.iter().map(status).collect();
-            self.run_all(&commands, |data| {
+            self.run_all(&status_commands(names, "(SIZE)"), |data| {
                 if let Untagged::Status { mailbox, items } = data {
                     sums.extend(items.size.map(|size| (MailboxName::new(&**mailbox), size)));
                 }
@@ -156,7 +149,18 @@ impl ImapAccount {
         Ok(mailboxes.iter().map(|name| sums.get(name).copied()).collect())
     }
 
+    /// Asked once a connection: they do not change in it, and accounts are listed again after
+    /// mailboxes were created.
     async fn namespaces(&mut self) -> Result<Namespaces, Fault> {
+        if let Some(known) = &self.namespaces {
+            return Ok(known.clone());
+        }
+        let namespaces = self.ask_namespaces().await?;
+        self.namespaces = Some(namespaces.clone());
+        Ok(namespaces)
+    }
+
+    async fn ask_namespaces(&mut self) -> Result<Namespaces, Fault> {
         let mut namespaces = Namespaces::default();
         if !self.connection.capabilities().has("NAMESPACE") {
             return Ok(namespaces);
@@ -205,6 +209,12 @@ impl ImapAccount {
         self.connection.session.quirks.learn_from_words(&software);
         Ok(namespaces)
     }
+}
+
+fn status_commands(names: &[MailboxName], items: &str) -> Vec<Command> {
+    let status =
+        |name: &MailboxName| Command::new("STATUS").sp().mailbox(name.as_bytes()).sp().raw(items);
+    names.iter().map(status).collect()
 }
 
 impl Seen {
