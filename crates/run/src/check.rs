@@ -1,5 +1,7 @@
 //! Comparing two accounts without changing either.
 
+use std::collections::BTreeSet;
+
 use mailferry_engine::fault::Fault;
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
@@ -139,7 +141,7 @@ pub async fn compare<A: Accounts>(
         sums.mailboxes_missing += u64::from(plan.create.is_some());
         sums.subscriptions_missing += u64::from(plan.subscribe == Subscription::Add);
         let unequal = match depth {
-            Depth::Listed => Vec::new(),
+            Depth::Listed => BTreeSet::new(),
             Depth::Octets => unequal_octets((plan, listings), source, target).await?,
         };
         compare_mailbox(plan, listings, &unequal, &mut |finding| {
@@ -162,7 +164,7 @@ fn skipped(plan: &MailboxPlan) -> u64 {
 fn compare_mailbox(
     plan: &MailboxPlan,
     listings: &MailboxListings,
-    unequal: &[(usize, Uid)],
+    unequal: &BTreeSet<(usize, Uid)>,
     tell: &mut dyn FnMut(&Finding<'_>),
 ) {
     for (part, (mailbox, listing)) in plan.parts.iter().zip(&listings.sources).enumerate() {
@@ -207,8 +209,8 @@ async fn unequal_octets<S: Source, T: Source>(
     (plan, listings): (&MailboxPlan, &MailboxListings),
     source: &mut S,
     target: &mut T,
-) -> Result<Vec<(usize, Uid)>, Fault> {
-    let mut unequal = Vec::new();
+) -> Result<BTreeSet<(usize, Uid)>, Fault> {
+    let mut unequal = BTreeSet::new();
     for (at, part) in plan.parts.iter().enumerate() {
         let pairs: Vec<(Uid, Uid)> =
             part.uids

@@ -207,9 +207,7 @@ impl Task<'_> {
             }
             Err(fault) => return Err(fault),
         };
-        let mut failed: Vec<Uid> = refused.iter().map(|(uid, _)| *uid).collect();
-        failed.sort_unstable();
-        failed.dedup();
+        let failed = uids_of(&refused);
         for update in &updates {
             if failed.binary_search(&update.uid).is_err() {
                 progress.done.flags_updated += 1;
@@ -271,9 +269,9 @@ impl Task<'_> {
             }
             Err(fault) => return Err(fault),
         };
-        let still_there: Vec<Uid> = left.iter().map(|(uid, _)| *uid).collect();
+        let still_there = uids_of(&left);
         for uid in uids {
-            if still_there.contains(&uid) {
+            if still_there.binary_search(&uid).is_ok() {
                 progress.done.delete_failed += 1;
             } else {
                 progress.done.deleted += 1;
@@ -285,4 +283,12 @@ impl Task<'_> {
         }
         Ok(())
     }
+}
+
+/// The messages of some faults, ascending, each once.
+fn uids_of(faults: &[(Uid, Fault)]) -> Vec<Uid> {
+    let mut uids: Vec<Uid> = faults.iter().map(|(uid, _)| *uid).collect();
+    uids.sort_unstable();
+    uids.dedup();
+    uids
 }

@@ -44,6 +44,14 @@ pub struct Survey<A: Accounts> {
     pub connections: (A::Source, A::Target),
 }
 
+impl<A: Accounts> Survey<A> {
+    /// Ends both sessions politely, where the plan is not carried out.
+    pub async fn close(&mut self) {
+        let (source, target) = &mut self.connections;
+        tokio::join!(source.close(), target.close());
+    }
+}
+
 /// The messages behind one [`mailferry_engine::plan::MailboxPlan`].
 pub struct MailboxListings {
     /// Of each source mailbox.

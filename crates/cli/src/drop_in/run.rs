@@ -163,13 +163,13 @@ impl Session {
         if let Some(name) = &self.options.names.subfolder1
             && !survey.plan.missing.is_empty()
         {
-            close(&mut survey).await;
+            survey.close().await;
             let words = format!("Host1: the folder of --subfolder1, [{name}], does not exist");
             return self.unusable(ExitStatus::Subfolder1NotThere, &words);
         }
         let before = self.options.reports.sizes_before.then(|| self.tell_sizes(&survey, "before"));
         if self.options.mode != Mode::Sync && self.options.mode != Mode::JustFolders {
-            close(&mut survey).await;
+            survey.close().await;
             return Ending::good();
         }
         if self.options.mode == Mode::JustFolders {
@@ -181,13 +181,13 @@ impl Session {
         let approval = match check(&survey.plan.summary, guard) {
             Ok(approval) => approval,
             Err(objections) => {
-                close(&mut survey).await;
+                survey.close().await;
                 return self.unusable(ExitStatus::GuardRefused, &objections_text(&objections));
             }
         };
         let (report, failures): (_, Vec<Fault>) = if self.options.dry {
             self.tell_dry(&survey);
-            close(&mut survey).await;
+            survey.close().await;
             (
                 None,
                 survey.plan.mailboxes.iter().flat_map(|mailbox| mailbox.faults.clone()).collect(),
@@ -333,7 +333,7 @@ impl Session {
         let mut survey =
             survey(&**servers, job, &mailferry_run::events::Silent, stop).await.ok()?;
         let sizes = self.tell_sizes(&survey, "after");
-        close(&mut survey).await;
+        survey.close().await;
         Some(sizes)
     }
 
@@ -398,11 +398,6 @@ fn only_the_mailbox(mailbox: &mut mailferry_engine::plan::MailboxPlan) {
     mailbox.parts.iter_mut().for_each(|part| part.decisions.clear());
     mailbox.delete.clear();
     mailbox.counts = mailferry_engine::summary::Counts::default();
-}
-
-async fn close<A: Accounts>(survey: &mut Survey<A>) {
-    let (source, target) = &mut survey.connections;
-    tokio::join!(source.close(), target.close());
 }
 
 /// The first INT asks the run to stop after what is in flight, the second ends it; TERM and

@@ -12,8 +12,7 @@ use mailferry_run::execute::Execution;
 use mailferry_run::job::Job;
 use mailferry_run::report::Report;
 use mailferry_run::stop::Stop;
-use mailferry_run::survey::{Survey, survey};
-use mailferry_store::contract::Source;
+use mailferry_run::survey::survey;
 use serde_json::json;
 
 use super::options::{CheckArgs, Command, Output, RestoreArgs, SyncArgs};
@@ -177,18 +176,18 @@ impl Run {
             Answer::Go => drop(tell_faults(&faults, self.output)),
             Answer::Leave => {
                 let status = objections(&survey.plan, &self.guard).err().unwrap_or(named_in_vain);
-                close(&mut survey).await;
+                survey.close().await;
                 return if faults.is_empty() { status } else { tell_faults(&faults, self.output) };
             }
             Answer::Refused => {
-                close(&mut survey).await;
+                survey.close().await;
                 return ExitStatus::GuardRefused;
             }
         }
         let approval = match objections(&survey.plan, &self.guard) {
             Ok(approval) => approval,
             Err(status) => {
-                close(&mut survey).await;
+                survey.close().await;
                 return status;
             }
         };
@@ -212,11 +211,6 @@ fn tell_missing(plan: &Plan) -> ExitStatus {
         ));
     }
     if plan.missing.is_empty() { ExitStatus::Ok } else { ExitStatus::Select }
-}
-
-async fn close<A: mailferry_run::accounts::Accounts>(survey: &mut Survey<A>) {
-    let (source, target) = &mut survey.connections;
-    tokio::join!(source.close(), target.close());
 }
 
 fn objections(plan: &Plan, guard: &GuardLimits) -> Result<Approval, ExitStatus> {
@@ -311,7 +305,7 @@ async fn check_accounts(args: &CheckArgs) -> Result<ExitStatus, task::UsageError
         }
     })
     .await;
-    close(&mut survey).await;
+    survey.close().await;
     let sums = match compared {
         Ok(sums) => sums,
         Err(fault) => return Ok(tell_faults(&[fault], output)),
