@@ -113,17 +113,6 @@ impl Connection {
         Ok(None)
     }
 
-    /// Sends what is queued until no more than `octets_max` are left, receiving meanwhile.
-    ///
-    /// # Errors
-    /// The connection is of no more use.
-    pub async fn send_down_to(&mut self, octets_max: usize) -> Result<(), ConnectionError> {
-        while self.session.unsent_bytes() > octets_max && !self.session.unsent().is_empty() {
-            self.move_octets().await?;
-        }
-        Ok(())
-    }
-
     async fn move_octets(&mut self) -> Result<(), ConnectionError> {
         let silence_max = self.silence_max;
         let moving = poll_fn(|context| self.poll_octets(context));
