@@ -6,6 +6,7 @@ pub mod deletion_limit;
 pub mod drop_in;
 pub mod fault_text;
 pub mod imapsync;
+pub mod local_state;
 pub mod mailferry;
 pub mod screen;
 pub mod secret;

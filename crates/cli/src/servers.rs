@@ -75,6 +75,20 @@ impl Servers {
         Ok(account)
     }
 
+    /// What the two accounts are called: user, host and port, as given.
+    #[must_use]
+    pub fn names(&self) -> (String, String) {
+        let name = |login: &Login| {
+            format!(
+                "{}@{}:{}",
+                login.credentials.user.escape_ascii(),
+                login.endpoint.host.to_ascii_lowercase(),
+                login.endpoint.port
+            )
+        };
+        (name(&self.source), name(&self.target))
+    }
+
     /// Whether both sides are one account, as far as names tell.
     #[must_use]
     pub fn is_one_account(&self) -> bool {

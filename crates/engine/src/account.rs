@@ -164,6 +164,7 @@ mod tests {
             selectable: true,
             subscribed: false,
             messages: Some(3),
+            mark: Default::default(),
         }
     }
 

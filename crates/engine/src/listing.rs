@@ -32,6 +32,56 @@ pub struct MailboxInfo {
     pub subscribed: bool,
     /// MESSAGES as STATUS told, where it was asked.
     pub messages: Option<u32>,
+    /// What STATUS told of its state; empty where it was not asked.
+    pub mark: Mark,
+}
+
+/// The state of a mailbox as its server tells it, by STATUS (RFC 9051 §7.3.4) or on opening it.
+/// Two equal marks say that nothing moved between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// UIDVALIDITY; 0 where it was not told.
+    pub uid_validity: u32,
+    /// UIDNEXT; 0 where it was not told.
+    pub uid_next: u32,
+    /// MESSAGES; `None` where it was not told.
+    pub messages: Option<u32>,
+    /// HIGHESTMODSEQ (RFC 7162 §3.1.2); 0 where the mailbox has none.
+    pub highest_modseq: u64,
+    /// MAILBOXID (RFC 8474 §4), where the server has it.
+    pub mailbox_id: Option<Box<[u8]>>,
+}
+
+impl Mark {
+    /// Whether UIDs known at this mark still name the same messages `now`: the same
+    /// UIDVALIDITY (RFC 9051 §2.3.1.1), a UIDNEXT that did not go back and no other MAILBOXID.
+    #[must_use]
+    pub fn holds_at(&self, now: &Self) -> bool {
+        let other_mailbox = matches!((&self.mailbox_id, &now.mailbox_id), (Some(one), Some(other)) if one != other);
+        self.uid_validity != 0
+            && self.uid_validity == now.uid_validity
+            && self.uid_next <= now.uid_next
+            && !other_mailbox
+    }
+
+    /// Whether the mailbox holds the same messages `now`: none came, since UIDNEXT stands, and
+    /// none went, since their number stands.
+    #[must_use]
+    pub fn same_messages(&self, now: &Self) -> bool {
+        self.holds_at(now)
+            && self.uid_next != 0
+            && self.uid_next == now.uid_next
+            && self.messages.is_some()
+            && self.messages == now.messages
+    }
+
+    /// Whether nothing changed `now`, flags included. Never without mod-sequences.
+    #[must_use]
+    pub fn unchanged(&self, now: &Self) -> bool {
+        self.same_messages(now)
+            && self.highest_modseq != 0
+            && self.highest_modseq == now.highest_modseq
+    }
 }
 
 /// The mailboxes of one side.
@@ -65,8 +115,14 @@ pub enum Oddity {
 pub struct MessageListing {
     /// UIDVALIDITY under which the UIDs hold; 0 where the server sent none.
     pub uid_validity: u32,
-    /// UIDNEXT before the first message was listed; 0 where the server sent none.
+    /// UIDNEXT before the first message was listed: every message below it is in the listing.
+    /// 0 where the server sent none.
     pub uid_next: u32,
+    /// HIGHESTMODSEQ before the first message was listed: every change of a flag up to it is in
+    /// the listing. 0 where the mailbox has none.
+    pub highest_modseq: u64,
+    /// MAILBOXID, where the server has it.
+    pub mailbox_id: Option<Box<[u8]>>,
     /// UIDs, strictly ascending.
     pub uid: Vec<Uid>,
     /// Identity keys.
@@ -153,9 +209,79 @@ impl MessageListing {
         take(&mut self.selected, &last_of_uid);
     }
 
+    /// The state that this listing is of.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            uid_validity: self.uid_validity,
+            uid_next: self.uid_next,
+            messages: u32::try_from(self.len()).ok(),
+            highest_modseq: self.highest_modseq,
+            mailbox_id: self.mailbox_id.clone(),
+        }
+    }
+
+    /// Leaves out every message for which `keep` says no. To be called before any oddity is
+    /// noted.
+    pub fn retain(&mut self, keep: impl Fn(Uid) -> bool) {
+        let kept: Vec<bool> = self.uid.iter().map(|&uid| keep(uid)).collect();
+        if kept.iter().all(|&keep| keep) {
+            return;
+        }
+        fn strike<T>(column: &mut Vec<T>, kept: &[bool]) {
+            let mut kept = kept.iter();
+            column.retain(|_| kept.next().is_none_or(|&keep| keep));
+        }
+        strike(&mut self.uid, &kept);
+        strike(&mut self.key, &kept);
+        strike(&mut self.size, &kept);
+        strike(&mut self.date, &kept);
+        strike(&mut self.flags, &kept);
+        strike(&mut self.selected, &kept);
+    }
+
     /// The index of a UID.
     #[must_use]
     pub fn position(&self, uid: Uid) -> Option<usize> {
         self.uid.binary_search(&uid).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(uid_next: u32, messages: u32, highest_modseq: u64) -> Mark {
+        Mark {
+            uid_validity: 7,
+            uid_next,
+            messages: Some(messages),
+            highest_modseq,
+            mailbox_id: None,
+        }
+    }
+
+    #[test]
+    fn a_mailbox_is_unchanged_only_if_all_four_numbers_stand() {
+        let known = mark(10, 5, 99);
+        assert!(known.unchanged(&mark(10, 5, 99)));
+        assert!(!known.unchanged(&mark(11, 5, 99)));
+        assert!(!known.unchanged(&mark(10, 4, 99)));
+        assert!(!known.unchanged(&mark(10, 5, 100)));
+        assert!(!known.unchanged(&Mark { uid_validity: 8, ..known.clone() }));
+        assert!(!mark(10, 5, 0).unchanged(&mark(10, 5, 0)), "no mod-sequences, no word of flags");
+        assert!(mark(10, 5, 0).same_messages(&mark(10, 5, 0)));
+        assert!(!Mark::default().same_messages(&Mark::default()), "nothing told is nothing known");
+    }
+
+    #[test]
+    fn uids_hold_no_longer_where_the_mailbox_is_another() {
+        let known = Mark { mailbox_id: Some(b"one".as_slice().into()), ..mark(10, 5, 99) };
+        assert!(known.holds_at(&Mark { uid_next: 12, ..known.clone() }));
+        assert!(!known.holds_at(&Mark { uid_next: 9, ..known.clone() }), "UIDNEXT never goes back");
+        assert!(!known.holds_at(&Mark { uid_validity: 8, ..known.clone() }));
+        let other = Some(b"other".as_slice().into());
+        assert!(!known.holds_at(&Mark { mailbox_id: other, ..known.clone() }));
+        assert!(known.holds_at(&Mark { mailbox_id: None, ..known.clone() }));
     }
 }

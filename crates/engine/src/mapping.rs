@@ -482,6 +482,7 @@ mod tests {
             selectable: true,
             subscribed: false,
             messages: None,
+            mark: Default::default(),
         }
     }
 

@@ -70,6 +70,18 @@ impl InternalDate {
         Self((seconds << Self::ZONE_BITS) | zone)
     }
 
+    /// The date as eight octets hold it; [`InternalDate::from_bits`] reads them.
+    #[must_use]
+    pub fn to_bits(self) -> i64 {
+        self.0
+    }
+
+    /// The date that [`InternalDate::to_bits`] wrote.
+    #[must_use]
+    pub fn from_bits(bits: i64) -> Self {
+        Self(bits)
+    }
+
     /// Whether there is a date at all.
     #[must_use]
     pub fn is_known(self) -> bool {
@@ -270,6 +282,12 @@ impl FlagTable {
         self.sets.push(set.clone());
         self.index.insert(set, id);
         id
+    }
+
+    /// Every set, by its index.
+    #[must_use]
+    pub fn sets(&self) -> &[FlagSet] {
+        &self.sets
     }
 
     /// The set behind an index of this table.

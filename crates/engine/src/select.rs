@@ -197,6 +197,7 @@ mod tests {
             selectable: true,
             subscribed: name.starts_with('S'),
             messages: None,
+            mark: Default::default(),
         };
         let mut mailboxes: Vec<MailboxInfo> = names.iter().map(info).collect();
         mailboxes.sort_by(|one, other| one.name.cmp(&other.name));

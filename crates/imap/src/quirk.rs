@@ -14,6 +14,17 @@ pub struct Quirks {
     /// Commands are carried out in any order, also in parallel: one at a time only. Stalwart
     /// ran FETCH before the SELECT it followed.
     pub one_command_at_a_time: bool,
+    /// Commands are carried out in the order they were sent, also across SELECT and EXAMINE, so
+    /// that what follows an EXAMINE may be sent before its answer. RFC 9051 §5.5 leaves a server
+    /// more freedom; set for those that were seen to keep the order: Dovecot 2.3 and 2.4, Cyrus
+    /// 3.6 and 3.10, Courier 5.0, UW imapd 2010.
+    pub keeps_order: bool,
+    /// A mailbox that was deleted and created again may have the UIDVALIDITY it had before, so
+    /// that UIDs of an earlier run say nothing: hoodiecrow, where it is always 1, and UW imapd
+    /// within a second.
+    pub uidvalidity_reused: bool,
+    /// `EXAMINE mailbox (CONDSTORE)` was answered BAD although CONDSTORE is offered.
+    pub no_condstore_parameter: bool,
     /// How many commands may be answered BAD or NO before the server hangs up: pymap ends
     /// the connection after 5, Courier after 9.
     pub errors_max: u32,
@@ -25,6 +36,9 @@ impl Default for Quirks {
             synchronising_literals_only: false,
             no_multiappend: false,
             one_command_at_a_time: false,
+            keeps_order: false,
+            uidvalidity_reused: false,
+            no_condstore_parameter: false,
             errors_max: 4,
         }
     }
@@ -34,8 +48,43 @@ impl Quirks {
     /// Sets what the name of the server's software tells (RFC 2971 §3.3), or its greeting.
     pub fn learn_from_words(&mut self, words: &[u8]) {
         let words = words.to_ascii_lowercase();
-        if memchr::memmem::find(&words, b"stalwart").is_some() {
+        let says = |name: &[u8]| memchr::memmem::find(&words, name).is_some();
+        if says(b"stalwart") {
             self.one_command_at_a_time = true;
         }
+        let uw_imapd = says(b"imap4rev1 2007") || says(b"imap4rev1 2010") || says(b"panda imap");
+        if says(b"dovecot") || says(b"cyrus") || says(b"courier-imap") || uw_imapd {
+            self.keeps_order = true;
+        }
+        if says(b"hoodiecrow") || uw_imapd {
+            self.uidvalidity_reused = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn learnt(words: &str) -> Quirks {
+        let mut quirks = Quirks::default();
+        quirks.learn_from_words(words.as_bytes());
+        quirks
+    }
+
+    #[test]
+    fn order_is_expected_only_of_servers_that_were_seen_to_keep_it() {
+        assert!(learnt("Dovecot (Debian) ready.").keeps_order);
+        assert!(learnt("mail Cyrus IMAP 3.6.1-Debian-3.6.1-4+deb12u3 server ready").keeps_order);
+        assert!(learnt("Courier-IMAP ready. Copyright 1998-2018 Double Precision").keeps_order);
+        assert!(!learnt("Stalwart IMAP4rev2 at your service").keeps_order);
+        assert!(learnt("Stalwart IMAP4rev2 at your service").one_command_at_a_time);
+        assert!(!learnt("Gimap ready for requests").keeps_order);
+    }
+
+    #[test]
+    fn uidvalidity_is_trusted_unless_the_server_is_known_to_reuse_it() {
+        assert!(learnt("Hoodiecrow ready for rumble").uidvalidity_reused);
+        assert!(!learnt("Dovecot ready.").uidvalidity_reused);
     }
 }

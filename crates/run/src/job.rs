@@ -17,6 +17,7 @@ use mailferry_engine::summary::SameAccount;
 use mailferry_store::contract::Selection;
 
 use crate::copy::AddHeader;
+use crate::state::State;
 
 /// A run's task.
 #[derive(Clone)]
@@ -43,6 +44,8 @@ pub struct Job {
     pub dates: Dates,
     /// Whether both sides are known to be one account.
     pub same_account: SameAccount,
+    /// What earlier runs learnt of these two accounts, where it may be used.
+    pub state: Option<Arc<State>>,
     /// Limits of this run.
     pub limits: Limits,
 }
@@ -255,6 +258,7 @@ impl Job {
             mailbox_deletion: MailboxDeletionNarrowing::default(),
             dates: Dates::default(),
             same_account: SameAccount::No,
+            state: None,
             limits: Limits::default(),
         }
     }

@@ -11,5 +11,6 @@ pub mod execute;
 pub mod job;
 mod mailbox;
 pub mod report;
+pub mod state;
 pub mod stop;
 pub mod survey;

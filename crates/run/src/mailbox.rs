@@ -14,6 +14,7 @@ use crate::copy::{Ended, News, Order, copy_messages};
 use crate::events::{Copied, Event, EventSink};
 use crate::job::{Dates, Job};
 use crate::report::Done;
+use crate::state::CopyMade;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, listed};
 
@@ -23,6 +24,15 @@ pub(crate) struct Progress {
     pub(crate) done: Done,
     pub(crate) faults: Vec<Fault>,
     pub(crate) out_of_order: Vec<Uid>,
+    /// Copies whose UIDs the target told, of the mailbox that is being copied.
+    pub(crate) copies: Copies,
+}
+
+/// Copies made under one UIDVALIDITY of the target mailbox.
+#[derive(Debug, Default)]
+pub(crate) struct Copies {
+    uid_validity: u32,
+    made: Vec<CopyMade>,
 }
 
 /// One mailbox to be worked on.
@@ -33,6 +43,17 @@ pub(crate) struct Task<'a> {
     pub(crate) events: &'a dyn EventSink,
     pub(crate) stop: &'a Stop,
     pub(crate) keywords: &'a KeywordsKept,
+}
+
+impl Copies {
+    fn add(&mut self, uid_validity: u32, copy: CopyMade) {
+        // Another UIDVALIDITY: the mailbox was made anew, and the first UIDs are void.
+        if self.uid_validity != uid_validity {
+            self.made.clear();
+            self.uid_validity = uid_validity;
+        }
+        self.made.push(copy);
+    }
 }
 
 /// Set once a mailbox of the target said that it keeps any keyword: the others of the
@@ -84,10 +105,16 @@ impl Task<'_> {
         let from = &self.plan.parts[part].source;
         let to = &self.plan.target;
         let from_listed = listed(from, &self.listings.sources[part]);
-        copy_messages(source, target, (from_listed, to), &orders, self.stop, |news| {
+        let ended = copy_messages(source, target, (from_listed, to), &orders, self.stop, |news| {
             self.take_note(from, news, progress);
         })
-        .await
+        .await;
+        // However it ended: what was acknowledged is there.
+        if let Some(state) = &self.job.state {
+            let Copies { uid_validity, made } = std::mem::take(&mut progress.copies);
+            state.keep_copies((from, to), uid_validity, &self.job.keys, &made);
+        }
+        ended
     }
 
     /// Asks which flags the target mailbox keeps, where a flag beyond those of the RFC is to be
@@ -155,9 +182,12 @@ impl Task<'_> {
     }
 
     fn take_note_of_append(&self, from: &MailboxName, appended: Appended, progress: &mut Progress) {
-        let Appended { uid, octets, result, turn } = appended;
+        let Appended { uid, octets, result, uid_validity, turn } = appended;
         match result {
             Ok(target_uid) => {
+                if let (Some(target), Some(_)) = (target_uid, &self.job.state) {
+                    progress.copies.add(uid_validity, CopyMade { source: uid, target });
+                }
                 progress.done.copied += 1;
                 progress.done.copied_octets += octets;
                 progress.done.largest_octets = progress.done.largest_octets.max(octets);

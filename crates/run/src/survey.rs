@@ -1,6 +1,9 @@
 //! Phase one: both accounts are listed, their messages paired, and the plan is made. Nothing
 //! on a server changes.
 
+mod listing;
+mod pairing;
+
 use std::collections::{BTreeSet, HashSet};
 
 use mailferry_engine::account::{MailboxDeletion, Plan, mailboxes_to_delete};
@@ -9,21 +12,18 @@ use mailferry_engine::listing::{AccountListing, MailboxInfo, MessageListing};
 use mailferry_engine::mapping::{Mapping, group_by_target, map_mailboxes};
 use mailferry_engine::message::Key;
 use mailferry_engine::name::MailboxName;
-use mailferry_engine::pairing::{Digests, PairInput, Pairing, Pairs, pair};
-use mailferry_engine::plan::{MailboxInput, PartInput, plan_mailbox};
+use mailferry_engine::pairing::Pairs;
+use mailferry_engine::plan::{MailboxInput, MailboxPlan, PartInput, plan_mailbox};
 use mailferry_engine::policy::{Elsewhere, PermanentFlags, Rules};
 use mailferry_engine::select::select_mailboxes;
 use mailferry_engine::summary::AccountFacts;
-use mailferry_store::contract::{AsListed, DigestOf, Selection, Source, Target};
+use mailferry_store::contract::{AsListed, Source, Target};
 
+use self::listing::{GroupListing, Trust};
 use crate::accounts::Accounts;
 use crate::events::{Event, EventSink};
 use crate::job::{EmptyMailboxes, Job};
 use crate::stop::Stop;
-
-/// How often pairing may ask for more digests before it is given up: once for each kind of
-/// doubt, with some to spare.
-const PAIRING_ROUNDS_MAX: usize = 4;
 
 /// What phase one found.
 pub struct Survey<A: Accounts> {
@@ -142,26 +142,12 @@ impl<A: Accounts> Surveyor<'_, A> {
         plan.missing = missing;
         let mut faults = Vec::new();
         let elsewhere = self.elsewhere(&mut faults).await?;
+        let groups = self.groups((&all, &mappings), &chosen);
+        let listed = self.list(&groups, Trust::State).await?;
         let mut listings = Vec::new();
-        for (target, members) in group_by_target(&mappings) {
-            if self.stop.is_asked() {
-                return Err(Fault::new(
-                    Side::Source,
-                    FaultKind::Interrupted,
-                    "stopped while listing",
-                ));
-            }
-            let group = Group {
-                target,
-                others: others(&all, &mappings, &self.source_account, &mappings[members[0]].target),
-                members: members.iter().map(|&at| (&mappings[at], &chosen[at])).collect(),
-            };
-            if self.job.empty_mailboxes == EmptyMailboxes::Skip
-                && group.members.iter().all(|(_, info)| info.messages == Some(0))
-            {
-                continue;
-            }
-            let (mailbox, listed) = self.plan_group(&group, elsewhere.as_ref()).await?;
+        for (group, listed) in groups.iter().zip(listed) {
+            self.go_on()?;
+            let (mailbox, listed) = self.plan_group(group, listed, elsewhere.as_ref()).await?;
             plan.push(mailbox);
             listings.push(listed);
         }
@@ -176,6 +162,34 @@ impl<A: Accounts> Surveyor<'_, A> {
             listings,
             connections,
         })
+    }
+
+    /// The mailboxes that take part, those together that feed one mailbox of the target.
+    fn groups<'g>(
+        &self,
+        (all, mappings): (&[Mapping], &'g [Mapping]),
+        chosen: &'g [MailboxInfo],
+    ) -> Vec<Group<'g>> {
+        let source = &self.source_account;
+        let groups = group_by_target(mappings).into_iter().map(|(target, members)| Group {
+            others: others(all, mappings, source, &mappings[members[0]].target),
+            target_info: self
+                .target_account
+                .find(&target)
+                .filter(|info| info.selectable)
+                .cloned(),
+            members: members.iter().map(|&at| (&mappings[at], &chosen[at])).collect(),
+            target,
+        });
+        let takes_part = |group: &Group<'_>| {
+            self.job.empty_mailboxes == EmptyMailboxes::Create
+                || group.members.iter().any(|(_, info)| info.messages != Some(0))
+        };
+        groups.filter(takes_part).collect()
+    }
+
+    fn go_on(&self) -> Result<(), Fault> {
+        if self.stop.is_asked() { Err(stopped()) } else { Ok(()) }
     }
 
     /// Mailboxes that would be deleted are counted by the summary itself.
@@ -212,20 +226,10 @@ impl<A: Accounts> Surveyor<'_, A> {
             return Ok(None);
         }
         let mut keys = HashSet::new();
-        let names: Vec<MailboxName> = self
-            .target_account
-            .mailboxes
-            .iter()
-            .filter(|info| info.selectable)
-            .map(|info| info.name.clone())
-            .collect();
-        for name in names {
-            let listed = self.target.messages(&name, &Selection::default(), &self.job.keys).await;
-            match within_mailbox(listed)? {
-                (listing, None) => {
-                    keys.extend(listing.key.into_iter().filter(|key| !key.is_none()))
-                }
-                (_, Some(fault)) => faults.push(fault),
+        for listed in self.list_whole_target().await? {
+            match listed {
+                Ok(listing) => keys.extend(listing.key.into_iter().filter(|key| !key.is_none())),
+                Err(fault) => faults.push(fault),
             }
         }
         Ok(Some(keys))
@@ -234,16 +238,34 @@ impl<A: Accounts> Surveyor<'_, A> {
     async fn plan_group(
         &mut self,
         group: &Group<'_>,
+        listed: GroupListing,
         elsewhere: Option<&HashSet<Key>>,
-    ) -> Result<(mailferry_engine::plan::MailboxPlan, MailboxListings), Fault> {
-        let target_info =
-            self.target_account.find(&group.target).filter(|info| info.selectable).cloned();
-        let (sources, mut incomplete, target) =
-            self.list_group(group, target_info.as_ref()).await?;
-        let pairs = match target {
+    ) -> Result<(MailboxPlan, MailboxListings), Fault> {
+        let trust = listed.trust;
+        let (plan, listings) = self.plan_listed(group, listed, elsewhere).await?;
+        if plan.delete.is_empty() || trust == Trust::Nothing {
+            return Ok((plan, listings));
+        }
+        // No deletion rests on what an earlier run knew (docs/design/state.md).
+        drop((plan, listings));
+        let Some(fresh) = self.list(std::slice::from_ref(group), Trust::Nothing).await?.pop()
+        else {
+            return Err(stopped());
+        };
+        self.plan_listed(group, fresh, elsewhere).await
+    }
+
+    async fn plan_listed(
+        &mut self,
+        group: &Group<'_>,
+        listed: GroupListing,
+        elsewhere: Option<&HashSet<Key>>,
+    ) -> Result<(MailboxPlan, MailboxListings), Fault> {
+        let GroupListing { sources, mut incomplete, target, trust } = listed;
+        let (listings, pairs) = match target {
             Ok(target) => {
                 let listings = MailboxListings { sources, target };
-                let pairs = self.pair_group(group, &listings).await;
+                let pairs = self.pair_group(group, &listings, trust).await;
                 (listings, pairs)
             }
             Err(fault) => {
@@ -251,19 +273,34 @@ impl<A: Accounts> Surveyor<'_, A> {
             }
         };
         let (mut listings, pairs) = match pairs {
-            (listings, Ok(pairs)) => (listings, pairs),
+            Ok(pairs) => (listings, pairs),
             // What was not compared with the target is a problem, never new.
-            (listings, Err(fault)) if fault.scope <= Scope::Mailbox => {
+            Err(fault) if fault.scope <= Scope::Mailbox => {
                 incomplete[0] = incomplete[0].take().or(Some(fault));
                 (listings, Pairs::default())
             }
-            (_, Err(fault)) => return Err(fault),
+            Err(fault) => return Err(fault),
         };
+        let plan = self.decide(group, (&listings, &incomplete), &pairs, elsewhere);
+        listings.target.key = Vec::new();
+        for source in &mut listings.sources {
+            source.key = Vec::new();
+        }
+        Ok((plan, listings))
+    }
+
+    fn decide(
+        &self,
+        group: &Group<'_>,
+        (listings, incomplete): (&MailboxListings, &[Option<Fault>]),
+        pairs: &Pairs,
+        elsewhere: Option<&HashSet<Key>>,
+    ) -> MailboxPlan {
         let parts: Vec<PartInput<'_>> = group
             .members
             .iter()
             .zip(&listings.sources)
-            .zip(&incomplete)
+            .zip(incomplete)
             .map(|(((_, source), listing), incomplete)| PartInput {
                 source,
                 listing,
@@ -275,123 +312,24 @@ impl<A: Accounts> Surveyor<'_, A> {
             group.members.iter().flat_map(|(mapping, _)| mapping.doubts.clone()).collect();
         let input = MailboxInput {
             target: &group.target,
-            target_info: target_info.as_ref(),
+            target_info: group.target_info.as_ref(),
             how: first.how,
             doubts: &doubts,
             create_as: first.create_as,
             target_listing: &listings.target,
             parts: &parts,
-            pairs: &pairs,
+            pairs,
             permanent_flags: &PermanentFlags::Unknown,
             flag_rewrite: None,
             elsewhere,
             other_sources: &group.others,
         };
-        let plan = plan_mailbox(&input, &self.rules);
-        listings.target.key = Vec::new();
-        for source in &mut listings.sources {
-            source.key = Vec::new();
-        }
-        Ok((plan, listings))
+        plan_mailbox(&input, &self.rules)
     }
+}
 
-    /// Lists the mailboxes of a group, both sides at the same time. A mailbox that cannot be
-    /// listed leaves an empty listing and its fault.
-    async fn list_group(
-        &mut self,
-        group: &Group<'_>,
-        target_info: Option<&MailboxInfo>,
-    ) -> Result<(Vec<MessageListing>, Vec<Option<Fault>>, Result<MessageListing, Fault>), Fault>
-    {
-        let (source, target, job) = (&mut self.source, &mut self.target, self.job);
-        let from_source = async {
-            let mut listed = Vec::new();
-            for (mapping, _) in &group.members {
-                listed
-                    .push(source.messages(&mapping.source, &job.source_selection, &job.keys).await);
-            }
-            listed
-        };
-        let from_target = async {
-            match target_info {
-                Some(info) => target.messages(&info.name, &job.target_selection, &job.keys).await,
-                None => Ok(MessageListing::default()),
-            }
-        };
-        let (from_source, from_target) = tokio::join!(from_source, from_target);
-        let mut listings = Vec::new();
-        let mut incomplete = Vec::new();
-        for (listed, (mapping, _)) in from_source.into_iter().zip(&group.members) {
-            let (listing, fault) = within_mailbox(listed)?;
-            self.tell_listed(Side::Source, &mapping.source, &listing);
-            listings.push(listing);
-            incomplete.push(fault);
-        }
-        if let Ok(listing) = &from_target {
-            self.tell_listed(Side::Target, &group.target, listing);
-        }
-        Ok((listings, incomplete, from_target))
-    }
-
-    fn tell_listed(&self, side: Side, mailbox: &MailboxName, listing: &MessageListing) {
-        let octets = listing.size.iter().map(|&size| u64::from(size)).sum();
-        self.events.on(&Event::Listed { side, mailbox, messages: listing.len() as u64, octets });
-    }
-
-    async fn pair_group(
-        &mut self,
-        group: &Group<'_>,
-        listings: &MailboxListings,
-    ) -> Result<Pairs, Fault> {
-        let mut digests = vec![Digests::default(); group.members.len()];
-        let mut target_digests = Digests::default();
-        for _ in 0..PAIRING_ROUNDS_MAX {
-            let inputs: Vec<PairInput<'_>> = listings
-                .sources
-                .iter()
-                .zip(&digests)
-                .map(|(listing, digests)| PairInput { listing, digests })
-                .collect();
-            let target = PairInput { listing: &listings.target, digests: &target_digests };
-            match pair(&inputs, target, &self.rules.pair_rule()) {
-                Pairing::Done(pairs) => return Ok(pairs),
-                Pairing::NeedDigests { source, target } => {
-                    for (part, (mapping, _)) in group.members.iter().enumerate() {
-                        let uids: Vec<_> = source
-                            .iter()
-                            .filter(|(of, _)| *of as usize == part)
-                            .map(|(_, uid)| *uid)
-                            .collect();
-                        if !uids.is_empty() {
-                            let found = self
-                                .source
-                                .digests(
-                                    listed(&mapping.source, &listings.sources[part]),
-                                    &uids,
-                                    DigestOf::CanonicalForm,
-                                )
-                                .await?;
-                            digests[part].extend(found);
-                        }
-                    }
-                    if !target.is_empty() {
-                        let found = self
-                            .target
-                            .digests(
-                                listed(&group.target, &listings.target),
-                                &target,
-                                DigestOf::CanonicalForm,
-                            )
-                            .await?;
-                        target_digests.extend(found);
-                    }
-                }
-            }
-        }
-        let words = format!("messages could not be told apart in {PAIRING_ROUNDS_MAX} rounds");
-        Err(Fault { scope: Scope::Mailbox, ..Fault::new(Side::Source, FaultKind::Limit, words) }
-            .in_mailbox(&group.target))
-    }
+fn stopped() -> Fault {
+    Fault::new(Side::Source, FaultKind::Interrupted, "stopped while listing")
 }
 
 pub(crate) fn listed<'a>(mailbox: &'a MailboxName, listing: &MessageListing) -> AsListed<'a> {
@@ -401,6 +339,8 @@ pub(crate) fn listed<'a>(mailbox: &'a MailboxName, listing: &MessageListing) -> 
 /// The source mailboxes that feed one target mailbox.
 struct Group<'a> {
     target: MailboxName,
+    /// The target mailbox, where there is one already.
+    target_info: Option<MailboxInfo>,
     members: Vec<(&'a Mapping, &'a MailboxInfo)>,
     /// Source mailboxes that take no part and have the same name on the target.
     others: Vec<MailboxName>,
@@ -421,14 +361,4 @@ fn others(
         .filter(holds_mail)
         .map(|mapping| mapping.source.clone())
         .collect()
-}
-
-fn within_mailbox(
-    listed: Result<MessageListing, Fault>,
-) -> Result<(MessageListing, Option<Fault>), Fault> {
-    match listed {
-        Ok(listing) => Ok((listing, None)),
-        Err(fault) if fault.scope <= Scope::Mailbox => Ok((MessageListing::default(), Some(fault))),
-        Err(fault) => Err(fault),
-    }
 }

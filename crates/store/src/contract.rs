@@ -11,7 +11,7 @@ use std::future::Future;
 
 use mailferry_engine::fault::Fault;
 use mailferry_engine::identity::KeyRule;
-use mailferry_engine::listing::{AccountListing, MessageListing};
+use mailferry_engine::listing::{AccountListing, Mark, MessageListing};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::pairing::Digests;
@@ -21,6 +21,44 @@ use mailferry_engine::policy::PermanentFlags;
 /// `None` for all. A narrowed listing still holds every message, with the selected marked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection(pub Option<Vec<u8>>);
+
+/// A mailbox to be listed.
+#[derive(Clone, Debug)]
+pub struct ListRequest {
+    /// Which.
+    pub mailbox: MailboxName,
+    /// Which of its messages are selected.
+    pub selection: Selection,
+    /// What STATUS told of it in this run.
+    pub now: Mark,
+    /// What an earlier run listed. Only what the server cannot have changed since, or says that
+    /// it has not, is taken from it.
+    pub known: Option<MessageListing>,
+}
+
+/// A mailbox as it was listed, and where that comes from.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its messages.
+    pub listing: MessageListing,
+    /// How much of it was told in this run.
+    pub origin: Origin,
+}
+
+/// Where a listing comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// All of it was told in this run.
+    Told,
+    /// Identity of some messages was known from an earlier run; which messages there are, and
+    /// their flags, was told in this run.
+    Refreshed,
+    /// STATUS told that nothing changed since an earlier run listed it.
+    Unchanged,
+}
+
+/// Who hears of each listing: the index of its request, and the mailbox or its fault.
+pub type TellListed<'a> = dyn FnMut(usize, Result<Listed, Fault>) + Send + 'a;
 
 /// What a digest is taken of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +133,17 @@ pub trait Source: Send {
         keys: &KeyRule,
     ) -> impl Future<Output = Result<MessageListing, Fault>> + Send;
 
+    /// Lists several mailboxes, as [`Source::messages`] does one, with as few round trips as the
+    /// server permits. Each request is told of once, in any order.
+    ///
+    /// An error is one of the connection: what was not told of by then is not known.
+    fn list(
+        &mut self,
+        requests: Vec<ListRequest>,
+        keys: &KeyRule,
+        tell: &mut TellListed<'_>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
     /// Digests of some messages. A message that could not be read is noted as unavailable.
     fn digests(
         &mut self,
@@ -137,6 +186,8 @@ pub struct Appended {
     pub octets: u64,
     /// The target's UID where it told one (UIDPLUS, RFC 4315), or why it refused.
     pub result: Result<Option<Uid>, Fault>,
+    /// The UIDVALIDITY under which that UID holds; 0 where none was told.
+    pub uid_validity: u32,
     /// Whether the message went in its turn or again after a refused batch: then its UID may
     /// not be in the source's order.
     pub turn: Turn,

@@ -3,12 +3,13 @@
 mod appends;
 mod bodies;
 mod changes;
+mod listings;
 mod mailboxes;
 mod messages;
 
 use mailferry_engine::fault::{Fault, FaultKind, Retry, Scope, Side};
 use mailferry_engine::identity::KeyRule;
-use mailferry_engine::listing::{AccountListing, MessageListing};
+use mailferry_engine::listing::{AccountListing, Mark, MessageListing};
 use mailferry_engine::message::{Flag, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::pairing::Digests;
@@ -23,8 +24,8 @@ use mailferry_imap::session::Completion;
 use mailferry_imap::tls::Met;
 
 use crate::contract::{
-    Appended, AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, Selection, Source, Target,
-    Wanted,
+    Appended, AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, ListRequest, Selection, Source,
+    Target, TellListed, Wanted,
 };
 
 /// How long to wait for the answer to LOGOUT before the connection is simply dropped.
@@ -62,7 +63,50 @@ struct Selected {
     exists: u64,
     uid_validity: u32,
     uid_next: u32,
+    highest_modseq: u64,
+    mailbox_id: Option<Box<[u8]>>,
     permanent_flags: PermanentFlags,
+}
+
+impl Selected {
+    /// Of which nothing has been told yet.
+    fn untold(mailbox: &MailboxName, access: Access) -> Self {
+        Self {
+            mailbox: mailbox.clone(),
+            access,
+            exists: 0,
+            uid_validity: 0,
+            uid_next: 0,
+            highest_modseq: 0,
+            mailbox_id: None,
+            permanent_flags: PermanentFlags::Unknown,
+        }
+    }
+
+    /// Takes note of what the server says on opening it, the number of messages apart.
+    fn take_note(&mut self, code: &Code<'_>) {
+        match code {
+            Code::UidValidity(value) => self.uid_validity = narrow(*value),
+            Code::UidNext(value) => self.uid_next = narrow(*value),
+            Code::HighestModSeq(value) => self.highest_modseq = *value,
+            Code::MailboxId(id) => self.mailbox_id = Some(Box::from(*id)),
+            // PERMANENTFLAGS of EXAMINE is no answer: Dovecot says `()`.
+            Code::PermanentFlags(flags) if self.access == Access::Write => {
+                self.permanent_flags = permanent(flags);
+            }
+            _ => {}
+        }
+    }
+
+    fn mark(&self) -> Mark {
+        Mark {
+            uid_validity: self.uid_validity,
+            uid_next: self.uid_next,
+            messages: u32::try_from(self.exists).ok(),
+            highest_modseq: self.highest_modseq,
+            mailbox_id: self.mailbox_id.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +115,15 @@ enum Access {
     Read,
     /// SELECT.
     Write,
+}
+
+impl Access {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Read => "EXAMINE",
+            Self::Write => "SELECT",
+        }
+    }
 }
 
 impl ImapAccount {
@@ -140,45 +193,54 @@ impl ImapAccount {
 
     /// Opens a mailbox anew, whichever was open: what it tells is of now.
     async fn select(&mut self, mailbox: &MailboxName, access: Access) -> Result<Selected, Fault> {
-        let verb = if access == Access::Read { "EXAMINE" } else { "SELECT" };
-        let command = Command::new(verb).sp().mailbox(mailbox.as_bytes());
-        let mut now = Selected {
-            mailbox: mailbox.clone(),
-            access,
-            exists: 0,
-            uid_validity: 0,
-            uid_next: 0,
-            permanent_flags: PermanentFlags::Unknown,
-        };
+        let mut now = Selected::untold(mailbox, access);
         let mut exists = None;
         self.selected = None;
-        let completion = self
-            .run(&command, |data| match data {
-                Untagged::Exists(count) => exists = Some(*count),
-                Untagged::Condition { kind: ConditionKind::Ok, code: Some(code), .. } => match code
-                {
-                    Code::UidValidity(value) => now.uid_validity = narrow(*value),
-                    Code::UidNext(value) => now.uid_next = narrow(*value),
-                    Code::PermanentFlags(flags) if access == Access::Write => {
-                        now.permanent_flags = permanent(flags);
-                    }
-                    _ => {}
-                },
-                _ => {}
-            })
-            .await?;
+        let mut completion = self.open_mailbox(&mut now, &mut exists).await?;
+        if is_bad(&completion) && self.tells_modseq() {
+            self.connection.session.quirks.no_condstore_parameter = true;
+            completion = self.open_mailbox(&mut now, &mut exists).await?;
+        }
         if !completion.is_ok() {
             return Err(self.fault(FaultKind::Select, completion.words()).in_mailbox(mailbox));
         }
         // It must be told (RFC 9051 §6.3.2). Without it a full mailbox would look empty, and
         // what looks empty is copied again, or removed.
         let Some(exists) = exists else {
-            let words = format!("{verb} did not tell how many messages there are");
+            let words = format!("{} did not tell how many messages there are", access.verb());
             return Err(self.fault(FaultKind::ListingIncomplete, words).in_mailbox(mailbox));
         };
         now.exists = exists;
         self.selected = Some(now.clone());
         Ok(now)
+    }
+
+    async fn open_mailbox(
+        &mut self,
+        now: &mut Selected,
+        exists: &mut Option<u64>,
+    ) -> Result<Completion, Fault> {
+        let command = self.open_command(&now.mailbox, now.access);
+        self.run(&command, |data| match data {
+            Untagged::Exists(count) => *exists = Some(*count),
+            Untagged::Condition { kind: ConditionKind::Ok, code: Some(code), .. } => {
+                now.take_note(code);
+            }
+            _ => {}
+        })
+        .await
+    }
+
+    /// Whether mailboxes are opened so that HIGHESTMODSEQ is told and kept from then on
+    /// (RFC 7162 §3.1.8).
+    fn tells_modseq(&self) -> bool {
+        self.connection.capabilities().has("CONDSTORE")
+            && !self.connection.session.quirks.no_condstore_parameter
+    }
+
+    fn open_command(&self, mailbox: &MailboxName, access: Access) -> Command {
+        let command = Command::new(access.verb()).sp().mailbox(mailbox.as_bytes());
+        if self.tells_modseq() { command.sp().raw("(CONDSTORE)") } else { command }
     }
 
     /// Opens a mailbox for what is known of its messages, unless it is open that way already.
@@ -237,6 +299,15 @@ impl Source for ImapAccount {
     ) -> Result<MessageListing, Fault> {
         let listed = self.list_messages(mailbox, selection, keys).await;
         listed.map_err(|fault| fault.in_mailbox(mailbox))
+    }
+
+    async fn list(
+        &mut self,
+        requests: Vec<ListRequest>,
+        keys: &KeyRule,
+        tell: &mut TellListed<'_>,
+    ) -> Result<(), Fault> {
+        self.list_all(requests, keys, tell).await
     }
 
     async fn digests(

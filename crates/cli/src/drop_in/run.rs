@@ -28,7 +28,8 @@ use crate::imapsync::output::{
 };
 use crate::imapsync::settings::Expunge;
 use crate::imapsync::{ErrorClass, ExitStatus, ImapsyncOptions, Mode, Parsed, echo, help};
-use crate::servers::Servers;
+use crate::local_state;
+use crate::servers::{Servers, Tell};
 use crate::status;
 
 /// The status that the shell is to see after TERM or QUIT; 0 without one.
@@ -141,14 +142,19 @@ impl Session {
                 Ok(servers) => servers,
                 Err(unusable) => return self.unusable(unusable.status, &unusable.words),
             };
-        let (job, guard) = match task::job(&self.options, &servers, &self.started) {
+        let (mut job, guard) = match task::job(&self.options, &servers, &self.started) {
             Ok(job) => job,
             Err(unusable) => return self.unusable(unusable.status, &unusable.words),
         };
         if self.options.mode == Mode::JustLogin {
             return self.just_login(&servers).await;
         }
-        self.sync(Arc::new(servers), job, &guard).await
+        let tell: Tell = Arc::new(|text: &str| log.line(text));
+        job.state = local_state::open(&servers, local_state::Use::Kept, &tell);
+        let state = job.state.clone();
+        let ending = self.sync(Arc::new(servers), job, &guard).await;
+        local_state::tell_complaint(state.as_ref(), &tell);
+        ending
     }
 
     async fn sync(&self, servers: Arc<Servers>, job: Job, guard: &GuardLimits) -> Ending {

@@ -184,6 +184,7 @@ pub(super) fn job(
         mailboxes: mailboxes(options)?,
         naming: naming(options),
         keys: KeyRule::default(),
+        state: None,
         source_selection: Selection(selection.clone()),
         target_selection: Selection(selection),
         add_header: if options.messages.add_header {

@@ -196,6 +196,9 @@ pub struct SyncArgs {
     /// Put a Message-Id before messages that have no identity headers, as imapsync does
     #[arg(long)]
     pub add_header: bool,
+    /// Do without what earlier runs learnt, and leave nothing for later ones
+    #[arg(long, env = "MAILFERRY_NOSTATE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub nostate: bool,
     /// Pairs of connections that copy side by side
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub connections: usize,
@@ -257,6 +260,9 @@ pub struct RestoreArgs {
     /// Not permitted here: a restore removes nothing
     #[arg(long, hide = true)]
     pub mirror: bool,
+    /// Do without what earlier runs learnt, and leave nothing for later ones
+    #[arg(long, env = "MAILFERRY_NOSTATE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub nostate: bool,
     /// Pairs of connections that copy side by side
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub connections: usize,

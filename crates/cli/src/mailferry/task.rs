@@ -14,11 +14,13 @@ use mailferry_imap::mutf7;
 use mailferry_imap::tls::{Fingerprint, TlsPolicy};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, Spelling};
+use mailferry_run::state::State;
 use mailferry_store::contract::Selection;
 
 use super::options::{Accounts, CheckArgs, Choice, Flags, Output, RestoreArgs, SyncArgs};
 use crate::account::{AccountUrl, Scheme};
 use crate::deletion_limit;
+use crate::local_state;
 use crate::secret::SecretFrom;
 use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell, cleartext_allowed, traced};
 
@@ -43,7 +45,7 @@ impl UsageError {
 /// # Errors
 /// A URL, a fingerprint or a password source is no good.
 pub(super) fn servers(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
-    let tell: Tell = if output.quiet { Arc::new(|_| {}) } else { Arc::new(crate::screen::news) };
+    let tell = teller(output);
     let ca_pem = match &accounts.ca_file {
         None => None,
         Some(path) => Some(std::fs::read(path).map_err(|error| {
@@ -165,6 +167,7 @@ pub(super) fn sync_job(
         rules.unrecognised = Unrecognised::Append;
     }
     let mut job = job(rules, &args.choice, servers)?;
+    job.state = state(args.nostate, servers, args.output);
     if args.add_header {
         job.add_header = AddHeader::IfUnidentified;
     }
@@ -213,6 +216,7 @@ pub(super) fn restore_job(
         choice.into = Some(format!("Restored-{today}"));
     }
     let mut job = job(rules, &choice, servers)?;
+    job.state = state(args.nostate, servers, args.output);
     job.limits.pairs_max = args.connections.max(1);
     Ok((job, GuardLimits::modern()))
 }
@@ -225,6 +229,16 @@ pub(super) fn check_job(args: &CheckArgs, servers: &Servers) -> Result<Job, Usag
     let mut rules = Rules::mirror();
     rules.unrecognised = Unrecognised::Append;
     job(rules, &args.choice, servers)
+}
+
+fn state(nostate: bool, servers: &Servers, output: Output) -> Option<Arc<State>> {
+    let wanted = if nostate { local_state::Use::None } else { local_state::Use::Kept };
+    local_state::open(servers, wanted, &teller(output))
+}
+
+/// Who hears notices.
+pub(super) fn teller(output: Output) -> Tell {
+    if output.quiet { Arc::new(|_| {}) } else { Arc::new(crate::screen::news) }
 }
 
 fn flag_policy(flags: Flags) -> FlagPolicy {

@@ -20,6 +20,7 @@ use super::progress::Progress;
 use super::{demo, render, task};
 use crate::fault_text::{Front, fault_text};
 use crate::imapsync::exit_status::ExitStatus;
+use crate::local_state;
 use crate::screen;
 use crate::servers::Servers;
 use crate::status;
@@ -193,10 +194,12 @@ impl Run {
         };
         let progress = Arc::new(Progress::new(self.output));
         progress.begin_copying(&survey.plan);
+        let state = self.job.state.clone();
         let execution =
             Execution { accounts, job: Arc::new(self.job), events: progress.clone(), stop };
         let report = execution.run(survey, approval).await;
         progress.finish();
+        local_state::tell_complaint(state.as_ref(), &task::teller(self.output));
         tell_report(&report, named_in_vain, began.elapsed().as_secs_f64(), self.output)
     }
 }

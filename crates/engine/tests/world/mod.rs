@@ -132,6 +132,7 @@ pub fn info(name: &str) -> MailboxInfo {
         selectable: true,
         subscribed: false,
         messages: None,
+        mark: Default::default(),
     }
 }
 

@@ -193,6 +193,7 @@ impl Appends {
         match sent.what {
             What::Streamed(envelope, octets) => {
                 let uid = appended_uids(completion, 1).pop().flatten();
+                let uid_validity = appended_validity(completion);
                 let result = if completion.is_ok() {
                     Ok(uid)
                 } else {
@@ -202,13 +203,15 @@ impl Appends {
                     uid: envelope.uid,
                     octets,
                     result,
+                    uid_validity,
                     turn: Turn::First,
                 });
             }
             What::Whole(items) if completion.is_ok() => {
                 let uids = appended_uids(completion, items.len());
+                let uid_validity = appended_validity(completion);
                 for (item, uid) in items.into_iter().zip(uids) {
-                    self.tell(item, Ok(uid));
+                    self.tell(item, Ok(uid), uid_validity);
                 }
             }
             What::Whole(items) => self.refused(connection, completion, items),
@@ -239,7 +242,7 @@ impl Appends {
         if items.len() == 1 || !of_a_message {
             for item in items {
                 let fault = self.refusal(completion, &item.envelope);
-                self.tell(item, Err(fault));
+                self.tell(item, Err(fault), 0);
             }
             return;
         }
@@ -262,13 +265,14 @@ impl Appends {
         }
     }
 
-    fn tell(&mut self, item: Item, result: Result<Option<Uid>, Fault>) {
+    fn tell(&mut self, item: Item, result: Result<Option<Uid>, Fault>, uid_validity: u32) {
         let octets = item.octets.len();
         self.kept_bytes -= octets;
         self.outcomes.push(Appended {
             uid: item.envelope.uid,
             octets: octets as u64,
             result,
+            uid_validity,
             turn: item.turn,
         });
     }
@@ -334,4 +338,12 @@ fn appended_uids(completion: &Completion, messages: usize) -> Vec<Option<Uid>> {
         _ => Vec::new(),
     };
     if told.len() == messages { told } else { vec![None; messages] }
+}
+
+/// The UIDVALIDITY that APPENDUID tells (RFC 4315 §3); 0 where there is none.
+fn appended_validity(completion: &Completion) -> u32 {
+    match completion.code() {
+        Some(Code::AppendUid { uid_validity, .. }) => super::narrow(uid_validity),
+        _ => 0,
+    }
 }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mailferry_engine::fault::{Fault, FaultKind};
-use mailferry_engine::listing::{AccountListing, MailboxInfo, Namespace};
+use mailferry_engine::listing::{AccountListing, MailboxInfo, Mark, Namespace};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_imap::command::Command;
 use mailferry_imap::login::Introduction;
-use mailferry_imap::response::{List, Untagged};
+use mailferry_imap::response::{List, StatusItems, Untagged};
 
-use super::ImapAccount;
+use super::{ImapAccount, narrow};
 
 /// Prefixes by kind of namespace.
 #[derive(Clone, Default)]
@@ -37,8 +37,10 @@ impl Namespaces {
     }
 }
 
-/// STATUS commands in flight: fewer than the errors after which a server hangs up.
-const STATUS_COMMANDS_MAX: usize = 4;
+/// STATUS commands in flight at first: fewer than the errors after which a server hangs up.
+const STATUS_COMMANDS_MIN: usize = 4;
+/// The same once the server answered as many without an error.
+const STATUS_COMMANDS_MAX: usize = 64;
 
 /// What several answers told of one mailbox.
 #[derive(Default)]
@@ -47,7 +49,7 @@ struct Seen {
     attributes: BTreeSet<Vec<u8>>,
     subscribed: bool,
     listed: bool,
-    messages: Option<u32>,
+    mark: Mark,
 }
 
 impl ImapAccount {
@@ -83,16 +85,34 @@ impl ImapAccount {
             .filter(|(_, entry)| can_be_opened(entry))
             .map(|(name, _)| name.clone())
             .collect();
-        for names in openable.chunks(STATUS_COMMANDS_MAX) {
-            let commands = status_commands(names, "(MESSAGES)");
+        let items = format!("({})", self.status_items());
+        let (mut left, mut window) = (&openable[..], STATUS_COMMANDS_MIN);
+        while !left.is_empty() {
+            let (names, rest) = left.split_at(window.min(left.len()));
+            left = rest;
+            let commands = status_commands(names, &items);
             let completions = self.run_all(&commands, |data| note(seen, data)).await?;
             // Courier and pymap hang up after a few errors; the counts are not worth it.
             let refused = completions.iter().filter(|completion| !completion.is_ok()).count();
             if refused as u64 >= u64::from(self.connection.session.quirks.errors_max) {
                 return Ok(());
             }
+            window = if refused == 0 { STATUS_COMMANDS_MAX } else { STATUS_COMMANDS_MIN };
         }
         Ok(())
+    }
+
+    /// What STATUS is asked: what tells whether a mailbox changed since an earlier run.
+    fn status_items(&self) -> String {
+        let capabilities = self.connection.capabilities();
+        let mut items = vec!["MESSAGES", "UIDNEXT", "UIDVALIDITY"];
+        if capabilities.has("CONDSTORE") {
+            items.push("HIGHESTMODSEQ");
+        }
+        if capabilities.has("OBJECTID") {
+            items.push("MAILBOXID");
+        }
+        items.join(" ")
     }
 
     async fn list_commands(
@@ -104,12 +124,12 @@ impl ImapAccount {
         let mut commands = Vec::new();
         let mut names = Vec::new();
         if extended {
-            let mut returns = vec!["SUBSCRIBED"];
+            let mut returns = vec!["SUBSCRIBED".to_owned()];
             if capabilities.has("SPECIAL-USE") {
-                returns.push("SPECIAL-USE");
+                returns.push("SPECIAL-USE".to_owned());
             }
             if capabilities.has("LIST-STATUS") {
-                returns.push("STATUS (MESSAGES UIDNEXT UIDVALIDITY)");
+                returns.push(format!("STATUS ({})", self.status_items()));
             }
             commands.push(
                 Command::new("LIST \"\" \"*\"")
@@ -138,7 +158,7 @@ impl ImapAccount {
             return Ok(vec![None; mailboxes.len()]);
         }
         let mut sums: BTreeMap<MailboxName, u64> = BTreeMap::new();
-        for names in mailboxes.chunks(STATUS_COMMANDS_MAX) {
+        for names in mailboxes.chunks(STATUS_COMMANDS_MIN) {
             self.run_all(&status_commands(names, "(SIZE)"), |data| {
                 if let Untagged::Status { mailbox, items } = data {
                     sums.extend(items.size.map(|size| (MailboxName::new(&**mailbox), size)));
@@ -231,10 +251,19 @@ fn note(seen: &mut BTreeMap<MailboxName, Seen>, data: &Untagged<'_>) {
             note_list(seen.entry(MailboxName::new(&*list.name)).or_default(), list)
         }
         Untagged::Status { mailbox, items } => {
-            let entry = seen.entry(MailboxName::new(&**mailbox)).or_default();
-            entry.messages = items.messages.and_then(|count| u32::try_from(count).ok());
+            seen.entry(MailboxName::new(&**mailbox)).or_default().mark = mark(items);
         }
         _ => {}
+    }
+}
+
+fn mark(items: &StatusItems<'_>) -> Mark {
+    Mark {
+        uid_validity: items.uidvalidity.map_or(0, narrow),
+        uid_next: items.uidnext.map_or(0, narrow),
+        messages: items.messages.and_then(|count| u32::try_from(count).ok()),
+        highest_modseq: items.highestmodseq.unwrap_or(0),
+        mailbox_id: items.mailboxid.map(Box::from),
     }
 }
 
@@ -269,7 +298,8 @@ fn account_listing(seen: BTreeMap<MailboxName, Seen>, namespaces: &Namespaces) -
                 special_use,
                 selectable: !entry.is_parent_only(),
                 subscribed: entry.subscribed,
-                messages: entry.messages,
+                messages: entry.mark.messages,
+                mark: entry.mark,
                 name,
             }
         })

@@ -17,7 +17,7 @@ use super::{Access, ImapAccount};
 use crate::contract::Selection;
 
 /// Identity headers of one message longer than this count as absent: a digest decides.
-const HEADER_BYTES_MAX: usize = 1 << 20;
+pub(super) const HEADER_BYTES_MAX: usize = 1 << 20;
 
 /// A set of more hits than this is no set of messages.
 const SEARCH_HITS_MAX: u64 = 50_000_000;
@@ -36,6 +36,8 @@ impl ImapAccount {
         let mut listing = MessageListing {
             uid_validity: selected.uid_validity,
             uid_next: selected.uid_next,
+            highest_modseq: selected.highest_modseq,
+            mailbox_id: selected.mailbox_id.clone(),
             ..MessageListing::default()
         };
         // `FETCH 1:*` in an empty mailbox is BAD on Dovecot, NO on Cyrus.
@@ -86,42 +88,27 @@ impl ImapAccount {
 
     /// The UIDs that a SEARCH program finds.
     pub(super) async fn search(&mut self, program: &[u8]) -> Result<BTreeSet<u32>, Fault> {
-        // RETURN (ALL) answers in ranges (RFC 4731 §3.1); never with MIN or MAX beside it,
-        // which one server answers with a wrong set.
+        let command = self.search_command(program);
+        let mut answer = SearchAnswer::default();
+        let completion = self.run(&command, |data| answer.take_note(data)).await?;
+        match answer.found(&completion) {
+            Ok(found) => Ok(found.into_iter().collect()),
+            Err(words) => {
+                let words = format!("UID SEARCH {}: {words}", String::from_utf8_lossy(program));
+                Err(self.fault(FaultKind::ListingIncomplete, words))
+            }
+        }
+    }
+
+    /// RETURN (ALL) answers in ranges (RFC 4731 §3.1); never with MIN or MAX beside it, which
+    /// one server answers with a wrong set.
+    pub(super) fn search_command(&self, program: &[u8]) -> Command {
         let verb = if self.connection.capabilities().has("ESEARCH") {
             "UID SEARCH RETURN (ALL)"
         } else {
             "UID SEARCH"
         };
-        let command = Command::new(verb).sp().raw(&String::from_utf8_lossy(program));
-        let mut found = BTreeSet::new();
-        let mut unreadable = None;
-        let completion = self
-            .run(&command, |data| match data {
-                Untagged::Search { numbers, .. } => found.extend(numbers.iter().copied()),
-                Untagged::ESearch { all, .. } if all.len() <= SEARCH_HITS_MAX => {
-                    found.extend(all.iter())
-                }
-                Untagged::ESearch { .. } => {
-                    unreadable = Some("more hits than a mailbox can hold".to_owned())
-                }
-                // A hit that cannot be read must not vanish silently.
-                Untagged::Other(line) if is_search(line) => unreadable = Some(printable(line)),
-                _ => {}
-            })
-            .await?;
-        if let (true, Some(line)) = (completion.is_ok(), unreadable) {
-            let words = format!("the answer to {verb} cannot be read: {line}");
-            return Err(self.fault(FaultKind::ListingIncomplete, words));
-        }
-        // OK with MESSAGELIMIT: only so many messages were looked at (RFC 9738 §3.1).
-        let cut_short = matches!(completion.code(), Some(Code::MessageLimit(_)));
-        if completion.is_ok() && !cut_short {
-            return Ok(found);
-        }
-        let words =
-            format!("UID SEARCH {}: {}", String::from_utf8_lossy(program), completion.words());
-        Err(self.fault(FaultKind::ListingIncomplete, words))
+        Command::new(verb).sp().raw(&String::from_utf8_lossy(program))
     }
 
     /// Asks for the flags of messages that were listed without any: no flags would be an
@@ -163,8 +150,7 @@ impl ImapAccount {
         keys: &KeyRule,
         listing: &mut MessageListing,
     ) -> Result<Completion, Fault> {
-        let items = format!("(UID FLAGS INTERNALDATE RFC822.SIZE {})", header_item(keys));
-        let command = Command::new("UID FETCH").sp().raw(set).sp().raw(&items);
+        let command = Command::new("UID FETCH").sp().raw(set).sp().raw(&row_items(keys));
         let tag =
             self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
         let mut long_header = None;
@@ -238,6 +224,50 @@ impl ImapAccount {
     }
 }
 
+/// What a SEARCH found, as it is told.
+#[derive(Default)]
+pub(super) struct SearchAnswer {
+    found: Vec<u32>,
+    unreadable: Option<String>,
+}
+
+impl SearchAnswer {
+    pub(super) fn take_note(&mut self, data: &Untagged<'_>) {
+        match data {
+            Untagged::Search { numbers, .. } => self.found.extend(numbers.iter().copied()),
+            Untagged::ESearch { all, .. } if all.len() <= SEARCH_HITS_MAX => {
+                self.found.extend(all.iter());
+            }
+            Untagged::ESearch { .. } => {
+                self.unreadable = Some("more hits than a mailbox can hold".to_owned());
+            }
+            // A hit that cannot be read must not vanish silently.
+            Untagged::Other(line) if is_search(line) => self.unreadable = Some(printable(line)),
+            _ => {}
+        }
+    }
+
+    /// The UIDs found, ascending; the reason where that is not the whole answer.
+    pub(super) fn found(mut self, completion: &Completion) -> Result<Vec<u32>, String> {
+        // OK with MESSAGELIMIT: only so many messages were looked at (RFC 9738 §3.1).
+        let cut_short = matches!(completion.code(), Some(Code::MessageLimit(_)));
+        if !completion.is_ok() || cut_short {
+            return Err(completion.words());
+        }
+        if let Some(line) = self.unreadable {
+            return Err(format!("the answer cannot be read: {line}"));
+        }
+        self.found.sort_unstable();
+        self.found.dedup();
+        Ok(self.found)
+    }
+}
+
+/// The items that list a message.
+pub(super) fn row_items(keys: &KeyRule) -> String {
+    format!("(UID FLAGS INTERNALDATE RFC822.SIZE {})", header_item(keys))
+}
+
 /// The part of the header that keys are made of.
 fn header_item(keys: &KeyRule) -> String {
     match &keys.headers {
@@ -279,14 +309,19 @@ fn note_expunge(selected: &mut Option<super::Selected>) {
 /// Flags that came in a FETCH response of their own: a server may split its answer
 /// (RFC 9051 §7.5.2), and tells news of flags whenever they come.
 #[derive(Default)]
-struct FlagNews {
+pub(super) struct FlagNews {
     told: HashMap<Uid, FlagSetId>,
     /// Listed without flags.
-    untold: Vec<Uid>,
+    pub(super) untold: Vec<Uid>,
 }
 
 impl FlagNews {
-    fn take_note(&mut self, fetch: &Fetch<'_>, row: Option<&Row>, listing: &mut MessageListing) {
+    pub(super) fn take_note(
+        &mut self,
+        fetch: &Fetch<'_>,
+        row: Option<&Row>,
+        listing: &mut MessageListing,
+    ) {
         match (row, fetch.uid.and_then(Uid::new), &fetch.flags) {
             (None, Some(uid), Some(_)) => {
                 self.told.insert(uid, listing.flag_table.intern(flag_set(fetch)));
@@ -296,7 +331,7 @@ impl FlagNews {
         }
     }
 
-    fn apply(&mut self, listing: &mut MessageListing) {
+    pub(super) fn apply(&mut self, listing: &mut MessageListing) {
         if self.told.is_empty() {
             return;
         }
@@ -311,12 +346,12 @@ impl FlagNews {
 
 /// What no command can name can neither be set nor removed anywhere: some servers show such
 /// keywords, and an APPEND that named one would be BAD.
-fn flag_set(fetch: &Fetch<'_>) -> FlagSet {
+pub(super) fn flag_set(fetch: &Fetch<'_>) -> FlagSet {
     let named = fetch.flags.iter().flatten().filter(|flag| is_flag(flag));
     named.map(|flag| Flag::new(flag)).collect()
 }
 
-fn row(
+pub(super) fn row(
     fetch: &Fetch<'_>,
     long_header: Option<Vec<u8>>,
     keys: &KeyRule,

@@ -1,0 +1,102 @@
+//! Where what earlier runs learnt is kept on this machine.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mailferry_run::state::State;
+
+use crate::servers::{Servers, Tell};
+
+/// Whether a run may use what earlier runs learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Use {
+    /// It does, where there is a place to keep it.
+    #[default]
+    Kept,
+    /// It does without (`--nostate`).
+    None,
+}
+
+impl Use {
+    /// What the environment says: `MAILFERRY_NOSTATE=1` does without.
+    #[must_use]
+    pub fn of_environment() -> Self {
+        match std::env::var_os("MAILFERRY_NOSTATE") {
+            Some(word) if !word.is_empty() && word != "0" && word != "false" => Self::None,
+            _ => Self::Kept,
+        }
+    }
+}
+
+/// Opens the state of these two accounts. Where that cannot be, the run goes on without, as
+/// correctly and more slowly, and `tell` hears of it.
+#[must_use]
+pub fn open(servers: &Servers, wanted: Use, tell: &Tell) -> Option<Arc<State>> {
+    if wanted == Use::None || Use::of_environment() == Use::None {
+        return None;
+    }
+    let Some(folder) = folder(|name| std::env::var_os(name)) else {
+        tell("notice: there is no home folder to keep local state in: every run lists both sides anew");
+        return None;
+    };
+    let (source, target) = servers.names();
+    match State::open(&folder, &source, &target) {
+        Ok(state) => Some(Arc::new(state)),
+        Err(error) => {
+            tell(&format!(
+                "notice: local state cannot be kept, so that every run lists both sides anew: {error}"
+            ));
+            None
+        }
+    }
+}
+
+/// Tells of a state that failed on the way.
+pub fn tell_complaint(state: Option<&Arc<State>>, tell: &Tell) {
+    if let Some(words) = state.and_then(|state| state.complaint()) {
+        tell(&format!(
+            "notice: local state could not be kept, so that the next run lists more than it needs to: {words}"
+        ));
+    }
+}
+
+/// `$MAILFERRY_STATE_DIR`, else `$XDG_STATE_HOME/mailferry`, else `~/.local/state/mailferry`; on
+/// Windows `%LOCALAPPDATA%\mailferry\state`.
+fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = set("MAILFERRY_STATE_DIR") {
+        return Some(folder);
+    }
+    if cfg!(windows) {
+        return set("LOCALAPPDATA").map(|folder| folder.join("mailferry").join("state"));
+    }
+    let xdg = set("XDG_STATE_HOME").filter(|folder| folder.is_absolute());
+    let home = || set("HOME").map(|home| home.join(".local").join("state"));
+    Some(xdg.or_else(home)?.join("mailferry"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[(&str, &str)]) -> Option<PathBuf> {
+        folder(|name| {
+            pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_folder_follows_the_environment() {
+        let home = ("HOME", "/home/ann");
+        assert_eq!(of(&[home]), Some("/home/ann/.local/state/mailferry".into()));
+        let xdg = ("XDG_STATE_HOME", "/var/state");
+        assert_eq!(of(&[home, xdg]), Some("/var/state/mailferry".into()));
+        // A relative one is to be ignored (XDG Base Directory Specification).
+        assert_eq!(of(&[home, ("XDG_STATE_HOME", "x")]), of(&[home]));
+        let own = ("MAILFERRY_STATE_DIR", "/srv/ferry");
+        assert_eq!(of(&[home, xdg, own]), Some("/srv/ferry".into()));
+        assert_eq!(of(&[]), None);
+    }
+}

@@ -1,0 +1,216 @@
+//! Listing the mailboxes of both sides at the same time, with what an earlier run knew.
+
+use mailferry_engine::fault::{Fault, Scope, Side};
+use mailferry_engine::identity::KeyRule;
+use mailferry_engine::listing::{MailboxInfo, MessageListing};
+use mailferry_engine::name::MailboxName;
+use mailferry_store::contract::{ListRequest, Listed, Origin, Selection, Source};
+
+use super::{Group, Surveyor, stopped};
+use crate::accounts::Accounts;
+use crate::events::{Event, EventSink};
+use crate::state::State;
+use crate::stop::Stop;
+
+/// How often it is looked whether the run is to be stopped.
+const STOP_LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// What a listing may rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Also on what an earlier run knew and the server cannot have changed since.
+    State,
+    /// Only on what is told now.
+    Nothing,
+}
+
+/// The mailboxes of one group as they were listed.
+pub(super) struct GroupListing {
+    /// Of each member; empty where there is a fault.
+    pub(super) sources: Vec<MessageListing>,
+    /// Why a member could not be listed.
+    pub(super) incomplete: Vec<Option<Fault>>,
+    /// Of the target mailbox; empty where it is still to be created.
+    pub(super) target: Result<MessageListing, Fault>,
+    /// What all that rests on.
+    pub(super) trust: Trust,
+}
+
+/// What became of each request, in their order; `None`: not told of.
+type Answers = Vec<Option<Result<Listed, Fault>>>;
+
+/// One side and what is to be listed there.
+struct Inquiry<'a> {
+    side: Side,
+    selection: &'a Selection,
+    mailboxes: Vec<(&'a MailboxName, &'a MailboxInfo)>,
+}
+
+/// What listing needs to know of the run.
+struct Context<'a> {
+    keys: &'a KeyRule,
+    state: Option<&'a State>,
+    events: &'a dyn EventSink,
+}
+
+impl<A: Accounts> Surveyor<'_, A> {
+    /// Lists the mailboxes of these groups, both sides at the same time. A mailbox that cannot be
+    /// listed leaves an empty listing and its fault.
+    pub(super) async fn list(
+        &mut self,
+        groups: &[Group<'_>],
+        trust: Trust,
+    ) -> Result<Vec<GroupListing>, Fault> {
+        let members = groups.iter().flat_map(|group| &group.members);
+        let of_source = Inquiry {
+            side: Side::Source,
+            selection: &self.job.source_selection,
+            mailboxes: members.map(|(mapping, info)| (&mapping.source, *info)).collect(),
+        };
+        let of_target = Inquiry {
+            side: Side::Target,
+            selection: &self.job.target_selection,
+            mailboxes: groups
+                .iter()
+                .filter_map(|group| group.target_info.as_ref())
+                .map(|info| (&info.name, info))
+                .collect(),
+        };
+        let state = self.job.state.as_deref().filter(|_| trust == Trust::State);
+        let context = Context { keys: &self.job.keys, state, events: self.events };
+        let (source, target) = (&mut self.source, &mut self.target);
+        let listing = async {
+            tokio::join!(context.ask(&of_source, source), context.ask(&of_target, target))
+        };
+        let (sources, targets) = unless_stopped(self.stop, listing).await?;
+        let (sources, targets) = (sources?, targets?);
+        if let Some(state) = self.job.state.as_deref() {
+            keep(state, &context, &of_source, &sources);
+            keep(state, &context, &of_target, &targets);
+        }
+        regroup(groups, sources, targets)
+    }
+
+    /// Lists every mailbox of the target that can be opened.
+    pub(super) async fn list_whole_target(
+        &mut self,
+    ) -> Result<Vec<Result<MessageListing, Fault>>, Fault> {
+        let openable = self.target_account.mailboxes.iter().filter(|info| info.selectable);
+        let inquiry = Inquiry {
+            side: Side::Target,
+            selection: &Selection::default(),
+            mailboxes: openable.map(|info| (&info.name, info)).collect(),
+        };
+        let state = self.job.state.as_deref();
+        let context = Context { keys: &self.job.keys, state, events: &crate::events::Silent };
+        let listing = context.ask(&inquiry, &mut self.target);
+        let answers = unless_stopped(self.stop, listing).await??;
+        if let Some(state) = state {
+            keep(state, &context, &inquiry, &answers);
+        }
+        answers.into_iter().map(|answer| Ok(told(answer)?.map(|listed| listed.listing))).collect()
+    }
+}
+
+impl Context<'_> {
+    async fn ask<S: Source>(
+        &self,
+        inquiry: &Inquiry<'_>,
+        connection: &mut S,
+    ) -> Result<Answers, Fault> {
+        let requests: Vec<ListRequest> = inquiry
+            .mailboxes
+            .iter()
+            .map(|(name, info)| ListRequest {
+                mailbox: (*name).clone(),
+                selection: inquiry.selection.clone(),
+                now: info.mark.clone(),
+                known: self.state.and_then(|state| state.listing(inquiry.side, name, self.keys)),
+            })
+            .collect();
+        let mut answers: Answers = requests.iter().map(|_| None).collect();
+        let mut tell = |at: usize, listed: Result<Listed, Fault>| {
+            if let (Ok(listed), Some((mailbox, _))) = (&listed, inquiry.mailboxes.get(at)) {
+                self.tell_listed(inquiry.side, mailbox, &listed.listing);
+            }
+            answers[at] = Some(listed);
+        };
+        connection.list(requests, self.keys, &mut tell).await?;
+        Ok(answers)
+    }
+
+    fn tell_listed(&self, side: Side, mailbox: &MailboxName, listing: &MessageListing) {
+        let octets = listing.size.iter().map(|&size| u64::from(size)).sum();
+        self.events.on(&Event::Listed { side, mailbox, messages: listing.len() as u64, octets });
+    }
+}
+
+async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Result<T, Fault> {
+    let asked = async {
+        while !stop.is_asked() {
+            tokio::time::sleep(STOP_LOOK_EVERY).await;
+        }
+    };
+    tokio::select! {
+        done = work => Ok(done),
+        () = asked => Err(stopped()),
+    }
+}
+
+fn keep(state: &State, context: &Context<'_>, inquiry: &Inquiry<'_>, answers: &Answers) {
+    let moved = inquiry.mailboxes.iter().zip(answers).filter_map(|((name, _), answer)| match answer
+    {
+        Some(Ok(Listed { listing, origin })) if *origin != Origin::Unchanged => {
+            Some((*name, listing))
+        }
+        _ => None,
+    });
+    state.keep(inquiry.side, context.keys, moved);
+}
+
+fn told(answer: Option<Result<Listed, Fault>>) -> Result<Result<Listed, Fault>, Fault> {
+    match answer {
+        Some(Err(fault)) if fault.scope > Scope::Mailbox => Err(fault),
+        Some(told) => Ok(told),
+        None => Err(stopped()),
+    }
+}
+
+fn regroup(
+    groups: &[Group<'_>],
+    sources: Answers,
+    targets: Answers,
+) -> Result<Vec<GroupListing>, Fault> {
+    let (mut sources, mut targets) = (sources.into_iter(), targets.into_iter());
+    let mut listed = Vec::with_capacity(groups.len());
+    for group in groups {
+        let mut one = GroupListing {
+            sources: Vec::new(),
+            incomplete: Vec::new(),
+            target: Ok(MessageListing::default()),
+            trust: Trust::Nothing,
+        };
+        for _ in &group.members {
+            let (listing, fault) = match told(sources.next().flatten())? {
+                Ok(listed) => (one.take(listed), None),
+                Err(fault) => (MessageListing::default(), Some(fault)),
+            };
+            one.sources.push(listing);
+            one.incomplete.push(fault);
+        }
+        if group.target_info.is_some() {
+            one.target = told(targets.next().flatten())?.map(|listed| one.take(listed));
+        }
+        listed.push(one);
+    }
+    Ok(listed)
+}
+
+impl GroupListing {
+    fn take(&mut self, listed: Listed) -> MessageListing {
+        if listed.origin != Origin::Told {
+            self.trust = Trust::State;
+        }
+        listed.listing
+    }
+}

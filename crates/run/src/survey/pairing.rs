@@ -1,0 +1,99 @@
+//! Pairing the messages of one group, with the digests that it takes.
+
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::listing::MessageListing;
+use mailferry_engine::message::Uid;
+use mailferry_engine::name::MailboxName;
+use mailferry_engine::pairing::{Digests, PairInput, Pairing, Pairs, pair};
+use mailferry_store::contract::{DigestOf, Source};
+
+use super::listing::Trust;
+use super::{Group, MailboxListings, Surveyor, listed};
+use crate::accounts::Accounts;
+use crate::state::State;
+
+/// How often pairing may ask for more digests before it is given up: once for each kind of
+/// doubt, with some to spare.
+const PAIRING_ROUNDS_MAX: usize = 4;
+
+impl<A: Accounts> Surveyor<'_, A> {
+    pub(super) async fn pair_group(
+        &mut self,
+        group: &Group<'_>,
+        listings: &MailboxListings,
+        trust: Trust,
+    ) -> Result<Pairs, Fault> {
+        let state = self.job.state.as_deref();
+        let of_sources = Digester { side: Side::Source, state, trust };
+        let of_targets = Digester { side: Side::Target, state, trust };
+        let mut digests = vec![Digests::default(); group.members.len()];
+        let mut target_digests = Digests::default();
+        for _ in 0..PAIRING_ROUNDS_MAX {
+            let inputs: Vec<PairInput<'_>> = listings
+                .sources
+                .iter()
+                .zip(&digests)
+                .map(|(listing, digests)| PairInput { listing, digests })
+                .collect();
+            let target = PairInput { listing: &listings.target, digests: &target_digests };
+            let (of_source, of_target) = match pair(&inputs, target, &self.rules.pair_rule()) {
+                Pairing::Done(pairs) => return Ok(pairs),
+                Pairing::NeedDigests { source, target } => (source, target),
+            };
+            let from_source = async {
+                for (part, (mapping, _)) in group.members.iter().enumerate() {
+                    let uids = of_source.iter().filter(|(of, _)| *of as usize == part);
+                    let uids: Vec<Uid> = uids.map(|(_, uid)| *uid).collect();
+                    let mailbox = (&mapping.source, &listings.sources[part]);
+                    digests[part].extend(of_sources.find(mailbox, uids, &mut self.source).await?);
+                }
+                Ok::<(), Fault>(())
+            };
+            let mailbox = (&group.target, &listings.target);
+            let from_target = of_targets.find(mailbox, of_target, &mut self.target);
+            let (from_source, from_target) = tokio::join!(from_source, from_target);
+            from_source?;
+            target_digests.extend(from_target?);
+        }
+        let words = format!("messages could not be told apart in {PAIRING_ROUNDS_MAX} rounds");
+        Err(Fault { scope: Scope::Mailbox, ..Fault::new(Side::Source, FaultKind::Limit, words) }
+            .in_mailbox(&group.target))
+    }
+}
+
+/// Where digests of one side come from.
+struct Digester<'a> {
+    side: Side,
+    state: Option<&'a State>,
+    trust: Trust,
+}
+
+impl Digester<'_> {
+    /// The digests of these messages: those that an earlier run made, the others from their
+    /// bodies.
+    async fn find<S: Source>(
+        &self,
+        (mailbox, listing): (&MailboxName, &MessageListing),
+        mut uids: Vec<Uid>,
+        connection: &mut S,
+    ) -> Result<Digests, Fault> {
+        let mut digests = Digests::default();
+        if uids.is_empty() {
+            return Ok(digests);
+        }
+        if let (Some(state), Trust::State) = (self.state, self.trust) {
+            digests = state.digests(self.side, mailbox, listing.uid_validity);
+            uids.retain(|uid| digests.find(*uid).is_none());
+        }
+        if uids.is_empty() {
+            return Ok(digests);
+        }
+        let of = DigestOf::CanonicalForm;
+        let found = connection.digests(listed(mailbox, listing), &uids, of).await?;
+        if let Some(state) = self.state {
+            state.keep_digests(self.side, (mailbox, listing.uid_validity), &uids, &found);
+        }
+        digests.extend(found);
+        Ok(digests)
+    }
+}
