@@ -89,8 +89,8 @@ mod tests {
     #[test]
     #[cfg(unix)]
     fn the_folder_follows_the_environment() {
-        let home = ("HOME", "/home/ann");
-        assert_eq!(of(&[home]), Some("/home/ann/.local/state/mailferry".into()));
+        let home = ("HOME", "/root-of/ann");
+        assert_eq!(of(&[home]), Some("/root-of/ann/.local/state/mailferry".into()));
         let xdg = ("XDG_STATE_HOME", "/var/state");
         assert_eq!(of(&[home, xdg]), Some("/var/state/mailferry".into()));
         // A relative one is to be ignored (XDG Base Directory Specification).
