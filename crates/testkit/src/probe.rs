@@ -162,6 +162,17 @@ impl Probe {
         self.on_mailbox("DELETE", mailbox)
     }
 
+    /// Gives a mailbox another name.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), Error> {
+        // Dovecot closes the connection that has the mailbox selected.
+        self.on_mailbox("EXAMINE", "INBOX")?;
+        let names = [from, to].map(|name| wire::quote(&self.native(name)));
+        self.wire.command(&format!("RENAME {} {}", names[0], names[1])).map(drop)
+    }
+
     /// Subscribes a mailbox.
     ///
     /// # Errors
