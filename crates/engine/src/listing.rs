@@ -54,13 +54,22 @@ pub struct Mark {
 
 impl Mark {
     /// Whether UIDs known at this mark still name the same messages `now`: the same
-    /// UIDVALIDITY (RFC 9051 §2.3.1.1), a UIDNEXT that did not go back and no other MAILBOXID.
+    /// UIDVALIDITY (RFC 9051 §2.3.1.1), a UIDNEXT and a HIGHESTMODSEQ that did not go back, and
+    /// no other MAILBOXID.
+    ///
+    /// HIGHESTMODSEQ never goes back either (RFC 7162 §3.1.2). Where it does, the server was set
+    /// back to an older state, or lost its index (Dovecot then keeps UIDVALIDITY and UIDNEXT,
+    /// which are in another file) and numbers changes anew: what changed cannot be told.
     #[must_use]
     pub fn holds_at(&self, now: &Self) -> bool {
-        let other_mailbox = matches!((&self.mailbox_id, &now.mailbox_id), (Some(one), Some(other)) if one != other);
-        self.uid_validity != 0
-            && self.uid_validity == now.uid_validity
+        let other_mailbox =
+            matches!((&self.mailbox_id, &now.mailbox_id), (Some(one), Some(other)) if one != other);
+        // One that does not fit stands as `u32::MAX`, as any other such one would (WildDuck).
+        let told = self.uid_validity != 0 && self.uid_validity != u32::MAX;
+        let set_back = now.highest_modseq != 0 && now.highest_modseq < self.highest_modseq;
+        told && self.uid_validity == now.uid_validity
             && self.uid_next <= now.uid_next
+            && !set_back
             && !other_mailbox
     }
 
@@ -110,6 +119,9 @@ pub enum Oddity {
     NotDelivered,
 }
 
+/// Stands for a size that is not known, or does not fit. It agrees with no other.
+pub const SIZE_UNKNOWN: u32 = u32::MAX;
+
 /// The messages of one mailbox, in ascending order of UID, in columns: 37 octets a message.
 #[derive(Clone, Debug, Default)]
 pub struct MessageListing {
@@ -127,7 +139,7 @@ pub struct MessageListing {
     pub uid: Vec<Uid>,
     /// Identity keys.
     pub key: Vec<Key>,
-    /// RFC822.SIZE in octets; a message over 4 GiB − 1 stands as `u32::MAX`.
+    /// RFC822.SIZE in octets; a message over 4 GiB − 1 stands as [`SIZE_UNKNOWN`].
     pub size: Vec<u32>,
     /// INTERNALDATEs.
     pub date: Vec<InternalDate>,
@@ -279,6 +291,10 @@ mod tests {
         let known = Mark { mailbox_id: Some(b"one".as_slice().into()), ..mark(10, 5, 99) };
         assert!(known.holds_at(&Mark { uid_next: 12, ..known.clone() }));
         assert!(!known.holds_at(&Mark { uid_next: 9, ..known.clone() }), "UIDNEXT never goes back");
+        assert!(!known.holds_at(&mark(10, 5, 98)), "HIGHESTMODSEQ never goes back");
+        assert!(known.holds_at(&mark(10, 5, 0)), "it may be untold");
+        let oversize = Mark { uid_validity: u32::MAX, ..known.clone() };
+        assert!(!oversize.holds_at(&oversize), "what does not fit says nothing");
         assert!(!known.holds_at(&Mark { uid_validity: 8, ..known.clone() }));
         let other = Some(b"other".as_slice().into());
         assert!(!known.holds_at(&Mark { mailbox_id: other, ..known.clone() }));

@@ -63,6 +63,10 @@ impl Owner {
 
     fn mailbox(&mut self, dice: &mut Dice) -> String {
         let mailbox = (*dice.pick(&MAILBOXES)).to_owned();
+        // A mirror leaves a mailbox that is a parent in name only on the source.
+        if mailbox == "Work/2020" {
+            self.probe.create_if_missing("Work").unwrap();
+        }
         if mailbox != "INBOX" {
             self.probe.create_if_missing(&mailbox).unwrap();
         }

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::identity::KeyRule;
-use mailferry_engine::listing::MessageListing;
-use mailferry_engine::message::Uid;
+use mailferry_engine::listing::{MessageListing, SIZE_UNKNOWN};
+use mailferry_engine::message::{InternalDate, Uid};
 use mailferry_imap::command::Command;
 use mailferry_imap::response::{ConditionKind, Fetch, Untagged};
 use mailferry_imap::session::{Completion, Event, Tag};
@@ -24,6 +24,9 @@ use crate::contract::{ListRequest, Listed, Origin, TellListed};
 /// the order of commands, else one.
 const MAILBOXES_IN_FLIGHT_MAX: usize = 16;
 
+/// What can change of a message that is known, and what is not known of a copy of ours.
+const ALL_BUT_KEYS: &str = "(UID FLAGS INTERNALDATE RFC822.SIZE)";
+
 /// One command of those that list a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -33,9 +36,9 @@ enum Step {
     Rows,
     /// The flags of all messages.
     Flags,
-    /// Flags and sizes of all messages: no mod-sequence is known yet, some rows are copies of ours.
-    FlagsAndSizes,
-    /// Flags and sizes of the messages that changed since this mod-sequence (RFC 7162 §3.1.4).
+    /// All but the keys of all messages: some are copies of ours, of which nothing else is known.
+    AllButKeys,
+    /// The same of the messages that changed since this mod-sequence (RFC 7162 §3.1.4).
     Changed(u64),
     /// Everything of the messages from this UID on.
     New(u32),
@@ -61,6 +64,8 @@ struct Flight {
     /// Which of the known messages were told of, where all are.
     told: Vec<bool>,
     flags: FlagNews,
+    /// The mod-sequence that the flags are of, where they are not asked for.
+    flags_of: Option<u64>,
     long_header: Option<Vec<u8>>,
     answer: SearchAnswer,
     present: Option<UidSet>,
@@ -120,6 +125,10 @@ impl ImapAccount {
             self.take_off(&mut waiting, &mut flights)?;
             for flight in &mut flights {
                 self.send_steps(flight, keys)?;
+                // Behind the EXAMINE of the next mailbox its commands would be about that one.
+                if !flight.is_sent() {
+                    break;
+                }
             }
             let Some(first) = flights.front_mut() else { break };
             let event = self.connection.next().await;
@@ -181,8 +190,8 @@ impl ImapAccount {
         let orderly = self.connection.session.quirks.keeps_order;
         while let Some(&step) = flight.to_send.front() {
             let searching = flight.sent.iter().any(|(step, _)| *step == Step::Present);
-            let must_wait = (step == Step::Chosen && searching)
-                || (!orderly && !flight.sent.is_empty());
+            let must_wait =
+                (step == Step::Chosen && searching) || (!orderly && !flight.sent.is_empty());
             if must_wait {
                 return Ok(());
             }
@@ -196,9 +205,10 @@ impl ImapAccount {
                 Step::Rows => fetch("1:*").raw(&row_items(keys)),
                 Step::New(first) => fetch(&format!("{first}:*")).raw(&row_items(keys)),
                 Step::Flags => fetch("1:*").raw("(UID FLAGS)"),
-                Step::FlagsAndSizes => fetch("1:*").raw("(UID FLAGS RFC822.SIZE)"),
-                Step::Changed(since) => fetch("1:*")
-                    .raw(&format!("(UID FLAGS RFC822.SIZE) (CHANGEDSINCE {since})")),
+                Step::AllButKeys => fetch("1:*").raw(ALL_BUT_KEYS),
+                Step::Changed(since) => {
+                    fetch("1:*").raw(&format!("{ALL_BUT_KEYS} (CHANGEDSINCE {since})"))
+                }
             };
             let sent = self.connection.session.send(&command);
             let tag = sent.map_err(|error| self.broken(&error.into()))?;
@@ -218,9 +228,14 @@ fn is_unchanged(request: &ListRequest) -> bool {
     request.selection.0.is_none()
         && request.known.as_ref().is_some_and(|listing| {
             let known = listing.mark();
-            known.unchanged(&request.now)
+            (known.unchanged(&request.now) && !awaits_attributes(listing))
                 || (listing.is_empty() && known.same_messages(&request.now))
         })
+}
+
+/// Whether a message is known only by its key, as copies are that an earlier run made.
+fn awaits_attributes(listing: &MessageListing) -> bool {
+    listing.size.contains(&SIZE_UNKNOWN)
 }
 
 impl Flight {
@@ -240,6 +255,7 @@ impl Flight {
             listing,
             told: Vec::new(),
             flags: FlagNews::default(),
+            flags_of: None,
             long_header: None,
             answer: SearchAnswer::default(),
             present: None,
@@ -258,6 +274,11 @@ impl Flight {
         self.open == Open::Answered && self.to_send.is_empty() && self.sent.is_empty()
     }
 
+    /// Whether all that it takes was sent.
+    fn is_sent(&self) -> bool {
+        self.open != Open::Awaited && self.to_send.is_empty()
+    }
+
     /// What has to be asked of the mailbox, by what is known of its state now.
     fn plan_steps(&mut self) {
         let (now, known) = (&self.request.now, self.listing.mark());
@@ -272,10 +293,13 @@ impl Flight {
             let kept = self.mod_sequences == ModSequences::Told && now.highest_modseq != 0;
             let tracked = kept && known.highest_modseq != 0;
             let same_messages = known.same_messages(now);
-            if !known.unchanged(now) {
+            if known.unchanged(now) && !awaits_attributes(&self.listing) {
+                self.flags_of = Some(known.highest_modseq);
+            } else {
+                let tracked = tracked && !known.unchanged(now);
                 self.to_send.push_back(match known.highest_modseq {
                     since if tracked => Step::Changed(since),
-                    _ if kept => Step::FlagsAndSizes,
+                    _ if awaits_attributes(&self.listing) => Step::AllButKeys,
                     _ => Step::Flags,
                 });
                 self.told = if tracked { Vec::new() } else { vec![false; self.known_rows] };
@@ -318,7 +342,9 @@ impl Flight {
                 self.exists = self.exists.map(|exists| exists.saturating_sub(1));
             }
             Event::Untagged(Untagged::Condition {
-                kind: ConditionKind::Ok, code: Some(code), ..
+                kind: ConditionKind::Ok,
+                code: Some(code),
+                ..
             }) if self.open != Open::Answered => self.opened.take_note(&code),
             Event::Untagged(data) => self.answer.take_note(&data),
             _ => {}
@@ -326,26 +352,46 @@ impl Flight {
     }
 
     fn take_row(&mut self, fetch: &Fetch<'_>, keys: &KeyRule) {
-        let row = row(fetch, self.long_header.take(), keys, &mut self.listing);
+        let header = self.long_header.take();
+        let has_header = header.is_some() || fetch.header_fields.is_some();
+        let row = row(fetch, header, keys, &mut self.listing);
         let uid = fetch.uid.and_then(Uid::new);
-        let known = uid.and_then(|uid| self.listing.uid[..self.known_rows].binary_search(&uid).ok());
+        let known =
+            uid.and_then(|uid| self.listing.uid[..self.known_rows].binary_search(&uid).ok());
         if let Some(at) = known {
-            // The rest of what is known of a UID never changes (RFC 9051 §2.3.1.1). Of a copy of
-            // ours only the size of what was sent was known.
-            if let Some(size) = fetch.size {
-                self.listing.size[at] = u32::try_from(size).unwrap_or(u32::MAX);
-            }
-            if fetch.flags.is_some() {
-                self.listing.flags[at] = self.listing.flag_table.intern(flag_set(fetch));
-                if let Some(told) = self.told.get_mut(at) {
-                    *told = true;
-                }
-            }
+            self.take_known_row(at, fetch);
             return;
         }
+        // Without its header this is no listing of a message, but an answer about known ones
+        // that tells of others, too: it would stand there without its key.
+        let row = row.filter(|_| has_header || self.known_rows == 0);
         self.flags.take_note(fetch, row.as_ref(), &mut self.listing);
         if let Some(row) = row {
             self.listing.push(row);
+        }
+    }
+
+    /// What a UID stands for never changes (RFC 9051 §2.3.1.1), so its key stays. A message that
+    /// has another size and another date, or a copy of ours that has another date than it was
+    /// given, is not the one that was known.
+    fn take_known_row(&mut self, at: usize, fetch: &Fetch<'_>) {
+        if let Some(size) = fetch.size {
+            let size = u32::try_from(size).unwrap_or(SIZE_UNKNOWN);
+            let (known_size, known_date) = (self.listing.size[at], self.listing.date[at]);
+            let date = fetch
+                .internal_date
+                .map_or(known_date, |date| InternalDate::new(date.seconds, date.zone_minutes));
+            let other_date = known_date.is_known() && date.instant() != known_date.instant();
+            if size != known_size && other_date {
+                self.doubt = Some(Doubtful);
+            }
+            (self.listing.size[at], self.listing.date[at]) = (size, date);
+        }
+        if fetch.flags.is_some() {
+            self.listing.flags[at] = self.listing.flag_table.intern(flag_set(fetch));
+            if let Some(told) = self.told.get_mut(at) {
+                *told = true;
+            }
         }
     }
 
@@ -365,11 +411,7 @@ impl Flight {
                     (Err(_), _) => self.doubt = Some(Doubtful),
                 }
             }
-            Step::Rows
-            | Step::Flags
-            | Step::FlagsAndSizes
-            | Step::Changed(_)
-            | Step::New(_) => {
+            Step::Rows | Step::Flags | Step::AllButKeys | Step::Changed(_) | Step::New(_) => {
                 if !completion.is_ok() {
                     self.doubt = Some(Doubtful);
                 }
@@ -409,7 +451,7 @@ impl Flight {
         let now = &self.request.now;
         let as_foreseen = match self.known_rows {
             0 => (opened.messages == Some(0)) == (now.messages == Some(0)),
-            _ => opened.holds_at(now) && now.same_messages(&opened),
+            _ => now.same_messages(&opened),
         };
         if !as_foreseen {
             self.doubt = Some(Doubtful);
@@ -439,7 +481,7 @@ impl Flight {
             self.listing.retain(|uid| present.contains(uid.value()));
         }
         self.listing.sort();
-        if self.listing.len() as u64 != exists {
+        if self.listing.len() as u64 != exists || awaits_attributes(&self.listing) {
             return Judged::Again;
         }
         let mut listing = self.listing;
@@ -449,7 +491,7 @@ impl Flight {
         };
         listing.uid_validity = self.opened.uid_validity;
         listing.uid_next = self.opened.uid_next;
-        listing.highest_modseq = self.opened.highest_modseq;
+        listing.highest_modseq = self.flags_of.unwrap_or(self.opened.highest_modseq);
         listing.mailbox_id = self.opened.mailbox_id;
         Judged::Listed(Box::new(Listed { listing, origin }))
     }

@@ -4,6 +4,8 @@
 
 mod bodies;
 mod flags;
+mod known;
 mod mailboxes;
 mod meddler;
+mod model;
 mod world;
