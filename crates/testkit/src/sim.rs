@@ -20,6 +20,7 @@ mod flags;
 mod headers;
 mod list;
 mod mailbox;
+mod mailstore;
 mod name;
 mod parse;
 mod profile;

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::account::{Mailbox, Message};
+use super::account::Message;
 use super::command::Access;
 use super::headers::{self, Keep};
+use super::mailstore::Mailbox;
 use super::parse::{By, Cursor, Parsed, Refusal, SequenceSet, is_atom_char};
 use super::profile::UidPlace;
 use super::session::{Answer, Connection, Session, done_by};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::account::{Mailbox, Store};
+use super::mailstore::{Mailbox, Store};
 use super::name;
 use super::parse::{Cursor, Parsed, Refusal, astring_text};
 use super::profile::{Extension, Profile};

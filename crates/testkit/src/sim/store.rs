@@ -1,9 +1,9 @@
 //! STORE, COPY, MOVE, EXPUNGE: what changes the messages of the selected mailbox.
 
-use super::account::NewMessage;
 use super::append::{check_keywords, check_keywords_max, check_quota, missing};
 use super::command::Transfer;
 use super::flags::Flags;
+use super::mailstore::NewMessage;
 use super::name;
 use super::parse::{By, Cursor, Parsed, Refusal, SequenceSet, set_text};
 use super::profile::{Extension, Keywords, UidPlace};

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::account::{Mailbox, Message, Store};
+use super::account::Message;
 use super::command::Access;
+use super::mailstore::{Mailbox, Store};
 use super::parse::{By, Parsed, Refusal, SequenceSet};
 use super::wire::Out;
 
