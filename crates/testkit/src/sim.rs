@@ -17,11 +17,14 @@ mod date;
 mod fault;
 mod fetch;
 mod flags;
+mod hazard;
 mod headers;
 mod list;
 mod mailbox;
 mod mailstore;
+mod modseq;
 mod name;
+mod open;
 mod parse;
 mod profile;
 mod reader;
@@ -31,6 +34,7 @@ mod server;
 mod session;
 mod store;
 pub mod tls;
+mod vanished;
 mod view;
 mod wire;
 
@@ -38,6 +42,7 @@ pub use account::{Account, Message};
 pub use date::Date;
 pub use fault::{Effect, Fault, Point};
 pub use flags::Flags;
+pub use hazard::{ModSequences, Modifier, UidValidities, Vanished};
 pub use profile::{
     Alter, AppendCheck, AppendRequest, Codes, Extension, Keywords, Limits, LoginPolicy, Profile,
     Refuse, UidPlace, Watch, Zones,

@@ -65,7 +65,24 @@ impl Account {
 
     /// Takes a mailbox and its messages away, as if another client had deleted it.
     pub fn remove_mailbox(&self, name: &str) {
-        self.lock().mailboxes.remove(name);
+        self.lock().remove(name);
+    }
+
+    /// Deletes a mailbox and creates it anew, empty, as if another client had. What UIDVALIDITY
+    /// it gets is the server's habit ([`UidValidities`](super::UidValidities)).
+    pub fn recreate_mailbox(&self, name: &str) -> &Self {
+        let mut store = self.lock();
+        store.remove(name);
+        store.add(name);
+        drop(store);
+        self
+    }
+
+    /// Renames a mailbox, without what is below it, as if another client had: UIDVALIDITY, UIDs
+    /// and MAILBOXID stay. Returns whether it was there and the new name was free. INBOX leaves
+    /// an empty INBOX behind (RFC 9051 §6.3.6).
+    pub fn rename_mailbox(&self, from: &str, to: &str) -> bool {
+        self.lock().rename(from, to)
     }
 
     /// Subscribes a name, whether it exists or not.
@@ -115,6 +132,20 @@ impl Account {
         }
     }
 
+    /// Gives a mailbox this UIDVALIDITY and changes nothing else.
+    pub fn set_uid_validity(&self, mailbox: &str, uid_validity: u32) {
+        if let Some(found) = self.lock().mailboxes.get_mut(mailbox) {
+            found.uid_validity = uid_validity;
+        }
+    }
+
+    /// Raises the mod-sequence of a mailbox, so that its next change gets this one.
+    pub fn raise_modseq(&self, mailbox: &str, modseq: u64) {
+        if let Some(found) = self.lock().mailboxes.get_mut(mailbox) {
+            found.modseq = found.modseq.max(modseq.saturating_sub(1));
+        }
+    }
+
     /// Raises UIDNEXT, so that the next message gets this UID.
     pub fn raise_uid_next(&self, mailbox: &str, uid_next: u32) {
         if let Some(found) = self.lock().mailboxes.get_mut(mailbox) {
@@ -145,6 +176,26 @@ impl Account {
     #[must_use]
     pub fn uid_next(&self, mailbox: &str) -> Option<u32> {
         self.lock().mailboxes.get(mailbox).map(|found| found.uid_next)
+    }
+
+    /// HIGHESTMODSEQ of a mailbox (RFC 7162 §3.1.2.1), as an honest server tells it.
+    #[must_use]
+    pub fn highest_modseq(&self, mailbox: &str) -> Option<u64> {
+        self.lock().mailboxes.get(mailbox).map(|found| found.modseq)
+    }
+
+    /// MODSEQ of a message (RFC 7162 §3.1.4.2), as an honest server tells it.
+    #[must_use]
+    pub fn modseq(&self, mailbox: &str, uid: u32) -> Option<u64> {
+        let store = self.lock();
+        let stored = store.mailboxes.get(mailbox)?.messages.get(&uid)?;
+        Some(stored.modseq)
+    }
+
+    /// MAILBOXID of a mailbox (RFC 8474 §4).
+    #[must_use]
+    pub fn mailbox_id(&self, mailbox: &str) -> Option<String> {
+        self.lock().mailboxes.get(mailbox).map(Mailbox::object_id)
     }
 
     /// The subscribed names.

@@ -43,6 +43,11 @@ pub(super) enum By {
 /// Deepest nesting of parentheses and operators.
 const DEPTH_MAX: u32 = 50;
 
+/// RFC 7162 §7.
+const MOD_SEQUENCE_MAX: u64 = i64::MAX as u64;
+/// Most numbers of a set that is taken number by number.
+const LISTED_NUMBERS_MAX: usize = 10_000;
+
 /// Walks over the parts of a command.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor<'a> {
@@ -200,6 +205,23 @@ impl<'a> Cursor<'a> {
         self.number()
     }
 
+    /// `mod-sequence-value` (RFC 7162 §7): from 1, 63 bits.
+    pub(super) fn mod_sequence(&mut self) -> Parsed<u64> {
+        match self.mod_sequence_or_zero()? {
+            0 => Err(Refusal::bad("A mod-sequence from 1 is needed")),
+            modseq => Ok(modseq),
+        }
+    }
+
+    /// `mod-sequence-valzer` (RFC 7162 §7).
+    pub(super) fn mod_sequence_or_zero(&mut self) -> Parsed<u64> {
+        let digits = self.word(|octet| octet.is_ascii_digit(), "a mod-sequence")?;
+        match digits.parse() {
+            Ok(modseq) if modseq <= MOD_SEQUENCE_MAX => Ok(modseq),
+            _ => Err(Refusal::bad("Mod-sequence too big")),
+        }
+    }
+
     pub(super) fn sequence_set(&mut self) -> Parsed<SequenceSet> {
         let mut ranges = Vec::new();
         loop {
@@ -330,6 +352,56 @@ impl SequenceSet {
     }
 }
 
+impl SequenceSet {
+    pub(super) fn has_star(&self) -> bool {
+        let is_star = |number: &SeqNumber| *number == SeqNumber::Last;
+        self.0.iter().any(|(first, second)| is_star(first) || is_star(second))
+    }
+
+    /// First and last number of each run, in order, apart from each other; `last` is the star.
+    pub(super) fn ranges(&self, last: u32) -> Vec<(u32, u32)> {
+        let value = |number: SeqNumber| match number {
+            SeqNumber::Number(number) => number,
+            SeqNumber::Last => last,
+        };
+        let ordered = |&(first, second): &(SeqNumber, SeqNumber)| {
+            let (first, second) = (value(first), value(second));
+            (first.min(second), first.max(second))
+        };
+        let mut all: Vec<(u32, u32)> = self.0.iter().map(ordered).collect();
+        all.sort_unstable();
+        let mut apart: Vec<(u32, u32)> = Vec::new();
+        for (first, last) in all {
+            match apart.last_mut() {
+                Some(before) if first <= before.1.saturating_add(1) => {
+                    before.1 = before.1.max(last);
+                }
+                _ => apart.push((first, last)),
+            }
+        }
+        apart
+    }
+
+    /// The numbers one by one; BAD unless they ascend (RFC 7162 §3.2.5.2). Without star.
+    pub(super) fn ascending(&self) -> Parsed<Vec<u32>> {
+        let mut numbers: Vec<u32> = Vec::new();
+        for &range in &self.0 {
+            let (SeqNumber::Number(first), SeqNumber::Number(last)) = range else {
+                return Err(Refusal::bad("* is no number"));
+            };
+            if first > last || numbers.last().is_some_and(|before| *before >= first) {
+                return Err(Refusal::bad("Numbers do not ascend"));
+            }
+            if (last - first) as usize >= LISTED_NUMBERS_MAX - numbers.len().min(LISTED_NUMBERS_MAX)
+            {
+                return Err(Refusal::bad("Too many numbers"));
+            }
+            numbers.extend(first..=last);
+        }
+        Ok(numbers)
+    }
+}
+
 /// Writes numbers as a set, runs as ranges: `1:3,7`. Empty for none.
 pub(super) fn set_text(numbers: &[u32]) -> String {
     let mut text = String::new();
@@ -396,6 +468,28 @@ mod tests {
         assert!(places("1:*", By::Sequence, &[]).is_err());
         assert!(places("0", By::Uid, &[1]).is_err());
         assert!(places("1,", By::Uid, &[1]).is_err());
+    }
+
+    #[test]
+    fn a_set_has_its_runs_in_order_and_apart() {
+        let parts = text("214:211,41,43:*,42,7:5");
+        let set = Cursor::new(&parts).sequence_set().unwrap();
+        assert!(set.has_star());
+        assert_eq!(set.ranges(100), [(5, 7), (41, 100), (211, 214)]);
+        assert!(set.ascending().is_err());
+        let parts = text("5000,9990:9992");
+        let set = Cursor::new(&parts).sequence_set().unwrap();
+        assert_eq!(set.ascending().unwrap(), [5000, 9990, 9991, 9992]);
+        let parts = text("1:4294967295");
+        assert!(Cursor::new(&parts).sequence_set().unwrap().ascending().is_err());
+    }
+
+    #[test]
+    fn a_mod_sequence_has_63_bits() {
+        let read = |digits: &str| Cursor::new(&text(digits)).mod_sequence();
+        assert_eq!(read("9223372036854775807").unwrap(), i64::MAX as u64);
+        assert!(read("9223372036854775808").is_err() && read("0").is_err());
+        assert_eq!(Cursor::new(&text("0")).mod_sequence_or_zero().unwrap(), 0);
     }
 
     #[test]
