@@ -30,6 +30,7 @@ mod profile;
 mod reader;
 pub mod sample;
 mod search;
+mod sequence;
 mod server;
 mod session;
 mod store;

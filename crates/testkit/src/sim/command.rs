@@ -5,9 +5,10 @@ use super::fetch::FetchArguments;
 use super::list::{ListArguments, StatusItem};
 use super::modseq::enable_names;
 use super::open::OpenArguments;
-use super::parse::{By, Cursor, Parsed, Refusal, SequenceSet};
+use super::parse::{Cursor, Parsed, Refusal};
 use super::profile::{Extension, Profile};
 use super::search::SearchArguments;
+use super::sequence::{By, SequenceSet};
 use super::store::StoreArguments;
 
 /// A command that keeps the grammar.

@@ -4,8 +4,9 @@ use super::account::Message;
 use super::date::{parse_day, sent_day};
 use super::headers;
 use super::modseq::{Aware, check_kept};
-use super::parse::{By, Cursor, Parsed, Refusal, SequenceSet, set_text};
+use super::parse::{Cursor, Parsed, Refusal};
 use super::profile::{Extension, Profile};
+use super::sequence::{By, SequenceSet, set_text};
 use super::session::{Answer, Session, done_by};
 use super::wire::Out;
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use super::hazard::Vanished;
 use super::mailstore::Mailbox;
-use super::parse::SequenceSet;
 use super::profile::Profile;
+use super::sequence::SequenceSet;
 
 /// Expunges of a mailbox that an account keeps; a profile may know of fewer.
 const ENTRIES_MAX: usize = 100_000;

@@ -8,7 +8,8 @@ use super::command::Access;
 use super::hazard::ModSequences;
 use super::mailstore::{Mailbox, Store};
 use super::modseq::Aware;
-use super::parse::{By, Parsed, Refusal, SequenceSet, set_text};
+use super::parse::{Parsed, Refusal};
+use super::sequence::{By, SequenceSet, set_text};
 use super::vanished::Asked;
 use super::wire::Out;
 
