@@ -9,6 +9,7 @@ mod faults;
 mod hazards;
 mod literals;
 mod mailboxes;
+mod memory;
 mod messages;
 mod qresync;
 mod robustness;
