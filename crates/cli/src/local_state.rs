@@ -37,7 +37,9 @@ pub fn open(servers: &Servers, wanted: Use, tell: &Tell) -> Option<Arc<State>> {
         return None;
     }
     let Some(folder) = folder(|name| std::env::var_os(name)) else {
-        tell("notice: there is no home folder to keep local state in: every run lists both sides anew");
+        tell(
+            "notice: there is no home folder to keep local state in: every run lists both sides anew",
+        );
         return None;
     };
     let (source, target) = servers.names();

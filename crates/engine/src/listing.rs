@@ -57,7 +57,8 @@ impl Mark {
     /// UIDVALIDITY (RFC 9051 §2.3.1.1), a UIDNEXT that did not go back and no other MAILBOXID.
     #[must_use]
     pub fn holds_at(&self, now: &Self) -> bool {
-        let other_mailbox = matches!((&self.mailbox_id, &now.mailbox_id), (Some(one), Some(other)) if one != other);
+        let other_mailbox =
+            matches!((&self.mailbox_id, &now.mailbox_id), (Some(one), Some(other)) if one != other);
         self.uid_validity != 0
             && self.uid_validity == now.uid_validity
             && self.uid_next <= now.uid_next

@@ -328,9 +328,16 @@ fn save(
     listing: &MessageListing,
 ) -> rusqlite::Result<()> {
     // UIDs of another UIDVALIDITY, or keys made otherwise, are of no more use.
-    transaction.prepare_cached(
-        "DELETE FROM mailbox WHERE side = ? AND name = ? AND (uid_validity <> ? OR keys <> ?)",
-    )?.execute(params![number(side), mailbox.as_bytes(), listing.uid_validity, rule_text(keys)])?;
+    transaction
+        .prepare_cached(
+            "DELETE FROM mailbox WHERE side = ? AND name = ? AND (uid_validity <> ? OR keys <> ?)",
+        )?
+        .execute(params![
+            number(side),
+            mailbox.as_bytes(),
+            listing.uid_validity,
+            rule_text(keys)
+        ])?;
     let id: i64 = transaction
         .prepare_cached(
             "INSERT INTO mailbox (side, name, keys, uid_validity, uid_next, highest_modseq, mailbox_id)

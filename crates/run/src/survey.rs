@@ -173,11 +173,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         let source = &self.source_account;
         let groups = group_by_target(mappings).into_iter().map(|(target, members)| Group {
             others: others(all, mappings, source, &mappings[members[0]].target),
-            target_info: self
-                .target_account
-                .find(&target)
-                .filter(|info| info.selectable)
-                .cloned(),
+            target_info: self.target_account.find(&target).filter(|info| info.selectable).cloned(),
             members: members.iter().map(|&at| (&mappings[at], &chosen[at])).collect(),
             target,
         });

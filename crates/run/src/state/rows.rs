@@ -153,10 +153,7 @@ mod tests {
         assert_eq!(there.size, back.size);
         assert_eq!(there.date, back.date);
         for at in 0..there.len() {
-            assert_eq!(
-                there.flag_table.set(there.flags[at]),
-                back.flag_table.set(back.flags[at])
-            );
+            assert_eq!(there.flag_table.set(there.flags[at]), back.flag_table.set(back.flags[at]));
         }
     }
 

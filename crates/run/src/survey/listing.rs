@@ -158,13 +158,13 @@ async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Result
 }
 
 fn keep(state: &State, context: &Context<'_>, inquiry: &Inquiry<'_>, answers: &Answers) {
-    let moved = inquiry.mailboxes.iter().zip(answers).filter_map(|((name, _), answer)| match answer
-    {
-        Some(Ok(Listed { listing, origin })) if *origin != Origin::Unchanged => {
-            Some((*name, listing))
-        }
-        _ => None,
-    });
+    let moved =
+        inquiry.mailboxes.iter().zip(answers).filter_map(|((name, _), answer)| match answer {
+            Some(Ok(Listed { listing, origin })) if *origin != Origin::Unchanged => {
+                Some((*name, listing))
+            }
+            _ => None,
+        });
     state.keep(inquiry.side, context.keys, moved);
 }
 

@@ -181,8 +181,8 @@ impl ImapAccount {
         let orderly = self.connection.session.quirks.keeps_order;
         while let Some(&step) = flight.to_send.front() {
             let searching = flight.sent.iter().any(|(step, _)| *step == Step::Present);
-            let must_wait = (step == Step::Chosen && searching)
-                || (!orderly && !flight.sent.is_empty());
+            let must_wait =
+                (step == Step::Chosen && searching) || (!orderly && !flight.sent.is_empty());
             if must_wait {
                 return Ok(());
             }
@@ -197,8 +197,9 @@ impl ImapAccount {
                 Step::New(first) => fetch(&format!("{first}:*")).raw(&row_items(keys)),
                 Step::Flags => fetch("1:*").raw("(UID FLAGS)"),
                 Step::FlagsAndSizes => fetch("1:*").raw("(UID FLAGS RFC822.SIZE)"),
-                Step::Changed(since) => fetch("1:*")
-                    .raw(&format!("(UID FLAGS RFC822.SIZE) (CHANGEDSINCE {since})")),
+                Step::Changed(since) => {
+                    fetch("1:*").raw(&format!("(UID FLAGS RFC822.SIZE) (CHANGEDSINCE {since})"))
+                }
             };
             let sent = self.connection.session.send(&command);
             let tag = sent.map_err(|error| self.broken(&error.into()))?;
@@ -318,7 +319,9 @@ impl Flight {
                 self.exists = self.exists.map(|exists| exists.saturating_sub(1));
             }
             Event::Untagged(Untagged::Condition {
-                kind: ConditionKind::Ok, code: Some(code), ..
+                kind: ConditionKind::Ok,
+                code: Some(code),
+                ..
             }) if self.open != Open::Answered => self.opened.take_note(&code),
             Event::Untagged(data) => self.answer.take_note(&data),
             _ => {}
@@ -328,7 +331,8 @@ impl Flight {
     fn take_row(&mut self, fetch: &Fetch<'_>, keys: &KeyRule) {
         let row = row(fetch, self.long_header.take(), keys, &mut self.listing);
         let uid = fetch.uid.and_then(Uid::new);
-        let known = uid.and_then(|uid| self.listing.uid[..self.known_rows].binary_search(&uid).ok());
+        let known =
+            uid.and_then(|uid| self.listing.uid[..self.known_rows].binary_search(&uid).ok());
         if let Some(at) = known {
             // The rest of what is known of a UID never changes (RFC 9051 §2.3.1.1). Of a copy of
             // ours only the size of what was sent was known.
@@ -365,11 +369,7 @@ impl Flight {
                     (Err(_), _) => self.doubt = Some(Doubtful),
                 }
             }
-            Step::Rows
-            | Step::Flags
-            | Step::FlagsAndSizes
-            | Step::Changed(_)
-            | Step::New(_) => {
+            Step::Rows | Step::Flags | Step::FlagsAndSizes | Step::Changed(_) | Step::New(_) => {
                 if !completion.is_ok() {
                     self.doubt = Some(Doubtful);
                 }
