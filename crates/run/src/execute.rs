@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::guard::Approval;
-use mailferry_engine::name::MailboxName;
+use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::plan::{MailboxPlan, Subscription};
 use mailferry_store::contract::{Source, Target};
 use tokio::sync::mpsc;
@@ -108,47 +108,39 @@ impl<A: Accounts> Execution<A> {
         report: &mut Report,
     ) -> Vec<usize> {
         let mut blocked = Vec::new();
-        for (at, mailbox) in plan.mailboxes.iter().enumerate() {
-            let Some(creation) = mailbox.create else { continue };
-            match target.create(&mailbox.target, creation.special_use).await {
-                Ok(()) => report.created.push(mailbox.target.clone()),
+        let wanted: Vec<(usize, (MailboxName, Option<SpecialUse>))> = plan
+            .mailboxes
+            .iter()
+            .enumerate()
+            .filter_map(|(at, mailbox)| Some((at, mailbox.target.clone(), mailbox.create?)))
+            .map(|(at, name, creation)| (at, (name, creation.special_use)))
+            .collect();
+        if !wanted.is_empty() {
+            let (places, mailboxes): (Vec<usize>, Vec<_>) = wanted.into_iter().unzip();
+            match target.create(&mailboxes).await {
+                Ok(results) => {
+                    for ((at, (name, _)), result) in places.into_iter().zip(mailboxes).zip(results)
+                    {
+                        match result {
+                            Ok(()) => {
+                                self.events.on(&Event::Created(&name));
+                                report.created.push(name);
+                            }
+                            Err(fault) => {
+                                blocked.push(at);
+                                self.note(fault, report);
+                            }
+                        }
+                    }
+                }
                 Err(fault) => {
-                    blocked.push(at);
+                    blocked.extend(places);
                     self.note(fault, report);
                 }
             }
         }
-        if !report.created.is_empty() {
-            self.look_for_created(plan, target, report, &mut blocked).await;
-        }
-        for created in &report.created {
-            self.events.on(&Event::Created(created));
-        }
         self.subscribe(plan, target, report, &blocked).await;
         blocked
-    }
-
-    /// Some servers trim names or write them anew: what was created must be there by the
-    /// name that will be used.
-    async fn look_for_created(
-        &self,
-        plan: &Plan,
-        target: &mut A::Target,
-        report: &mut Report,
-        blocked: &mut Vec<usize>,
-    ) {
-        let listed = match target.mailboxes().await {
-            Ok(listed) => listed,
-            Err(fault) => return self.note(fault, report),
-        };
-        let absent: Vec<MailboxName> =
-            report.created.iter().filter(|name| listed.find(name).is_none()).cloned().collect();
-        for name in absent {
-            report.created.retain(|created| *created != name);
-            blocked.extend(plan.mailboxes.iter().position(|mailbox| mailbox.target == name));
-            let words = "CREATE was answered OK, but no mailbox of that name is listed";
-            self.note(Fault::new(Side::Target, FaultKind::Create, words).in_mailbox(&name), report);
-        }
     }
 
     async fn subscribe(

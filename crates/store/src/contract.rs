@@ -216,13 +216,13 @@ pub struct FlagUpdate {
 
 /// A place to write mail to.
 pub trait Target: Source {
-    /// Creates a mailbox, with its special use where the target can (RFC 6154 §3). A mailbox
-    /// that exists already is no fault.
+    /// Creates mailboxes, each with its special use where the target can (RFC 6154 §3), parents
+    /// before their children. Answers one result each; an empty mailbox that exists already is no
+    /// fault, one that is not there by its name afterwards is.
     fn create(
         &mut self,
-        mailbox: &MailboxName,
-        special_use: Option<SpecialUse>,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+        mailboxes: &[(MailboxName, Option<SpecialUse>)],
+    ) -> impl Future<Output = Result<Vec<Result<(), Fault>>, Fault>> + Send;
 
     /// Subscribes mailboxes. Answers one result each.
     fn subscribe(

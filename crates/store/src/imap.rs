@@ -267,7 +267,13 @@ impl ImapAccount {
     async fn unselect(&mut self) -> Result<(), Fault> {
         let Some(selected) = self.selected.take() else { return Ok(()) };
         if self.connection.capabilities().has("UNSELECT") {
-            self.run(&Command::new("UNSELECT"), |_| {}).await?;
+            let unselect = Command::new("UNSELECT");
+            if self.connection.session.quirks.keeps_order {
+                // What comes behind it is carried out behind it: its answer tells nothing.
+                let sent = self.connection.session.send(&unselect);
+                return sent.map(|_| ()).map_err(|error| self.broken(&error.into()));
+            }
+            self.run(&unselect, |_| {}).await?;
             return Ok(());
         }
         // CLOSE expunges what is `\Deleted`, except where the mailbox is open for reading
@@ -343,10 +349,9 @@ impl Source for ImapAccount {
 impl Target for ImapAccount {
     async fn create(
         &mut self,
-        mailbox: &MailboxName,
-        special_use: Option<SpecialUse>,
-    ) -> Result<(), Fault> {
-        self.create_mailbox(mailbox, special_use).await
+        mailboxes: &[(MailboxName, Option<SpecialUse>)],
+    ) -> Result<Vec<Result<(), Fault>>, Fault> {
+        self.create_mailboxes(mailboxes).await
     }
 
     async fn subscribe(

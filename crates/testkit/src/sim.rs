@@ -17,19 +17,25 @@ mod date;
 mod fault;
 mod fetch;
 mod flags;
+mod hazard;
 mod headers;
 mod list;
 mod mailbox;
+mod mailstore;
+mod modseq;
 mod name;
+mod open;
 mod parse;
 mod profile;
 mod reader;
 pub mod sample;
 mod search;
+mod sequence;
 mod server;
 mod session;
 mod store;
 pub mod tls;
+mod vanished;
 mod view;
 mod wire;
 
@@ -37,6 +43,7 @@ pub use account::{Account, Message};
 pub use date::Date;
 pub use fault::{Effect, Fault, Point};
 pub use flags::Flags;
+pub use hazard::{ModSequences, Modifier, UidValidities, Vanished};
 pub use profile::{
     Alter, AppendCheck, AppendRequest, Codes, Extension, Keywords, Limits, LoginPolicy, Profile,
     Refuse, UidPlace, Watch, Zones,

@@ -14,25 +14,84 @@ use super::messages::UID_SET_BYTES_MAX;
 use super::{Access, ImapAccount};
 use crate::contract::{AsListed, FlagUpdate};
 
+/// CREATE commands in flight at first: fewer than the errors after which a server hangs up.
+const CREATE_COMMANDS_MIN: usize = 4;
+/// The same once the server answered as many without an error.
+const CREATE_COMMANDS_MAX: usize = 64;
+
 impl ImapAccount {
-    pub(super) async fn create_mailbox(
+    pub(super) async fn create_mailboxes(
         &mut self,
-        mailbox: &MailboxName,
-        special_use: Option<SpecialUse>,
-    ) -> Result<(), Fault> {
-        let plain = Command::new("CREATE").sp().mailbox(mailbox.as_bytes());
-        if let Some(special_use) = special_use
-            && self.connection.capabilities().has("CREATE-SPECIAL-USE")
-        {
-            let command = plain.clone().sp().raw(&format!("(USE ({}))", special_use.attribute()));
-            // Refused where another mailbox has that use already (RFC 6154 §3): then plainly.
-            if self.run(&command, |_| {}).await?.is_ok() {
-                return Ok(());
+        mailboxes: &[(MailboxName, Option<SpecialUse>)],
+    ) -> Result<Vec<Result<(), Fault>>, Fault> {
+        let uses = self.connection.capabilities().has("CREATE-SPECIAL-USE");
+        let create = |(mailbox, special_use): &(MailboxName, Option<SpecialUse>)| {
+            let plain = Command::new("CREATE").sp().mailbox(mailbox.as_bytes());
+            match special_use.filter(|_| uses) {
+                Some(special_use) => {
+                    plain.sp().raw(&format!("(USE ({}))", special_use.attribute()))
+                }
+                None => plain,
+            }
+        };
+        let mut results = Vec::with_capacity(mailboxes.len());
+        let (mut left, mut window) = (mailboxes, CREATE_COMMANDS_MIN);
+        while !left.is_empty() {
+            let (some, rest) = left.split_at(window.min(left.len()));
+            left = rest;
+            let commands: Vec<Command> = some.iter().map(create).collect();
+            let completions = self.run_all(&commands, |_| {}).await?;
+            let refused = completions.iter().any(|completion| !completion.is_ok());
+            window = if refused { CREATE_COMMANDS_MIN } else { CREATE_COMMANDS_MAX };
+            for (completion, (mailbox, special_use)) in completions.iter().zip(some) {
+                results.push(match completion.is_ok() {
+                    true => Ok(()),
+                    false => {
+                        // Refused with its use where another mailbox has that already
+                        // (RFC 6154 §3).
+                        let plainly = uses && special_use.is_some();
+                        self.create_refused(mailbox, completion, plainly).await?
+                    }
+                });
             }
         }
-        let completion = self.run(&plain, |_| {}).await?;
-        if completion.is_ok() {
-            return Ok(());
+        self.look_for_created(mailboxes, &mut results).await?;
+        Ok(results)
+    }
+
+    /// Some servers trim names or write them anew: what was created must be there by the name
+    /// that will be used.
+    async fn look_for_created(
+        &mut self,
+        mailboxes: &[(MailboxName, Option<SpecialUse>)],
+        results: &mut [Result<(), Fault>],
+    ) -> Result<(), Fault> {
+        let names: Vec<MailboxName> = mailboxes.iter().map(|(name, _)| name.clone()).collect();
+        let missing = self.missing_of(&names).await?;
+        for (result, name) in results.iter_mut().zip(&names) {
+            if result.is_ok() && missing.contains(name) {
+                let words = "CREATE was answered OK, but no mailbox of that name is listed";
+                *result = Err(self.fault(FaultKind::Create, words).in_mailbox(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// A mailbox whose creation was refused may be there nevertheless.
+    async fn create_refused(
+        &mut self,
+        mailbox: &MailboxName,
+        refusal: &Completion,
+        plainly: bool,
+    ) -> Result<Result<(), Fault>, Fault> {
+        let mut words = refusal.words();
+        if plainly {
+            let plain = Command::new("CREATE").sp().mailbox(mailbox.as_bytes());
+            let completion = self.run(&plain, |_| {}).await?;
+            if completion.is_ok() {
+                return Ok(Ok(()));
+            }
+            words = completion.words();
         }
         // Half of the servers have no code for it: it is there if STATUS says so.
         let status = Command::new("STATUS").sp().mailbox(mailbox.as_bytes()).sp().raw("(MESSAGES)");
@@ -45,14 +104,14 @@ impl ImapAccount {
             })
             .await?;
         let words = match messages {
-            Some(0) if told.is_ok() => return Ok(()),
+            Some(0) if told.is_ok() => return Ok(Ok(())),
             // It was not listed when the plan was made, so that what is in it was not compared.
             Some(messages) if told.is_ok() => format!(
                 "it is there already, with {messages} messages, and was not listed by that name"
             ),
-            _ => completion.words(),
+            _ => words,
         };
-        Err(self.fault(FaultKind::Create, words).in_mailbox(mailbox))
+        Ok(Err(self.fault(FaultKind::Create, words).in_mailbox(mailbox)))
     }
 
     pub(super) async fn subscribe_mailboxes(

@@ -55,18 +55,48 @@ struct Seen {
 impl ImapAccount {
     pub(super) async fn list_mailboxes(&mut self) -> Result<AccountListing, Fault> {
         self.unselect().await?;
-        let namespaces = self.namespaces().await?;
+        let asks_namespaces = self.namespaces.is_none();
+        let mut commands = if asks_namespaces { self.introduction_commands() } else { Vec::new() };
+        commands.extend(self.list_commands());
         let mut seen: BTreeMap<MailboxName, Seen> = BTreeMap::new();
-        for (command, completion) in self.list_commands(&mut seen).await? {
-            if !completion.is_ok() {
-                return Err(self.fault(
-                    FaultKind::ListingIncomplete,
-                    format!("{command}: {}", completion.words()),
-                ));
+        let mut told = Introduced::default();
+        let completions = self
+            .run_all(&commands, |data| {
+                note(&mut seen, data);
+                told.take_note(data);
+            })
+            .await?;
+        for (command, completion) in commands.iter().zip(&completions) {
+            // Without NAMESPACE every mailbox looks like the user's own, which a mirror may
+            // remove. ID is only politeness.
+            if !completion.is_ok() && command.name() != "ID" {
+                let name = command.name().split(' ').next().unwrap_or_default();
+                let words = format!("{name}: {}", completion.words());
+                return Err(self.fault(FaultKind::ListingIncomplete, words));
             }
         }
+        if asks_namespaces {
+            self.connection.session.quirks.learn_from_words(&told.software);
+            self.namespaces = Some(told.namespaces);
+        }
         self.count_messages(&mut seen).await?;
-        Ok(account_listing(seen, &namespaces))
+        Ok(account_listing(seen, &self.namespaces.clone().unwrap_or_default()))
+    }
+
+    /// Whether every one of these mailboxes is there by its name.
+    pub(super) async fn missing_of(
+        &mut self,
+        names: &[MailboxName],
+    ) -> Result<Vec<MailboxName>, Fault> {
+        let mut seen: BTreeMap<MailboxName, Seen> = BTreeMap::new();
+        let list = Command::new("LIST \"\" \"*\"");
+        let completion = self.run(&list, |data| note(&mut seen, data)).await?;
+        if !completion.is_ok() {
+            let words = format!("LIST: {}", completion.words());
+            return Err(self.fault(FaultKind::ListingIncomplete, words));
+        }
+        let listed = |name: &&MailboxName| !seen.get(*name).is_some_and(|entry| entry.listed);
+        Ok(names.iter().filter(listed).cloned().collect())
     }
 
     /// Without LIST-STATUS (RFC 5819 §2): STATUS for each mailbox, pipelined. A mailbox that
@@ -115,36 +145,20 @@ impl ImapAccount {
         items.join(" ")
     }
 
-    async fn list_commands(
-        &mut self,
-        seen: &mut BTreeMap<MailboxName, Seen>,
-    ) -> Result<Vec<(&'static str, mailferry_imap::session::Completion)>, Fault> {
+    fn list_commands(&self) -> Vec<Command> {
         let capabilities = self.connection.capabilities();
-        let extended = capabilities.has("LIST-EXTENDED");
-        let mut commands = Vec::new();
-        let mut names = Vec::new();
-        if extended {
-            let mut returns = vec!["SUBSCRIBED".to_owned()];
-            if capabilities.has("SPECIAL-USE") {
-                returns.push("SPECIAL-USE".to_owned());
-            }
-            if capabilities.has("LIST-STATUS") {
-                returns.push(format!("STATUS ({})", self.status_items()));
-            }
-            commands.push(
-                Command::new("LIST \"\" \"*\"")
-                    .sp()
-                    .raw(&format!("RETURN ({})", returns.join(" "))),
-            );
-            names.push("LIST");
-        } else {
-            commands.push(Command::new("LIST \"\" \"*\""));
-            names.push("LIST");
-            commands.push(Command::new("LSUB \"\" \"*\""));
-            names.push("LSUB");
+        if !capabilities.has("LIST-EXTENDED") {
+            return vec![Command::new("LIST \"\" \"*\""), Command::new("LSUB \"\" \"*\"")];
         }
-        let completions = self.run_all(&commands, |data| note(seen, data)).await?;
-        Ok(names.into_iter().zip(completions).collect())
+        let mut returns = vec!["SUBSCRIBED".to_owned()];
+        if capabilities.has("SPECIAL-USE") {
+            returns.push("SPECIAL-USE".to_owned());
+        }
+        if capabilities.has("LIST-STATUS") {
+            returns.push(format!("STATUS ({})", self.status_items()));
+        }
+        let returns = format!("RETURN ({})", returns.join(" "));
+        vec![Command::new("LIST \"\" \"*\"").sp().raw(&returns)]
     }
 
     /// STATUS (SIZE) of each mailbox; nothing where the server has it not, since without it
@@ -169,65 +183,52 @@ impl ImapAccount {
         Ok(mailboxes.iter().map(|name| sums.get(name).copied()).collect())
     }
 
-    /// Asked once a connection: they do not change in it, and accounts are listed again after
-    /// mailboxes were created.
-    async fn namespaces(&mut self) -> Result<Namespaces, Fault> {
-        if let Some(known) = &self.namespaces {
-            return Ok(known.clone());
+    /// What is asked once a connection: namespaces, which do not change in it, and who the
+    /// server is, which may tell what is odd about it. We say who we are (RFC 2971 §3.1).
+    fn introduction_commands(&self) -> Vec<Command> {
+        let capabilities = self.connection.capabilities();
+        let mut commands = Vec::new();
+        if capabilities.has("NAMESPACE") {
+            commands.push(Command::new("NAMESPACE"));
         }
-        let namespaces = self.ask_namespaces().await?;
-        self.namespaces = Some(namespaces.clone());
-        Ok(namespaces)
-    }
-
-    async fn ask_namespaces(&mut self) -> Result<Namespaces, Fault> {
-        let mut namespaces = Namespaces::default();
-        if !self.connection.capabilities().has("NAMESPACE") {
-            return Ok(namespaces);
-        }
-        let mut commands = vec![Command::new("NAMESPACE")];
-        // Who we are (RFC 2971 §3.1); the answer may tell which quirks to expect.
-        if self.connection.capabilities().has("ID") && self.introduction == Introduction::Given {
+        if capabilities.has("ID") && self.introduction == Introduction::Given {
             let version = env!("CARGO_PKG_VERSION");
-            commands.push(
-                Command::new("ID")
-                    .sp()
-                    .raw(&format!("(\"name\" \"mailferry\" \"version\" \"{version}\")")),
-            );
+            let fields = format!("(\"name\" \"mailferry\" \"version\" \"{version}\")");
+            commands.push(Command::new("ID").sp().raw(&fields));
         }
-        let mut software = Vec::new();
-        let completions = self
-            .run_all(&commands, |data| {
-                if let Untagged::Id(fields) = data {
-                    software.extend(
-                        fields
-                            .iter()
-                            .flat_map(|(_, value)| value.iter().flat_map(|value| value.to_vec())),
-                    );
+        commands
+    }
+}
+
+/// What a server tells once a connection.
+#[derive(Default)]
+struct Introduced {
+    namespaces: Namespaces,
+    software: Vec<u8>,
+}
+
+impl Introduced {
+    fn take_note(&mut self, data: &Untagged<'_>) {
+        match data {
+            Untagged::Id(fields) => {
+                let values = fields.iter().filter_map(|(_, value)| value.as_deref());
+                self.software.extend(values.flatten());
+            }
+            Untagged::Namespace { personal, other, shared } => {
+                let first = personal.first();
+                self.namespaces.personal =
+                    first.map(|entry| (entry.prefix.to_vec(), entry.delimiter));
+                for (entries, kind) in [
+                    (personal, Namespace::Personal),
+                    (other, Namespace::Other),
+                    (shared, Namespace::Shared),
+                ] {
+                    let prefixes = entries.iter().map(|entry| (entry.prefix.to_vec(), kind));
+                    self.namespaces.prefixes.extend(prefixes);
                 }
-                if let Untagged::Namespace { personal, other, shared } = data {
-                    let first = personal.first();
-                    namespaces.personal =
-                        first.map(|entry| (entry.prefix.to_vec(), entry.delimiter));
-                    for (entries, kind) in [
-                        (personal, Namespace::Personal),
-                        (other, Namespace::Other),
-                        (shared, Namespace::Shared),
-                    ] {
-                        namespaces
-                            .prefixes
-                            .extend(entries.iter().map(|entry| (entry.prefix.to_vec(), kind)));
-                    }
-                }
-            })
-            .await?;
-        // Without it every mailbox looks like the user's own, which a mirror may remove.
-        if let Some(refused) = completions.first().filter(|completion| !completion.is_ok()) {
-            let words = format!("NAMESPACE: {}", refused.words());
-            return Err(self.fault(FaultKind::ListingIncomplete, words));
+            }
+            _ => {}
         }
-        self.connection.session.quirks.learn_from_words(&software);
-        Ok(namespaces)
     }
 }
 

@@ -83,14 +83,29 @@ async fn a_mailbox_that_is_there_already_is_no_fault_to_create() {
                 .await
                 .unwrap();
             let mut store = open(server.addr()).await;
-            store.create(&name("there"), special_use).await.unwrap();
-            store.create(&name("new"), special_use).await.unwrap();
+            let wanted = ["there", "new", "bad//name"].map(|text| (name(text), special_use));
+            let results = store.create(&wanted).await.unwrap();
+            let [Ok(()), Ok(()), Err(fault)] = &results[..] else { panic!("{results:?}") };
             let uses = account.special_uses().get("new").cloned().unwrap_or_default();
             assert_eq!(uses.is_empty(), special_use.is_none());
-            let fault = store.create(&name("bad//name"), special_use).await.unwrap_err();
             assert_eq!((fault.kind, fault.scope), (FaultKind::Create, Scope::Mailbox));
         }
     }
+}
+
+#[tokio::test]
+async fn many_mailboxes_are_created_in_few_round_trips() {
+    let account = account();
+    let server = Server::bind(Profile::modern(), [account.clone()]).await.unwrap();
+    let mut store = open(server.addr()).await;
+    let wanted: Vec<_> = (0..150).map(|at| (name(&format!("box{at}")), None)).collect();
+    let before = server.state().round_trips();
+    let results = store.create(&wanted).await.unwrap();
+    assert!(results.iter().all(Result::is_ok));
+    assert_eq!(account.snapshot().len(), 151);
+    let round_trips = server.state().round_trips() - before;
+    // A pipeline that arrives in pieces adds some.
+    assert!(round_trips < 40, "{round_trips} round trips for 150 mailboxes");
 }
 
 #[tokio::test]

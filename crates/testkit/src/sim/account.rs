@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::date::Date;
 use super::flags::Flags;
+use super::mailstore::{Mailbox, NewMessage, Store};
 
 /// One user and the mail. A clone is a handle to the same account: a test keeps one to look
 /// at what the server did, or to change it under a client's feet.
@@ -64,7 +65,24 @@ impl Account {
 
     /// Takes a mailbox and its messages away, as if another client had deleted it.
     pub fn remove_mailbox(&self, name: &str) {
-        self.lock().mailboxes.remove(name);
+        self.lock().remove(name);
+    }
+
+    /// Deletes a mailbox and creates it anew, empty, as if another client had. What UIDVALIDITY
+    /// it gets is the server's habit ([`UidValidities`](super::UidValidities)).
+    pub fn recreate_mailbox(&self, name: &str) -> &Self {
+        let mut store = self.lock();
+        store.remove(name);
+        store.add(name);
+        drop(store);
+        self
+    }
+
+    /// Renames a mailbox, without what is below it, as if another client had: UIDVALIDITY, UIDs
+    /// and MAILBOXID stay. Returns whether it was there and the new name was free. INBOX leaves
+    /// an empty INBOX behind (RFC 9051 §6.3.6).
+    pub fn rename_mailbox(&self, from: &str, to: &str) -> bool {
+        self.lock().rename(from, to)
     }
 
     /// Subscribes a name, whether it exists or not.
@@ -114,6 +132,20 @@ impl Account {
         }
     }
 
+    /// Gives a mailbox this UIDVALIDITY and changes nothing else.
+    pub fn set_uid_validity(&self, mailbox: &str, uid_validity: u32) {
+        if let Some(found) = self.lock().mailboxes.get_mut(mailbox) {
+            found.uid_validity = uid_validity;
+        }
+    }
+
+    /// Raises the mod-sequence of a mailbox, so that its next change gets this one.
+    pub fn raise_modseq(&self, mailbox: &str, modseq: u64) {
+        if let Some(found) = self.lock().mailboxes.get_mut(mailbox) {
+            found.modseq = found.modseq.max(modseq.saturating_sub(1));
+        }
+    }
+
     /// Raises UIDNEXT, so that the next message gets this UID.
     pub fn raise_uid_next(&self, mailbox: &str, uid_next: u32) {
         if let Some(found) = self.lock().mailboxes.get_mut(mailbox) {
@@ -146,6 +178,26 @@ impl Account {
         self.lock().mailboxes.get(mailbox).map(|found| found.uid_next)
     }
 
+    /// HIGHESTMODSEQ of a mailbox (RFC 7162 §3.1.2.1), as an honest server tells it.
+    #[must_use]
+    pub fn highest_modseq(&self, mailbox: &str) -> Option<u64> {
+        self.lock().mailboxes.get(mailbox).map(|found| found.modseq)
+    }
+
+    /// MODSEQ of a message (RFC 7162 §3.1.4.2), as an honest server tells it.
+    #[must_use]
+    pub fn modseq(&self, mailbox: &str, uid: u32) -> Option<u64> {
+        let store = self.lock();
+        let stored = store.mailboxes.get(mailbox)?.messages.get(&uid)?;
+        Some(stored.modseq)
+    }
+
+    /// MAILBOXID of a mailbox (RFC 8474 §4).
+    #[must_use]
+    pub fn mailbox_id(&self, mailbox: &str) -> Option<String> {
+        self.lock().mailboxes.get(mailbox).map(Mailbox::object_id)
+    }
+
     /// The subscribed names.
     #[must_use]
     pub fn subscriptions(&self) -> BTreeSet<String> {
@@ -167,165 +219,5 @@ impl Account {
     pub(super) fn lock(&self) -> MutexGuard<'_, Store> {
         // A test that panicked while it held the lock says so itself.
         self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A message that has no UID yet.
-#[derive(Clone, Debug)]
-pub(super) struct NewMessage {
-    pub(super) flags: Flags,
-    pub(super) date: Date,
-    pub(super) octets: Arc<[u8]>,
-}
-
-#[derive(Debug)]
-pub(super) struct Store {
-    pub(super) mailboxes: BTreeMap<String, Mailbox>,
-    pub(super) subscriptions: BTreeSet<String>,
-    /// Sessions logged in.
-    pub(super) sessions: u32,
-    uid_validity: u32,
-    serial: u64,
-    clock: i64,
-}
-
-impl Store {
-    fn new(seed: u64) -> Self {
-        // UIDVALIDITYs of real servers are mostly seconds since 1970.
-        let spread = u32::try_from(seed.wrapping_mul(7919) % 100_000_000).unwrap_or(0);
-        Self {
-            mailboxes: BTreeMap::new(),
-            subscriptions: BTreeSet::new(),
-            sessions: 0,
-            uid_validity: 1_600_000_000 + spread,
-            serial: 0,
-            clock: 1_750_000_000,
-        }
-    }
-
-    /// The mailbox of that name, new where it was missing.
-    pub(super) fn add(&mut self, name: &str) -> &mut Mailbox {
-        if !self.mailboxes.contains_key(name) {
-            let (serial, uid_validity) = (self.next_serial(), self.next_uid_validity());
-            self.mailboxes.insert(name.to_owned(), Mailbox::new(serial, uid_validity));
-        }
-        self.mailboxes.entry(name.to_owned()).or_insert_with(|| Mailbox::new(0, 1))
-    }
-
-    /// The mailbox that a session selected, wherever it was renamed to.
-    pub(super) fn of_serial(&mut self, name: &str, serial: u64) -> Option<&mut Mailbox> {
-        if self.mailboxes.get(name).is_some_and(|found| found.serial == serial) {
-            return self.mailboxes.get_mut(name);
-        }
-        self.mailboxes.values_mut().find(|found| found.serial == serial)
-    }
-
-    /// Time in the simulated world: a second for each message without a date.
-    pub(super) fn tick(&mut self) -> Date {
-        self.clock += 1;
-        Date::utc(self.clock)
-    }
-
-    /// Octets and number of all messages: what a quota counts.
-    pub(super) fn usage(&self) -> (u64, usize) {
-        let boxes = self.mailboxes.values();
-        boxes.fold((0, 0), |(octets, count), found| {
-            (octets + found.octets, count + found.messages.len())
-        })
-    }
-
-    pub(super) fn next_uid_validity(&mut self) -> u32 {
-        self.uid_validity += 1;
-        self.uid_validity
-    }
-
-    pub(super) fn next_serial(&mut self) -> u64 {
-        self.serial += 1;
-        self.serial
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Mailbox {
-    /// Tells this mailbox from another of the same name; kept through a RENAME.
-    pub(super) serial: u64,
-    pub(super) uid_validity: u32,
-    pub(super) uid_next: u32,
-    pub(super) messages: BTreeMap<u32, Stored>,
-    pub(super) special_use: Vec<String>,
-    /// Grows with every change, as the mod-sequence of RFC 7162 does.
-    pub(super) modseq: u64,
-    /// `modseq` of the last change of flags.
-    pub(super) flags_modseq: u64,
-    /// Messages expunged so far.
-    pub(super) expunges: u64,
-    /// Octets of all messages.
-    pub(super) octets: u64,
-}
-
-#[derive(Debug)]
-pub(super) struct Stored {
-    pub(super) message: Message,
-    /// No session was told of it yet (RFC 3501 §2.3.2).
-    pub(super) recent: bool,
-    /// The mailbox's `modseq` when its flags last changed.
-    pub(super) modseq: u64,
-}
-
-impl Mailbox {
-    fn new(serial: u64, uid_validity: u32) -> Self {
-        Self {
-            serial,
-            uid_validity,
-            uid_next: 1,
-            messages: BTreeMap::new(),
-            special_use: Vec::new(),
-            modseq: 1,
-            flags_modseq: 1,
-            expunges: 0,
-            octets: 0,
-        }
-    }
-
-    /// Stores a message under the next UID.
-    pub(super) fn append(&mut self, new: NewMessage) -> u32 {
-        let uid = self.uid_next;
-        self.uid_next = uid.saturating_add(1);
-        self.modseq += 1;
-        self.octets += new.octets.len() as u64;
-        let NewMessage { flags, date, octets } = new;
-        let message = Message { uid, flags, date, octets };
-        self.messages.insert(uid, Stored { message, recent: true, modseq: self.modseq });
-        uid
-    }
-
-    pub(super) fn expunge(&mut self, uid: u32) -> bool {
-        let Some(gone) = self.messages.remove(&uid) else { return false };
-        self.octets -= gone.message.octets.len() as u64;
-        self.modseq += 1;
-        self.expunges += 1;
-        true
-    }
-
-    /// Returns the new `modseq` of the message, unchanged where its flags were these already;
-    /// `None` where it is gone.
-    pub(super) fn set_flags(&mut self, uid: u32, flags: Flags) -> Option<u64> {
-        let stored = self.messages.get_mut(&uid)?;
-        if stored.message.flags != flags {
-            self.modseq += 1;
-            self.flags_modseq = self.modseq;
-            stored.message.flags = flags;
-            stored.modseq = self.modseq;
-        }
-        Some(stored.modseq)
-    }
-
-    /// Every keyword that a message of the mailbox has.
-    pub(super) fn keywords(&self) -> Flags {
-        self.messages.values().flat_map(|stored| stored.message.flags.keywords()).collect()
-    }
-
-    fn messages(&self) -> Vec<Message> {
-        self.messages.values().map(|stored| stored.message.clone()).collect()
     }
 }

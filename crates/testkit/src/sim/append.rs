@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::account::{Mailbox, NewMessage, Store};
 use super::date::Date;
 use super::flags::Flags;
+use super::mailstore::{Mailbox, NewMessage, Store};
 use super::name;
-use super::parse::{Cursor, Parsed, Refusal, set_text};
+use super::parse::{Cursor, Parsed, Refusal};
 use super::profile::{AppendRequest, Extension, Keywords, Profile, Zones};
+use super::sequence::set_text;
 use super::session::{Answer, Session};
 
 /// Arguments of APPEND.

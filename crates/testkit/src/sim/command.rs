@@ -3,9 +3,12 @@
 use super::append::AppendArguments;
 use super::fetch::FetchArguments;
 use super::list::{ListArguments, StatusItem};
-use super::parse::{By, Cursor, Parsed, Refusal, SequenceSet};
+use super::modseq::enable_names;
+use super::open::OpenArguments;
+use super::parse::{Cursor, Parsed, Refusal};
 use super::profile::{Extension, Profile};
 use super::search::SearchArguments;
+use super::sequence::{By, SequenceSet};
 use super::store::StoreArguments;
 
 /// A command that keeps the grammar.
@@ -20,10 +23,10 @@ pub(super) enum Command {
     Close,
     Unselect,
     Id,
-    Enable,
+    Enable { names: Vec<String> },
     Login { user: Vec<u8>, password: Vec<u8> },
     Authenticate { mechanism: String, initial: Option<Vec<u8>> },
-    Open { name: Vec<u8>, access: Access },
+    Open(OpenArguments),
     Create { name: Vec<u8>, uses: Vec<String> },
     Delete { name: Vec<u8> },
     Rename { from: Vec<u8>, to: Vec<u8> },
@@ -110,7 +113,7 @@ fn with_arguments(name: &str, cursor: &mut Cursor<'_>, profile: &Profile) -> Par
     match name {
         "SELECT" | "EXAMINE" => {
             let access = if name == "SELECT" { Access::ReadWrite } else { Access::ReadOnly };
-            Ok(Command::Open { name: cursor.astring()?, access })
+            OpenArguments::parse(access, cursor, profile).map(Command::Open)
         }
         "LOGIN" => {
             let user = cursor.astring()?;
@@ -119,7 +122,9 @@ fn with_arguments(name: &str, cursor: &mut Cursor<'_>, profile: &Profile) -> Par
         }
         "AUTHENTICATE" => authenticate(cursor, profile),
         "ID" if profile.has(Extension::Id) => id(cursor),
-        "ENABLE" if profile.has(Extension::Enable) => enable(cursor),
+        "ENABLE" if profile.has(Extension::Enable) => {
+            Ok(Command::Enable { names: enable_names(cursor)? })
+        }
         "CREATE" => create(cursor, profile),
         "DELETE" => Ok(Command::Delete { name: cursor.astring()? }),
         "SUBSCRIBE" => Ok(Command::Subscribe { name: cursor.astring()? }),
@@ -152,8 +157,8 @@ fn on_messages(name: &str, cursor: &mut Cursor<'_>, profile: &Profile) -> Parsed
         None => (By::Sequence, name),
     };
     match verb {
-        "FETCH" => FetchArguments::parse(by, cursor).map(Command::Fetch),
-        "STORE" => StoreArguments::parse(by, cursor).map(Command::Store),
+        "FETCH" => FetchArguments::parse(by, cursor, profile).map(Command::Fetch),
+        "STORE" => StoreArguments::parse(by, cursor, profile).map(Command::Store),
         "SEARCH" => SearchArguments::parse(by, cursor, profile).map(Command::Search),
         "COPY" => transfer(by, cursor, Transfer::Copy),
         "MOVE" if profile.has(Extension::Move) => transfer(by, cursor, Transfer::Move),
@@ -224,16 +229,6 @@ fn id(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     };
     cursor.list(0, field)?;
     Ok(Command::Id)
-}
-
-fn enable(cursor: &mut Cursor<'_>) -> Parsed<Command> {
-    // Nothing that the simulator knows needs enabling; what it does not know, it ignores
-    // (RFC 5161 §3.1).
-    cursor.atom()?;
-    while cursor.skip(b' ') {
-        cursor.atom()?;
-    }
-    Ok(Command::Enable)
 }
 
 fn create(cursor: &mut Cursor<'_>, profile: &Profile) -> Parsed<Command> {

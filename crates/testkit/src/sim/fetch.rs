@@ -1,14 +1,18 @@
-//! FETCH (RFC 3501 §6.4.5).
+//! FETCH (RFC 3501 §6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162 §3.1.4, §3.2.6).
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::account::{Mailbox, Message};
 use super::command::Access;
+use super::hazard::{ModSequences, Modifier};
 use super::headers::{self, Keep};
-use super::parse::{By, Cursor, Parsed, Refusal, SequenceSet, is_atom_char};
-use super::profile::UidPlace;
+use super::mailstore::{Mailbox, Stored};
+use super::modseq::{Aware, check_kept, heeded};
+use super::parse::{Cursor, Parsed, Refusal, is_atom_char};
+use super::profile::{Extension, Profile, UidPlace};
+use super::sequence::{By, SequenceSet};
 use super::session::{Answer, Connection, Session, done_by};
+use super::vanished::Asked;
 use super::view::View;
 use super::wire::{Hangup, Out};
 
@@ -21,11 +25,22 @@ pub(super) struct FetchArguments {
     by: By,
     set: SequenceSet,
     items: Vec<Item>,
+    /// Only messages changed after this mod-sequence (RFC 7162 §3.1.4.1).
+    changed_since: Option<u64>,
+    earlier: Earlier,
+}
+
+/// Whether VANISHED (EARLIER) is asked for (RFC 7162 §3.2.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Earlier {
+    Told,
+    Untold,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Item {
     Uid,
+    ModSeq,
     Flags,
     InternalDate,
     Size,
@@ -58,20 +73,62 @@ enum Reading {
 }
 
 impl FetchArguments {
-    pub(super) fn parse(by: By, cursor: &mut Cursor<'_>) -> Parsed<Self> {
+    pub(super) fn parse(by: By, cursor: &mut Cursor<'_>, profile: &Profile) -> Parsed<Self> {
         let set = cursor.sequence_set()?;
         cursor.space()?;
-        let mut items = if cursor.peek() == Some(b'(') {
-            cursor.list(1, item)?
+        let items = if cursor.peek() == Some(b'(') {
+            cursor.list(1, |cursor| item(cursor, profile))?
         } else if let Some(items) = fast(cursor) {
             items
         } else {
-            vec![item(cursor)?]
+            vec![item(cursor, profile)?]
         };
-        if by == By::Uid && !items.contains(&Item::Uid) {
-            items.push(Item::Uid);
+        let mut arguments = Self { by, set, items, changed_since: None, earlier: Earlier::Untold };
+        let takes_modifiers =
+            profile.knows_mod_sequences() || profile.changed_since == Modifier::Ignored;
+        if takes_modifiers && cursor.skip(b' ') {
+            arguments.modify(cursor, profile)?;
         }
-        Ok(Self { by, set, items })
+        if by == By::Uid && !arguments.items.contains(&Item::Uid) {
+            arguments.items.push(Item::Uid);
+        }
+        Ok(arguments)
+    }
+
+    /// `(CHANGEDSINCE n [VANISHED])`, in any order.
+    fn modify(&mut self, cursor: &mut Cursor<'_>, profile: &Profile) -> Parsed<()> {
+        let mut since = None;
+        cursor.expect(b'(')?;
+        loop {
+            match cursor.keyword()?.as_str() {
+                "CHANGEDSINCE" if since.is_none() => {
+                    cursor.space()?;
+                    since = Some(cursor.mod_sequence()?);
+                }
+                "VANISHED" if self.by == By::Uid && profile.has(Extension::Qresync) => {
+                    self.earlier = Earlier::Told;
+                }
+                other => return Err(Refusal::bad(format!("Unknown FETCH modifier {other}"))),
+            }
+            if !cursor.skip(b' ') {
+                break;
+            }
+        }
+        cursor.expect(b')')?;
+        let Some(since) = since else {
+            return Err(Refusal::bad("VANISHED needs CHANGEDSINCE"));
+        };
+        self.changed_since = heeded(since, profile.changed_since, profile)?;
+        if self.changed_since.is_some() && !self.items.contains(&Item::ModSeq) {
+            // It is asked for along with the modifier (RFC 7162 §3.1.4.1).
+            self.items.insert(0, Item::ModSeq);
+        }
+        Ok(())
+    }
+
+    /// What the command says of the client (RFC 7162 §3.1).
+    fn aware(&self) -> Aware {
+        if self.items.contains(&Item::ModSeq) { Aware::ModSequences } else { Aware::Nothing }
     }
 
     fn place_uid(&mut self, place: UidPlace) {
@@ -80,6 +137,27 @@ impl FetchArguments {
             match place {
                 UidPlace::First => self.items.insert(0, Item::Uid),
                 UidPlace::Last => self.items.push(Item::Uid),
+            }
+        }
+    }
+
+    /// What a client is told of a message that FETCH has marked as seen, beyond what it asked.
+    fn write_seen(
+        &self,
+        stored: &Stored,
+        (view, dialect, kind): (&View, Aware, ModSequences),
+        out: &mut Out,
+    ) {
+        if !self.items.contains(&Item::Flags) {
+            out.text(format!(" FLAGS {}", view.flags_text(&stored.message)));
+        }
+        if dialect >= Aware::ModSequences {
+            // RFC 7162 §3.2.4
+            if !self.items.contains(&Item::Uid) {
+                out.text(format!(" UID {}", stored.message.uid));
+            }
+            if !self.items.contains(&Item::ModSeq) {
+                out.text(format!(" MODSEQ ({})", stored.told_modseq(kind)));
             }
         }
     }
@@ -101,7 +179,7 @@ fn fast(cursor: &mut Cursor<'_>) -> Option<Vec<Item>> {
     Some(vec![Item::Flags, Item::InternalDate, Item::Size])
 }
 
-fn item(cursor: &mut Cursor<'_>) -> Parsed<Item> {
+fn item(cursor: &mut Cursor<'_>, profile: &Profile) -> Parsed<Item> {
     let name = section_word(cursor).to_ascii_uppercase();
     let whole = |section, reading| {
         Item::Content(Content { label: name.clone(), section, reading, partial: None })
@@ -116,6 +194,13 @@ fn item(cursor: &mut Cursor<'_>) -> Parsed<Item> {
         "RFC822.TEXT" => Ok(whole(Section::Text, Reading::Marks)),
         "BODY" if cursor.peek() == Some(b'[') => body(cursor, Reading::Marks),
         "BODY.PEEK" => body(cursor, Reading::Peeks),
+        "MODSEQ" if profile.knows_mod_sequences() => {
+            check_kept(profile)?;
+            Ok(Item::ModSeq)
+        }
+        "EMAILID" | "THREADID" if profile.has(Extension::ObjectId) => {
+            Err(Refusal::no("[CANNOT] Not simulated"))
+        }
         "ENVELOPE" | "BODY" | "BODYSTRUCTURE" | "ALL" | "FULL" => {
             Err(Refusal::no("[CANNOT] Not simulated"))
         }
@@ -178,15 +263,14 @@ struct Job {
 }
 
 impl Connection {
-    pub(super) async fn fetch(&mut self, mut arguments: FetchArguments) -> Result<Answer, Hangup> {
+    pub(super) async fn fetch(&mut self, arguments: FetchArguments) -> Result<Answer, Hangup> {
         let by = arguments.by;
-        arguments.place_uid(self.session.profile().uid_place);
-        let found = self.session.view().and_then(|view| view.select(by, &arguments.set));
-        let found = match found {
-            Ok(found) => found,
+        let mut out = Out::default();
+        let mut job = match self.session.fetch_start(arguments, &mut out) {
+            Ok(job) => job,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let mut job = Job { arguments, found, next: 0, vanished: 0 };
+        self.wire.send(out).await?;
         while job.next < job.found.len() {
             let mut out = Out::default();
             if let Err(refusal) = self.session.fetch_step(&mut job, &mut out) {
@@ -202,28 +286,59 @@ impl Connection {
 }
 
 impl Session {
+    fn fetch_start(&mut self, mut arguments: FetchArguments, out: &mut Out) -> Parsed<Job> {
+        if arguments.earlier == Earlier::Told && self.aware != Aware::Vanished {
+            return Err(Refusal::bad("QRESYNC was not enabled"));
+        }
+        self.note_aware(arguments.aware(), out)?;
+        let account = self.account()?;
+        let state = self.state.clone();
+        let profile = state.profile();
+        arguments.place_uid(profile.uid_place);
+        let view = self.view()?;
+        let found = view.select(arguments.by, &arguments.set)?;
+        if let (Earlier::Told, Some(since)) = (arguments.earlier, arguments.changed_since) {
+            let mut store = account.lock();
+            let mailbox = view.mailbox(&mut store)?;
+            let asked = Asked::of_fetch(&arguments.set, since, mailbox);
+            // Before every FETCH (RFC 7162 §3.2.6).
+            if let Some(gone) = asked.answer(mailbox, view.uids(), profile) {
+                out.line(format!("* VANISHED (EARLIER) {gone}"));
+            }
+        }
+        Ok(Job { arguments, found, next: 0, vanished: 0 })
+    }
+
     fn fetch_step(&mut self, job: &mut Job, out: &mut Out) -> Parsed<()> {
         let account = self.account()?;
+        let (dialect, kind) = (self.dialect(), self.profile().mod_sequences);
         let view = self.view()?;
         let mut store = account.lock();
         let mailbox = view.mailbox(&mut store)?;
-        let marks = job.arguments.marks_seen() && view.access() == Access::ReadWrite;
+        let Job { arguments, found, .. } = &*job;
+        let marks = arguments.marks_seen() && view.access() == Access::ReadWrite;
+        let (mut next, mut vanished) = (job.next, 0);
         while out.len() < STEP_OCTETS {
-            let Some(&(number, uid)) = job.found.get(job.next) else { break };
-            job.next += 1;
-            let newly_seen = marks && mark_seen(view, mailbox, uid);
-            match mailbox.messages.get(&uid) {
-                None => job.vanished += 1,
-                Some(stored) => {
-                    out.text(format!("* {number} FETCH ("));
-                    write_items(&job.arguments.items, &stored.message, view, out);
-                    if newly_seen && !job.arguments.items.contains(&Item::Flags) {
-                        out.text(format!(" FLAGS {}", view.flags_text(&stored.message)));
-                    }
-                    out.line(")");
-                }
+            let Some(&(number, uid)) = found.get(next) else { break };
+            next += 1;
+            let Some(stored) = mailbox.messages.get(&uid) else {
+                vanished += 1;
+                continue;
+            };
+            if arguments.changed_since.is_some_and(|since| stored.told_modseq(kind) <= since) {
+                continue;
             }
+            let newly_seen = marks && mark_seen(view, mailbox, uid);
+            let Some(stored) = mailbox.messages.get(&uid) else { continue };
+            out.text(format!("* {number} FETCH ("));
+            write_items(&arguments.items, stored, view, kind, out);
+            if newly_seen {
+                arguments.write_seen(stored, (view, dialect, kind), out);
+            }
+            out.line(")");
         }
+        job.next = next;
+        job.vanished += vanished;
         Ok(())
     }
 }
@@ -241,13 +356,15 @@ fn mark_seen(view: &mut View, mailbox: &mut Mailbox, uid: u32) -> bool {
     true
 }
 
-fn write_items(items: &[Item], message: &Message, view: &View, out: &mut Out) {
+fn write_items(items: &[Item], stored: &Stored, view: &View, kind: ModSequences, out: &mut Out) {
+    let message = &stored.message;
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
             out.text(" ");
         }
         match item {
             Item::Uid => out.text(format!("UID {}", message.uid)),
+            Item::ModSeq => out.text(format!("MODSEQ ({})", stored.told_modseq(kind))),
             Item::Flags => out.text(format!("FLAGS {}", view.flags_text(message))),
             Item::InternalDate => out.text(format!("INTERNALDATE \"{}\"", message.date)),
             Item::Size => out.text(format!("RFC822.SIZE {}", message.octets.len())),

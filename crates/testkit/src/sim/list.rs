@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::account::{Mailbox, Store};
+use super::mailstore::{Mailbox, Store};
+use super::modseq::Aware;
 use super::name;
 use super::parse::{Cursor, Parsed, Refusal, astring_text};
 use super::profile::{Extension, Profile};
@@ -54,6 +55,8 @@ pub(super) enum StatusItem {
     Unseen,
     Size,
     AppendLimit,
+    HighestModSeq,
+    MailboxId,
 }
 
 impl StatusItem {
@@ -66,8 +69,15 @@ impl StatusItem {
             "UNSEEN" => Ok(Self::Unseen),
             "SIZE" if profile.has(Extension::StatusSize) => Ok(Self::Size),
             "APPENDLIMIT" if profile.has(Extension::AppendLimit) => Ok(Self::AppendLimit),
+            "HIGHESTMODSEQ" if profile.knows_mod_sequences() => Ok(Self::HighestModSeq),
+            "MAILBOXID" if profile.has(Extension::ObjectId) => Ok(Self::MailboxId),
             other => Err(Refusal::bad(format!("Unknown STATUS item {other}"))),
         }
+    }
+
+    /// What asking for it says of the client (RFC 7162 §3.1).
+    fn aware(self) -> Aware {
+        if self == Self::HighestModSeq { Aware::ModSequences } else { Aware::Nothing }
     }
 
     fn text(self, mailbox: &Mailbox, profile: &Profile) -> String {
@@ -86,6 +96,12 @@ impl StatusItem {
                 Some(most) => format!("APPENDLIMIT {most}"),
                 None => "APPENDLIMIT NIL".to_owned(),
             },
+            // RFC 7162 §3.1.7
+            Self::HighestModSeq => {
+                let highest = mailbox.highest_modseq(profile.mod_sequences);
+                format!("HIGHESTMODSEQ {}", highest.unwrap_or(0))
+            }
+            Self::MailboxId => format!("MAILBOXID ({})", mailbox.object_id()),
         }
     }
 }
@@ -213,6 +229,7 @@ fn has_children(nodes: &BTreeMap<String, Existence>, name: &str, delimiter: u8) 
 
 impl Session {
     pub(super) fn list(&mut self, arguments: &ListArguments, out: &mut Out) -> Answer {
+        self.note_asked(&arguments.status, out)?;
         let account = self.account()?;
         let profile = self.profile();
         let delimiter = profile.delimiter;
@@ -261,6 +278,7 @@ impl Session {
     }
 
     pub(super) fn status(&mut self, name: &[u8], items: &[StatusItem], out: &mut Out) -> Answer {
+        self.note_asked(items, out)?;
         let account = self.account()?;
         let profile = self.profile();
         let name = name::accept(name, profile)?;
@@ -270,6 +288,11 @@ impl Session {
         };
         out.line(status_line(&name, mailbox, items, profile));
         done("Status")
+    }
+
+    fn note_asked(&mut self, items: &[StatusItem], out: &mut Out) -> Parsed<()> {
+        let aware = items.iter().map(|item| item.aware()).max();
+        self.note_aware(aware.unwrap_or(Aware::Nothing), out)
     }
 
     pub(super) fn namespace(&mut self, out: &mut Out) -> Answer {

@@ -1,49 +1,15 @@
-//! What makes, opens and removes mailboxes (RFC 3501 §6.3.1-7).
+//! What makes, renames and removes mailboxes (RFC 3501 §6.3.3-7).
 
 use super::command::Access;
-use super::flags::Flags;
 use super::name;
 use super::parse::{Parsed, Refusal};
-use super::profile::{Keywords, Profile};
+use super::profile::{Extension, Profile};
 use super::session::{Answer, Session, done};
-use super::view::View;
-use super::wire::Out;
 
 const SPECIAL_USES: [&str; 7] =
     ["\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash"];
 
 impl Session {
-    pub(super) fn open(&mut self, name: &[u8], access: Access, out: &mut Out) -> Answer {
-        // Whatever becomes of it, the old mailbox is no longer selected (RFC 3501 §6.3.1).
-        self.view = None;
-        let account = self.account()?;
-        let name = name::accept(name, self.profile())?;
-        let mut store = account.lock();
-        let Some(view) = View::open(&mut store, &name, access) else {
-            return Err(nonexistent());
-        };
-        let mailbox = view.mailbox(&mut store)?;
-        let mut flags: Vec<String> = Flags::SYSTEM.iter().map(|flag| (*flag).to_owned()).collect();
-        flags.extend(mailbox.keywords().iter().map(str::to_owned));
-        out.line(format!("* FLAGS ({})", flags.join(" ")));
-        out.line(format!("* {} EXISTS", view.uids().len()));
-        out.line(format!("* {} RECENT", view.recent()));
-        let unseen =
-            mailbox.messages.values().position(|stored| !stored.message.flags.contains("\\Seen"));
-        if let Some(place) = unseen {
-            out.line(format!("* OK [UNSEEN {}] First unseen", place + 1));
-        }
-        out.line(permanent_flags(flags, access, self.profile()));
-        out.line(format!("* OK [UIDVALIDITY {}] UIDs valid", mailbox.uid_validity));
-        out.line(format!("* OK [UIDNEXT {}] Predicted next UID", mailbox.uid_next));
-        drop(store);
-        self.view = Some(view);
-        match access {
-            Access::ReadWrite => Ok("[READ-WRITE] Select completed".to_owned()),
-            Access::ReadOnly => Ok("[READ-ONLY] Examine completed".to_owned()),
-        }
-    }
-
     pub(super) fn close(&mut self) -> Answer {
         let account = self.account()?;
         let view = self.view()?;
@@ -79,8 +45,12 @@ impl Session {
         if store.mailboxes.contains_key(name) {
             return Err(Refusal::no("[ALREADYEXISTS] Mailbox already exists"));
         }
-        store.add(name).special_use = uses;
-        done("Create")
+        let mailbox = store.add(name);
+        mailbox.special_use = uses;
+        match profile.has(Extension::ObjectId) {
+            true => Ok(format!("[MAILBOXID ({})] Create completed", mailbox.object_id())),
+            false => done("Create"),
+        }
     }
 
     pub(super) fn delete(&mut self, name: &[u8]) -> Answer {
@@ -98,7 +68,7 @@ impl Session {
             .range(below.clone()..)
             .next()
             .is_some_and(|(n, _)| n.starts_with(&below));
-        let Some(gone) = store.mailboxes.remove(&name) else {
+        let Some(gone) = store.remove(&name) else {
             return Err(match has_children {
                 // It is \Noselect (RFC 3501 §6.3.4).
                 true => Refusal::no("[HASCHILDREN] Name has children"),
@@ -126,10 +96,7 @@ impl Session {
         }
         if from == "INBOX" {
             // Its messages move; INBOX stays, empty, and so do its children (RFC 3501 §6.3.5).
-            if let Some(inbox) = store.mailboxes.remove("INBOX") {
-                store.mailboxes.insert(to, inbox);
-            }
-            store.add("INBOX");
+            store.rename("INBOX", &to);
             return done("Rename");
         }
         if to.starts_with(&below) {
@@ -149,9 +116,7 @@ impl Session {
             return Err(Refusal::no("[ALREADYEXISTS] A child already exists"));
         }
         for name in moving {
-            if let Some(mailbox) = store.mailboxes.remove(&name) {
-                store.mailboxes.insert(renamed(&name), mailbox);
-            }
+            store.rename(&name, &renamed(&name));
         }
         done("Rename")
     }
@@ -175,16 +140,6 @@ impl Session {
     }
 }
 
-fn permanent_flags(mut flags: Vec<String>, access: Access, profile: &Profile) -> String {
-    match (access, profile.keywords) {
-        // As Dovecot does: it says nothing about what a SELECT would allow.
-        (Access::ReadOnly, _) => flags.clear(),
-        (_, Keywords::Kept | Keywords::DroppedByAppend) => flags.push("\\*".to_owned()),
-        (_, Keywords::Dropped | Keywords::Refused) => flags.retain(|flag| flag.starts_with('\\')),
-    }
-    format!("* OK [PERMANENTFLAGS ({})] Flags permitted", flags.join(" "))
-}
-
 /// Refuses changes in others' mailboxes.
 fn check_personal(name: &str, profile: &Profile) -> Parsed<()> {
     let foreign = [&profile.other, &profile.shared];
@@ -194,6 +149,6 @@ fn check_personal(name: &str, profile: &Profile) -> Parsed<()> {
     Ok(())
 }
 
-fn nonexistent() -> Refusal {
+pub(super) fn nonexistent() -> Refusal {
     Refusal::no("[NONEXISTENT] Mailbox doesn't exist")
 }

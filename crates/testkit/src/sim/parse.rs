@@ -33,15 +33,11 @@ impl Refusal {
 
 pub(super) type Parsed<T> = Result<T, Refusal>;
 
-/// Whether numbers mean places in the mailbox or UIDs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
-    Sequence,
-    Uid,
-}
-
 /// Deepest nesting of parentheses and operators.
 const DEPTH_MAX: u32 = 50;
+
+/// RFC 7162 §7.
+const MOD_SEQUENCE_MAX: u64 = i64::MAX as u64;
 
 /// Walks over the parts of a command.
 #[derive(Clone, Debug)]
@@ -200,23 +196,21 @@ impl<'a> Cursor<'a> {
         self.number()
     }
 
-    pub(super) fn sequence_set(&mut self) -> Parsed<SequenceSet> {
-        let mut ranges = Vec::new();
-        loop {
-            let first = self.seq_number()?;
-            let last = if self.skip(b':') { self.seq_number()? } else { first };
-            ranges.push((first, last));
-            if !self.skip(b',') {
-                return Ok(SequenceSet(ranges));
-            }
+    /// `mod-sequence-value` (RFC 7162 §7): from 1, 63 bits.
+    pub(super) fn mod_sequence(&mut self) -> Parsed<u64> {
+        match self.mod_sequence_or_zero()? {
+            0 => Err(Refusal::bad("A mod-sequence from 1 is needed")),
+            modseq => Ok(modseq),
         }
     }
 
-    fn seq_number(&mut self) -> Parsed<SeqNumber> {
-        if self.skip(b'*') {
-            return Ok(SeqNumber::Last);
+    /// `mod-sequence-valzer` (RFC 7162 §7).
+    pub(super) fn mod_sequence_or_zero(&mut self) -> Parsed<u64> {
+        let digits = self.word(|octet| octet.is_ascii_digit(), "a mod-sequence")?;
+        match digits.parse() {
+            Ok(modseq) if modseq <= MOD_SEQUENCE_MAX => Ok(modseq),
+            _ => Err(Refusal::bad("Mod-sequence too big")),
         }
-        self.nz_number().map(SeqNumber::Number)
     }
 
     /// `(` item SP item .. `)`; empty where `at_least` is 0.
@@ -281,77 +275,6 @@ pub(super) fn is_tag_char(octet: u8) -> bool {
     (is_atom_char(octet) || octet == b']') && octet != b'+'
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SeqNumber {
-    Number(u32),
-    Last,
-}
-
-/// Message numbers or UIDs as a client wrote them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SequenceSet(Vec<(SeqNumber, SeqNumber)>);
-
-impl SequenceSet {
-    /// The places (from 0) in a mailbox of these UIDs that the set means, ascending, each once.
-    /// UIDs that are not there mean nothing; message numbers beyond the end are BAD
-    /// (RFC 9051 §6.4.9, §9 `seq-number`).
-    pub(super) fn places(&self, by: By, uids: &[u32]) -> Parsed<Vec<usize>> {
-        let last = match by {
-            By::Sequence => u32::try_from(uids.len()).unwrap_or(u32::MAX),
-            By::Uid => uids.last().copied().unwrap_or(0),
-        };
-        let value = |number| match number {
-            SeqNumber::Number(number) => number,
-            SeqNumber::Last => last,
-        };
-        let mut places = Vec::new();
-        for &(first, second) in &self.0 {
-            let (first, second) = (value(first), value(second));
-            let (low, high) = (first.min(second), first.max(second));
-            match by {
-                By::Sequence if low == 0 || high > last => {
-                    return Err(Refusal::bad("Message number beyond the end of the mailbox"));
-                }
-                By::Sequence => places.extend(low as usize - 1..high as usize),
-                By::Uid => {
-                    let start = uids.partition_point(|&uid| uid < low);
-                    let end = uids.partition_point(|&uid| uid <= high);
-                    places.extend(start..end.max(start));
-                }
-            }
-            if places.len() > uids.len() * 2 + 1000 {
-                places.sort_unstable();
-                places.dedup();
-            }
-        }
-        places.sort_unstable();
-        places.dedup();
-        Ok(places)
-    }
-}
-
-/// Writes numbers as a set, runs as ranges: `1:3,7`. Empty for none.
-pub(super) fn set_text(numbers: &[u32]) -> String {
-    let mut text = String::new();
-    let mut at = 0;
-    while at < numbers.len() {
-        let mut end = at;
-        while end + 1 < numbers.len() && numbers[end + 1] == numbers[end].saturating_add(1) {
-            end += 1;
-        }
-        if !text.is_empty() {
-            text.push(',');
-        }
-        text.push_str(&numbers[at].to_string());
-        if end > at {
-            text.push(':');
-            text.push_str(&numbers[end].to_string());
-        }
-        at = end + 1;
-    }
-    text
-}
-
 /// A name or value as an astring on the wire: an atom where it can be, else quoted.
 pub(super) fn astring_text(value: &str) -> String {
     if !value.is_empty() && value.bytes().all(is_atom_char) && !value.eq_ignore_ascii_case("NIL") {
@@ -369,33 +292,12 @@ mod tests {
         vec![Part::Text(text.as_bytes().to_vec())]
     }
 
-    fn places(set: &str, by: By, uids: &[u32]) -> Parsed<Vec<usize>> {
-        let parts = text(set);
-        let mut cursor = Cursor::new(&parts);
-        let set = cursor.sequence_set()?;
-        cursor.end()?;
-        set.places(by, uids)
-    }
-
     #[test]
-    fn sets_mean_each_message_once_and_in_order() {
-        assert_eq!(places("3,1:2,2", By::Sequence, &[5, 6, 9]).unwrap(), [0, 1, 2]);
-        assert_eq!(places("*:2", By::Sequence, &[5, 6, 9]).unwrap(), [1, 2]);
-        assert_eq!(places("6:8,100", By::Uid, &[5, 6, 9]).unwrap(), [1]);
-    }
-
-    #[test]
-    fn a_uid_range_to_the_star_always_has_the_last_message() {
-        assert_eq!(places("500:*", By::Uid, &[5, 6, 9]).unwrap(), [2]);
-        assert_eq!(places("1:*", By::Uid, &[]).unwrap(), [] as [usize; 0]);
-    }
-
-    #[test]
-    fn numbers_beyond_the_end_and_zero_are_bad() {
-        assert!(places("4", By::Sequence, &[5, 6, 9]).is_err());
-        assert!(places("1:*", By::Sequence, &[]).is_err());
-        assert!(places("0", By::Uid, &[1]).is_err());
-        assert!(places("1,", By::Uid, &[1]).is_err());
+    fn a_mod_sequence_has_63_bits() {
+        let read = |digits: &str| Cursor::new(&text(digits)).mod_sequence();
+        assert_eq!(read("9223372036854775807").unwrap(), i64::MAX as u64);
+        assert!(read("9223372036854775808").is_err() && read("0").is_err());
+        assert_eq!(Cursor::new(&text("0")).mod_sequence_or_zero().unwrap(), 0);
     }
 
     #[test]
@@ -408,11 +310,5 @@ mod tests {
         for broken in [&b"\"a"[..], b"\"\\a\"", b"\"\xe9\"", b"\"\0\""] {
             assert!(read(broken).is_err(), "{}", broken.escape_ascii());
         }
-    }
-
-    #[test]
-    fn runs_are_written_as_ranges() {
-        assert_eq!(set_text(&[1, 2, 3, 7, 9, 10]), "1:3,7,9:10");
-        assert_eq!(set_text(&[]), "");
     }
 }

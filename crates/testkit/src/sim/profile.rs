@@ -9,6 +9,7 @@ use tokio_rustls::rustls;
 use super::date::Date;
 use super::fault::Fault;
 use super::flags::Flags;
+use super::hazard::{ModSequences, Modifier, UidValidities, Vanished};
 use super::server::LogEntry;
 
 /// A part of IMAP that a server may lack. One that is off is really absent: its commands and
@@ -55,11 +56,18 @@ pub enum Extension {
     AppendLimit,
     /// RFC 6851.
     Move,
+    /// Mod-sequences (RFC 7162 §3.1); [`Profile::mod_sequences`] says how well they are kept.
+    Condstore,
+    /// Quick resynchronisation (RFC 7162 §3.2), mod-sequences included; needs
+    /// [`Extension::Enable`].
+    Qresync,
+    /// MAILBOXID (RFC 8474 §4). EMAILID and THREADID are not simulated.
+    ObjectId,
 }
 
 impl Extension {
     /// Every extension that the simulator knows.
-    pub const EVERY: [Self; 20] = [
+    pub const EVERY: [Self; 23] = [
         Self::LiteralPlus,
         Self::LiteralMinus,
         Self::SaslIr,
@@ -80,6 +88,9 @@ impl Extension {
         Self::Unselect,
         Self::AppendLimit,
         Self::Move,
+        Self::Condstore,
+        Self::Qresync,
+        Self::ObjectId,
     ];
 
     /// The capability as the server tells it; APPENDLIMIT gets its value elsewhere.
@@ -105,6 +116,9 @@ impl Extension {
             Self::Unselect => "UNSELECT",
             Self::AppendLimit => "APPENDLIMIT",
             Self::Move => "MOVE",
+            Self::Condstore => "CONDSTORE",
+            Self::Qresync => "QRESYNC",
+            Self::ObjectId => "OBJECTID",
         }
     }
 
@@ -202,6 +216,8 @@ pub struct Limits {
     pub quota_messages_max: Option<usize>,
     /// Distinct keywords in a mailbox, else NO \[LIMIT\] (Cyrus: about 100).
     pub keywords_max: Option<usize>,
+    /// Expunges of a mailbox that the server remembers, the newest, for VANISHED.
+    pub expunges_known_max: usize,
     /// Connections at a time; one more is greeted with BYE.
     pub connections_max: Option<u32>,
     /// Sessions of one user at a time; one more gets NO \[LIMIT\] to its login.
@@ -221,6 +237,7 @@ impl Default for Limits {
             quota_octets_max: None,
             quota_messages_max: None,
             keywords_max: None,
+            expunges_known_max: 100_000,
             connections_max: None,
             sessions_max: None,
             bad_commands_max: 20,
@@ -289,6 +306,16 @@ pub struct Profile {
     pub codes: Codes,
     /// What is kept of INTERNALDATE's zone.
     pub zones: Zones,
+    /// How well mod-sequences are kept.
+    pub mod_sequences: ModSequences,
+    /// What becomes of FETCH's CHANGEDSINCE.
+    pub changed_since: Modifier,
+    /// What becomes of STORE's UNCHANGEDSINCE.
+    pub unchanged_since: Modifier,
+    /// What VANISHED (EARLIER) names.
+    pub vanished: Vanished,
+    /// UIDVALIDITY of new mailboxes; the server's accounts keep the habit from its start on.
+    pub uid_validities: UidValidities,
     /// Names that CREATE and RENAME refuse.
     pub refused_names: Vec<String>,
     /// Refuses single messages.
@@ -302,10 +329,18 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// A modern server: `/`, no prefix, every extension but LITERAL-, STARTTLS and APPENDLIMIT.
+    /// A modern server: `/`, no prefix, every extension but LITERAL-, STARTTLS, APPENDLIMIT and
+    /// what [`Profile::resyncing`] has.
     #[must_use]
     pub fn modern() -> Self {
-        let absent = [Extension::LiteralMinus, Extension::StartTls, Extension::AppendLimit];
+        let absent = [
+            Extension::LiteralMinus,
+            Extension::StartTls,
+            Extension::AppendLimit,
+            Extension::Condstore,
+            Extension::Qresync,
+            Extension::ObjectId,
+        ];
         Self {
             greeting: "Simulated IMAP server ready.".to_owned(),
             delimiter: b'/',
@@ -323,6 +358,11 @@ impl Profile {
             append_check: AppendCheck::default(),
             codes: Codes::default(),
             zones: Zones::default(),
+            mod_sequences: ModSequences::default(),
+            changed_since: Modifier::default(),
+            unchanged_since: Modifier::default(),
+            vanished: Vanished::default(),
+            uid_validities: UidValidities::default(),
             refused_names: Vec::new(),
             refuse: None,
             alter: None,
@@ -348,6 +388,13 @@ impl Profile {
         Self { delimiter: b'.', prefix: "INBOX.".to_owned(), ..Self::modern() }
     }
 
+    /// The modern server with what helps a client that remembers a mailbox: CONDSTORE, QRESYNC
+    /// and OBJECTID.
+    #[must_use]
+    pub fn resyncing() -> Self {
+        Self::modern().with(Extension::Condstore).with(Extension::Qresync).with(Extension::ObjectId)
+    }
+
     /// With an extension.
     #[must_use]
     pub fn with(mut self, extension: Extension) -> Self {
@@ -367,6 +414,12 @@ impl Profile {
     pub fn has(&self, extension: Extension) -> bool {
         self.extensions.contains(&extension)
             && (extension != Extension::StartTls || self.tls.is_some())
+    }
+
+    /// Whether the server knows of mod-sequences: QRESYNC says so as well as CONDSTORE
+    /// (RFC 7162 §3.2.3).
+    pub(super) fn knows_mod_sequences(&self) -> bool {
+        self.has(Extension::Condstore) || self.has(Extension::Qresync)
     }
 }
 

@@ -1,10 +1,12 @@
-//! SEARCH (RFC 3501 §6.4.4) and its RETURN (RFC 4731).
+//! SEARCH (RFC 3501 §6.4.4), its RETURN (RFC 4731) and MODSEQ (RFC 7162 §3.1.5).
 
 use super::account::Message;
 use super::date::{parse_day, sent_day};
 use super::headers;
-use super::parse::{By, Cursor, Parsed, Refusal, SequenceSet, set_text};
+use super::modseq::{Aware, check_kept};
+use super::parse::{Cursor, Parsed, Refusal};
 use super::profile::{Extension, Profile};
+use super::sequence::{By, SequenceSet, set_text};
 use super::session::{Answer, Session, done_by};
 use super::wire::Out;
 
@@ -31,12 +33,21 @@ enum Key {
     Flag(String, Wanted),
     Recent(Wanted),
     New,
-    Numbers { by: By, set: SequenceSet, places: Vec<usize> },
+    Numbers {
+        by: By,
+        set: SequenceSet,
+        places: Vec<usize>,
+    },
     Internal(Compare, i64),
     Sent(Compare, i64),
     Larger(u32),
     Smaller(u32),
-    Header { name: Vec<u8>, text: Vec<u8> },
+    /// Changed at this mod-sequence or later (RFC 7162 §3.1.5).
+    ModSeq(u64),
+    Header {
+        name: Vec<u8>,
+        text: Vec<u8>,
+    },
     Body(Vec<u8>),
     Text(Vec<u8>),
     Not(Box<Key>),
@@ -75,6 +86,12 @@ impl SearchArguments {
             false => b"US-ASCII".to_vec(),
         };
         let key = all_of(cursor)?;
+        if key.asks_modseq() {
+            if !profile.knows_mod_sequences() {
+                return Err(Refusal::bad("Unknown SEARCH key MODSEQ"));
+            }
+            check_kept(profile)?;
+        }
         let known = [&b"US-ASCII"[..], b"UTF-8"];
         if !known.iter().any(|name| charset.eq_ignore_ascii_case(name)) {
             return Err(Refusal::no("[BADCHARSET (US-ASCII UTF-8)] Unknown charset"));
@@ -155,7 +172,7 @@ fn simple_key(word: &str) -> Option<Key> {
 }
 
 fn key_with_argument(word: &str, cursor: &mut Cursor<'_>) -> Parsed<Key> {
-    const NAMES: [&str; 22] = [
+    const NAMES: [&str; 23] = [
         "BCC",
         "BEFORE",
         "BODY",
@@ -164,6 +181,7 @@ fn key_with_argument(word: &str, cursor: &mut Cursor<'_>) -> Parsed<Key> {
         "HEADER",
         "KEYWORD",
         "LARGER",
+        "MODSEQ",
         "NOT",
         "ON",
         "OR",
@@ -204,6 +222,7 @@ fn key_with_argument(word: &str, cursor: &mut Cursor<'_>) -> Parsed<Key> {
         "UNKEYWORD" => Key::Flag(cursor.atom()?.to_owned(), Wanted::Unset),
         "LARGER" => Key::Larger(cursor.number()?),
         "SMALLER" => Key::Smaller(cursor.number()?),
+        "MODSEQ" => modseq(cursor)?,
         "NOT" => Key::Not(Box::new(key(cursor)?)),
         "OR" => {
             let first = key(cursor)?;
@@ -219,6 +238,20 @@ fn numbers(by: By, cursor: &mut Cursor<'_>) -> Parsed<Key> {
     Ok(Key::Numbers { by, set: cursor.sequence_set()?, places: Vec::new() })
 }
 
+/// `[entry-name entry-type] n`: the simulator keeps one mod-sequence for all of a message and
+/// ignores the entry (RFC 7162 §3.1.5).
+fn modseq(cursor: &mut Cursor<'_>) -> Parsed<Key> {
+    if cursor.peek() == Some(b'"') {
+        cursor.quoted()?;
+        cursor.space()?;
+        if !matches!(cursor.keyword()?.as_str(), "PRIV" | "SHARED" | "ALL") {
+            return Err(Refusal::bad("Expected priv, shared or all"));
+        }
+        cursor.space()?;
+    }
+    cursor.mod_sequence_or_zero().map(Key::ModSeq)
+}
+
 fn day(cursor: &mut Cursor<'_>) -> Parsed<i64> {
     let text = match cursor.peek() {
         Some(b'"') => cursor.quoted()?,
@@ -231,6 +264,7 @@ fn day(cursor: &mut Cursor<'_>) -> Parsed<i64> {
 struct Candidate<'a> {
     place: usize,
     recent: bool,
+    modseq: u64,
     message: &'a Message,
 }
 
@@ -254,6 +288,17 @@ impl Key {
         Ok(())
     }
 
+    /// Whether mod-sequences are searched for, which the answer then tells.
+    fn asks_modseq(&self) -> bool {
+        match self {
+            Self::ModSeq(_) => true,
+            Self::Not(key) => key.asks_modseq(),
+            Self::Or(first, second) => first.asks_modseq() || second.asks_modseq(),
+            Self::And(keys) => keys.iter().any(Self::asks_modseq),
+            _ => false,
+        }
+    }
+
     fn matches(&self, candidate: &Candidate<'_>) -> bool {
         let message = candidate.message;
         let octets = &message.octets;
@@ -271,6 +316,7 @@ impl Key {
                 .is_some_and(|sent| compare.holds(sent, *day)),
             Self::Larger(than) => size > u64::from(*than),
             Self::Smaller(than) => size < u64::from(*than),
+            Self::ModSeq(least) => candidate.modseq >= *least,
             Self::Header { name, text } => {
                 headers::values(octets, name).iter().any(|value| contains(value, text))
             }
@@ -307,34 +353,52 @@ impl Session {
         out: &mut Out,
     ) -> Answer {
         let account = self.account()?;
+        let asks_modseq = arguments.key.asks_modseq();
+        if asks_modseq {
+            self.note_aware(Aware::ModSequences, out)?;
+        }
+        let kind = self.profile().mod_sequences;
         let view = self.view()?;
         arguments.key.resolve(view.uids())?;
         let mut store = account.lock();
         let mailbox = view.mailbox(&mut store)?;
         let mut hits = Vec::new();
+        let mut modseqs = Vec::new();
         for (place, &uid) in view.uids().iter().enumerate() {
             let Some(stored) = mailbox.messages.get(&uid) else { continue };
-            let recent = view.is_recent(uid);
-            if arguments.key.matches(&Candidate { place, recent, message: &stored.message }) {
+            let (recent, modseq) = (view.is_recent(uid), stored.told_modseq(kind));
+            let candidate = Candidate { place, recent, modseq, message: &stored.message };
+            if arguments.key.matches(&candidate) {
                 hits.push(match arguments.by {
                     By::Uid => uid,
                     By::Sequence => u32::try_from(place + 1).unwrap_or(u32::MAX),
                 });
+                modseqs.push(modseq);
             }
         }
-        match &arguments.returns {
-            None => {
-                let numbers: String = hits.iter().map(|hit| format!(" {hit}")).collect();
-                out.line(format!("* SEARCH{numbers}"));
-            }
-            Some(returns) => out.line(esearch(tag, arguments.by, returns, &hits)),
-        }
+        let told = if asks_modseq { &modseqs[..] } else { &[] };
+        out.line(match &arguments.returns {
+            None => plain(&hits, told),
+            Some(returns) => esearch(tag, arguments.by, returns, (&hits, told)),
+        });
         done_by(arguments.by, "Search")
     }
 }
 
+/// `* SEARCH ..`, and the highest mod-sequence where that is told (RFC 7162 §3.1.6).
+fn plain(hits: &[u32], modseqs: &[u64]) -> String {
+    let mut line = String::from("* SEARCH");
+    for hit in hits {
+        line.push_str(&format!(" {hit}"));
+    }
+    if let Some(highest) = modseqs.iter().max() {
+        line.push_str(&format!(" (MODSEQ {highest})"));
+    }
+    line
+}
+
 /// `* ESEARCH (TAG "x") UID ..` (RFC 4731 §3.1); an empty list of options means ALL.
-fn esearch(tag: &str, by: By, returns: &[Return], hits: &[u32]) -> String {
+fn esearch(tag: &str, by: By, returns: &[Return], (hits, modseqs): (&[u32], &[u64])) -> String {
     let mut line = format!("* ESEARCH (TAG \"{tag}\")");
     if by == By::Uid {
         line.push_str(" UID");
@@ -353,6 +417,17 @@ fn esearch(tag: &str, by: By, returns: &[Return], hits: &[u32]) -> String {
     }
     if wants(Return::Count) {
         line.push_str(&format!(" COUNT {}", hits.len()));
+    }
+    if let (Some(&first), Some(&last)) = (modseqs.first(), modseqs.last()) {
+        // Of the first and the last alone, where nothing else is asked (RFC 4731 §3.2).
+        let ends = [(Return::Min, first), (Return::Max, last)];
+        let asked = ends.into_iter().filter(|end| wants(end.0)).map(|end| end.1);
+        let is_of_all = wants(Return::All) || wants(Return::Count) || returns.is_empty();
+        let highest = match is_of_all {
+            true => modseqs.iter().copied().max(),
+            false => asked.max(),
+        };
+        line.push_str(&format!(" MODSEQ {}", highest.unwrap_or(last)));
     }
     line
 }

@@ -1,6 +1,6 @@
 //! The server as a whole: what its connections share, and the loopback socket.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,6 +35,8 @@ struct Shared {
     connections: AtomicU32,
     open: AtomicU32,
     log: Mutex<VecDeque<LogEntry>>,
+    /// By connection.
+    round_trips: Mutex<BTreeMap<u32, u64>>,
 }
 
 /// A command that a client sent.
@@ -50,13 +52,18 @@ impl State {
     /// A server of that kind with these accounts.
     #[must_use]
     pub fn new(profile: Profile, accounts: impl IntoIterator<Item = Account>) -> Self {
+        let accounts: Vec<Account> = accounts.into_iter().collect();
+        for account in &accounts {
+            account.lock().adopt(profile.uid_validities);
+        }
         Self(Arc::new(Shared {
             faults: FaultBook::new(&profile.faults),
             profile,
-            accounts: accounts.into_iter().collect(),
+            accounts,
             connections: AtomicU32::new(0),
             open: AtomicU32::new(0),
             log: Mutex::new(VecDeque::new()),
+            round_trips: Mutex::new(BTreeMap::new()),
         }))
     }
 
@@ -77,6 +84,54 @@ impl State {
     pub fn log(&self) -> Vec<LogEntry> {
         let log = self.0.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.iter().cloned().collect()
+    }
+
+    /// The lines of [`State::log`]: every command of every connection.
+    #[must_use]
+    pub fn commands(&self) -> Vec<String> {
+        self.lines(|_| true)
+    }
+
+    /// The commands of one connection, counted from 1.
+    #[must_use]
+    pub fn commands_on(&self, connection: u32) -> Vec<String> {
+        self.lines(|entry| entry.connection == connection)
+    }
+
+    /// The commands of that name, in any case; UID FETCH is named `UID FETCH`.
+    #[must_use]
+    pub fn commands_named(&self, name: &str) -> Vec<String> {
+        self.lines(|entry| {
+            let head = entry.line.get(..name.len());
+            let rest = entry.line.get(name.len()..);
+            head.is_some_and(|head| head.eq_ignore_ascii_case(name))
+                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        })
+    }
+
+    /// How often all clients together spoke after they were spoken to: the waits that latency
+    /// multiplies. What is sent ahead costs nothing; the greeting and each `+` count.
+    #[must_use]
+    pub fn round_trips(&self) -> u64 {
+        let counts = self.0.round_trips.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.values().sum()
+    }
+
+    /// The same on one connection, counted from 1.
+    #[must_use]
+    pub fn round_trips_on(&self, connection: u32) -> u64 {
+        let counts = self.0.round_trips.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&connection).copied().unwrap_or(0)
+    }
+
+    fn lines(&self, wanted: impl Fn(&LogEntry) -> bool) -> Vec<String> {
+        let log = self.0.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().filter(|entry| wanted(entry)).map(|entry| entry.line.clone()).collect()
+    }
+
+    pub(super) fn note_round_trip(&self, connection: u32) {
+        let mut counts = self.0.round_trips.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(connection).or_default() += 1;
     }
 
     pub(super) fn accounts(&self) -> &[Account] {

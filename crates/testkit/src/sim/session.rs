@@ -4,11 +4,13 @@ use super::account::Account;
 use super::auth::Login;
 use super::command::{self, Command, Needs};
 use super::fault::Effect;
-use super::parse::{By, Cursor, Parsed, Part, Refusal};
+use super::modseq::Aware;
+use super::parse::{Cursor, Parsed, Part, Refusal};
 use super::profile::{Codes, Extension, LoginPolicy, Profile};
 use super::reader::{self, Received};
+use super::sequence::By;
 use super::server::{Admission, State};
-use super::view::{Expunges, View};
+use super::view::{Expunges, Telling, View};
 use super::wire::{Hangup, Out, Stream, Wire};
 
 /// The text of a tagged OK, response code included, or why there is none.
@@ -27,6 +29,8 @@ pub(super) struct Session {
     pub(super) security: Security,
     pub(super) login: Option<Login>,
     pub(super) view: Option<View>,
+    /// What the client has shown it knows of mod-sequences.
+    pub(super) aware: Aware,
     number: u32,
     bad_commands: u32,
 }
@@ -50,7 +54,15 @@ pub(super) async fn run(stream: Box<dyn Stream>, state: State, security: Securit
     let number = admission.number;
     let mut connection = Connection {
         wire: Wire::new(stream, state.clone(), number),
-        session: Session { state, security, login: None, view: None, number, bad_commands: 0 },
+        session: Session {
+            state,
+            security,
+            login: None,
+            view: None,
+            aware: Aware::Nothing,
+            number,
+            bad_commands: 0,
+        },
     };
     // However it ended, the client sees the end; there is nobody else to tell.
     let _ = connection.converse(&admission).await;
@@ -268,12 +280,9 @@ impl Session {
                 out.line("* ID (\"name\" \"mailferry-sim\")");
                 done("Id")
             }
-            Command::Enable => {
-                out.line("* ENABLED");
-                done("Enable")
-            }
+            Command::Enable { names } => self.enable(&names, out),
             Command::Login { user, password } => self.log_in(&user, &password),
-            Command::Open { name, access } => self.open(&name, access, out),
+            Command::Open(arguments) => self.open(&arguments, out),
             Command::Create { name, uses } => self.create(&name, uses),
             Command::Delete { name } => self.delete(&name),
             Command::Rename { from, to } => self.rename(&from, &to),
@@ -305,8 +314,10 @@ impl Session {
     }
 
     fn announce(&mut self, out: &mut Out, expunges: Expunges) -> Result<(), super::view::Gone> {
+        let telling =
+            Telling { expunges, dialect: self.dialect(), kind: self.profile().mod_sequences };
         let (Some(login), Some(view)) = (&self.login, &mut self.view) else { return Ok(()) };
-        view.announce(&mut login.account().lock(), out, expunges)
+        view.announce(&mut login.account().lock(), out, telling)
     }
 }
 

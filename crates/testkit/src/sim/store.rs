@@ -1,13 +1,17 @@
 //! STORE, COPY, MOVE, EXPUNGE: what changes the messages of the selected mailbox.
 
-use super::account::NewMessage;
 use super::append::{check_keywords, check_keywords_max, check_quota, missing};
 use super::command::Transfer;
 use super::flags::Flags;
+use super::hazard::Modifier;
+use super::mailstore::{NewMessage, Stored};
+use super::modseq::{Aware, heeded};
 use super::name;
-use super::parse::{By, Cursor, Parsed, Refusal, SequenceSet, set_text};
-use super::profile::{Extension, Keywords, UidPlace};
+use super::parse::{Cursor, Parsed, Refusal};
+use super::profile::{Extension, Keywords, Profile, UidPlace};
+use super::sequence::{By, SequenceSet, set_text};
 use super::session::{Answer, Session, done, done_by};
+use super::view::View;
 use super::wire::Out;
 
 /// Arguments of STORE and UID STORE.
@@ -15,6 +19,8 @@ use super::wire::Out;
 pub(super) struct StoreArguments {
     by: By,
     set: SequenceSet,
+    /// Only messages not changed after this mod-sequence (RFC 7162 §3.1.3).
+    unchanged_since: Option<u64>,
     mode: Mode,
     echo: Echo,
     flags: Flags,
@@ -35,9 +41,10 @@ enum Echo {
 }
 
 impl StoreArguments {
-    pub(super) fn parse(by: By, cursor: &mut Cursor<'_>) -> Parsed<Self> {
+    pub(super) fn parse(by: By, cursor: &mut Cursor<'_>, profile: &Profile) -> Parsed<Self> {
         let set = cursor.sequence_set()?;
         cursor.space()?;
+        let unchanged_since = unchanged_since(cursor, profile)?;
         let item = cursor.keyword()?;
         let (item, echo) = match item.strip_suffix(".SILENT") {
             Some(item) => (item, Echo::Silent),
@@ -60,7 +67,7 @@ impl StoreArguments {
             listed
         };
         let flags = listed.iter().map(String::as_str).collect();
-        Ok(Self { by, set, mode, echo, flags })
+        Ok(Self { by, set, unchanged_since, mode, echo, flags })
     }
 
     fn apply(&self, before: &Flags) -> Flags {
@@ -78,13 +85,70 @@ impl StoreArguments {
     }
 }
 
+/// `(UNCHANGEDSINCE n)`, where the server takes modifiers.
+fn unchanged_since(cursor: &mut Cursor<'_>, profile: &Profile) -> Parsed<Option<u64>> {
+    let taken = profile.knows_mod_sequences() || profile.unchanged_since == Modifier::Ignored;
+    if !taken || !cursor.skip(b'(') {
+        return Ok(None);
+    }
+    if cursor.keyword()? != "UNCHANGEDSINCE" {
+        return Err(Refusal::bad("Unknown STORE modifier"));
+    }
+    cursor.space()?;
+    let since = cursor.mod_sequence_or_zero()?;
+    cursor.expect(b')')?;
+    cursor.space()?;
+    heeded(since, profile.unchanged_since, profile)
+}
+
+/// How a STORE answers for each message.
+#[derive(Clone, Copy, Debug)]
+struct Reply<'a> {
+    by: By,
+    echo: Echo,
+    dialect: Aware,
+    profile: &'a Profile,
+}
+
+impl Reply<'_> {
+    /// The items of the FETCH; `None` where nothing is told.
+    fn items(&self, stored: &Stored, view: &View) -> Option<String> {
+        let is_aware = self.dialect >= Aware::ModSequences;
+        let mut items = Vec::new();
+        if self.echo == Echo::Told {
+            items.push(format!("FLAGS {}", view.flags_text(&stored.message)));
+        }
+        if is_aware {
+            // Even if it was to be silent (RFC 7162 §3.1.3).
+            items.push(format!("MODSEQ ({})", stored.told_modseq(self.profile.mod_sequences)));
+        }
+        if items.is_empty() {
+            return None;
+        }
+        // A server that knows QRESYNC adds the UID (RFC 7162 §3.2.4).
+        if self.by == By::Uid || (is_aware && self.profile.has(Extension::Qresync)) {
+            let place = match self.profile.uid_place {
+                UidPlace::First => 0,
+                UidPlace::Last => items.len(),
+            };
+            items.insert(place, format!("UID {}", stored.message.uid));
+        }
+        Some(items.join(" "))
+    }
+}
+
 impl Session {
     pub(super) fn store(&mut self, mut arguments: StoreArguments, out: &mut Out) -> Answer {
         let account = self.account()?;
         let state = self.state.clone();
         let profile = state.profile();
+        if arguments.unchanged_since.is_some() {
+            self.note_aware(Aware::ModSequences, out)?;
+        }
+        let StoreArguments { by, echo, .. } = arguments;
+        let reply = Reply { by, echo, dialect: self.dialect(), profile };
         let view = self.view()?;
-        let found = view.select(arguments.by, &arguments.set)?;
+        let found = view.select(by, &arguments.set)?;
         view.check_writable()?;
         check_keywords(&arguments.flags, profile)?;
         if profile.keywords == Keywords::Dropped {
@@ -96,30 +160,37 @@ impl Session {
             check_keywords_max(mailbox, [&arguments.flags].into_iter(), profile)?;
         }
         let mut vanished = false;
+        let mut modified = Vec::new();
         for (number, uid) in found {
             let Some(stored) = mailbox.messages.get(&uid) else {
                 vanished = true;
                 continue;
             };
+            let modseq = stored.told_modseq(profile.mod_sequences);
+            if arguments.unchanged_since.is_some_and(|since| modseq > since) {
+                modified.push(match by {
+                    By::Uid => uid,
+                    By::Sequence => u32::try_from(number).unwrap_or(u32::MAX),
+                });
+                continue;
+            }
             let after = arguments.apply(&stored.message.flags);
             if stored.message.flags != after
                 && let Some(modseq) = mailbox.set_flags(uid, after)
             {
                 view.note_own(modseq);
             }
-            if let (Echo::Told, Some(stored)) = (arguments.echo, mailbox.messages.get(&uid)) {
-                let flags = format!("FLAGS {}", view.flags_text(&stored.message));
-                let items = match (arguments.by, profile.uid_place) {
-                    (By::Sequence, _) => flags,
-                    (By::Uid, UidPlace::First) => format!("UID {uid} {flags}"),
-                    (By::Uid, UidPlace::Last) => format!("{flags} UID {uid}"),
-                };
+            let stored = mailbox.messages.get(&uid);
+            if let Some(items) = stored.and_then(|stored| reply.items(stored, view)) {
                 out.line(format!("* {number} FETCH ({items})"));
             }
         }
-        match vanished {
-            true => Ok("[EXPUNGEISSUED] Some messages were expunged meanwhile".to_owned()),
-            false => done_by(arguments.by, "Store"),
+        match (vanished, modified.is_empty()) {
+            (_, false) => {
+                Ok(format!("[MODIFIED {}] Conditional STORE failed", set_text(&modified)))
+            }
+            (true, true) => Ok("[EXPUNGEISSUED] Some messages were expunged meanwhile".to_owned()),
+            (false, true) => done_by(by, "Store"),
         }
     }
 
@@ -127,6 +198,7 @@ impl Session {
     /// The EXPUNGE lines are told as for any other session's doing.
     pub(super) fn expunge(&mut self, uids: Option<&SequenceSet>) -> Answer {
         let account = self.account()?;
+        let (dialect, kind) = (self.dialect(), self.profile().mod_sequences);
         let view = self.view()?;
         let among: Vec<u32> = match uids {
             None => view.uids().to_vec(),
@@ -135,11 +207,17 @@ impl Session {
         view.check_writable()?;
         let mut store = account.lock();
         let mailbox = view.mailbox(&mut store)?;
+        let mut gone = 0;
         for uid in among {
             let stored = mailbox.messages.get(&uid);
             if stored.is_some_and(|stored| stored.message.flags.contains("\\Deleted")) {
-                mailbox.expunge(uid);
+                gone += u32::from(mailbox.expunge(uid));
             }
+        }
+        if let (1.., Aware::Vanished, Some(highest)) = (gone, dialect, mailbox.highest_modseq(kind))
+        {
+            // RFC 7162 §3.2.7
+            return Ok(format!("[HIGHESTMODSEQ {highest}] Expunged"));
         }
         match uids {
             None => done("Expunge"),

@@ -3,9 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::account::{Mailbox, Message, Store};
+use super::account::Message;
 use super::command::Access;
-use super::parse::{By, Parsed, Refusal, SequenceSet};
+use super::hazard::ModSequences;
+use super::mailstore::{Mailbox, Store};
+use super::modseq::Aware;
+use super::parse::{Parsed, Refusal};
+use super::sequence::{By, SequenceSet, set_text};
+use super::vanished::Asked;
 use super::wire::Out;
 
 /// A selected mailbox. Its message numbers stay as they are until the session is told.
@@ -29,6 +34,14 @@ pub(super) struct View {
 pub(super) enum Expunges {
     Told,
     Withheld,
+}
+
+/// How a session is told of changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Telling {
+    pub(super) expunges: Expunges,
+    pub(super) dialect: Aware,
+    pub(super) kind: ModSequences,
 }
 
 /// The selected mailbox is gone.
@@ -56,6 +69,11 @@ impl View {
 
     pub(super) fn uids(&self) -> &[u32] {
         &self.uids
+    }
+
+    /// The mod-sequence up to which the session was told of changes.
+    pub(super) fn told_modseq(&self) -> u64 {
+        self.modseq
     }
 
     pub(super) fn access(&self) -> Access {
@@ -124,11 +142,11 @@ impl View {
         &mut self,
         store: &mut Store,
         out: &mut Out,
-        expunges: Expunges,
+        telling: Telling,
     ) -> Result<(), Gone> {
         let mailbox = store.of_serial(&self.name, self.serial).ok_or(Gone)?;
-        if expunges == Expunges::Told && mailbox.expunges != self.expunges {
-            self.tell_expunges(mailbox, out);
+        if telling.expunges == Expunges::Told && mailbox.expunges != self.expunges {
+            self.tell_expunges(mailbox, out, telling.dialect);
         }
         let known_below = self.uid_next;
         if mailbox.uid_next != self.uid_next {
@@ -139,30 +157,59 @@ impl View {
             out.line(format!("* {} RECENT", self.recent.len()));
         }
         if mailbox.flags_modseq > self.modseq {
-            self.tell_flags(mailbox, out, known_below);
+            self.tell_flags(mailbox, out, known_below, telling);
         }
         self.modseq = mailbox.modseq;
         self.own.clear();
         Ok(())
     }
 
-    fn tell_expunges(&mut self, mailbox: &Mailbox, out: &mut Out) {
+    /// Tells, as SELECT with QRESYNC does, what flags changed since the client knew
+    /// (RFC 7162 §3.2.5.1).
+    pub(super) fn tell_changed(
+        &self,
+        mailbox: &Mailbox,
+        asked: &Asked,
+        kind: ModSequences,
+        out: &mut Out,
+    ) {
+        for (place, uid) in self.uids.iter().enumerate() {
+            let Some(stored) = mailbox.messages.get(uid) else { continue };
+            if asked.is_known(*uid) && stored.told_modseq(kind) > asked.since {
+                let flags = self.flags_text(&stored.message);
+                let modseq = stored.told_modseq(kind);
+                out.line(format!(
+                    "* {} FETCH (UID {uid} FLAGS {flags} MODSEQ ({modseq}))",
+                    place + 1
+                ));
+            }
+        }
+    }
+
+    fn tell_expunges(&mut self, mailbox: &Mailbox, out: &mut Out, dialect: Aware) {
         let mut place = 0;
+        let mut gone = Vec::new();
         self.uids.retain(|uid| {
             let stays = mailbox.messages.contains_key(uid);
             if stays {
                 place += 1;
+            } else if dialect == Aware::Vanished {
+                gone.push(*uid);
             } else {
                 // Numbers close up after each one (RFC 9051 §7.5.1).
                 out.line(format!("* {} EXPUNGE", place + 1));
             }
             stays
         });
+        if !gone.is_empty() {
+            // RFC 7162 §3.2.10.2
+            out.line(format!("* VANISHED {}", set_text(&gone)));
+        }
         self.recent.retain(|uid| mailbox.messages.contains_key(uid));
         self.expunges = mailbox.expunges;
     }
 
-    fn tell_flags(&self, mailbox: &Mailbox, out: &mut Out, known_below: u32) {
+    fn tell_flags(&self, mailbox: &Mailbox, out: &mut Out, known_below: u32, telling: Telling) {
         for (place, uid) in self.uids.iter().enumerate().take_while(|(_, uid)| **uid < known_below)
         {
             let Some(stored) = mailbox.messages.get(uid) else { continue };
@@ -171,6 +218,9 @@ impl View {
                 // Writing to a String does not fail.
                 let _ = write!(line, "* {} FETCH (UID {uid} FLAGS ", place + 1);
                 line.push_str(&self.flags_text(&stored.message));
+                if telling.dialect >= Aware::ModSequences {
+                    let _ = write!(line, " MODSEQ ({})", stored.told_modseq(telling.kind));
+                }
                 line.push(')');
                 out.line(line);
             }

@@ -112,6 +112,8 @@ pub(super) struct Wire {
     /// Octets answered on the whole connection, lost ones included.
     sent: u64,
     mute: bool,
+    /// Whether the client was told anything since it last spoke.
+    told: bool,
 }
 
 impl Wire {
@@ -126,6 +128,7 @@ impl Wire {
             received: 0,
             sent: 0,
             mute: false,
+            told: false,
         }
     }
 
@@ -262,6 +265,7 @@ impl Wire {
         if self.mute {
             return Ok(());
         }
+        self.told |= !octets.is_empty();
         if octets.len() >= DIRECT_OCTETS {
             self.flush().await?;
             self.stream.write_all(octets).await?;
@@ -322,6 +326,9 @@ impl Wire {
         self.input.reserve(READ_OCTETS);
         if self.stream.read_buf(&mut self.input).await? == 0 {
             return Err(Hangup::Eof);
+        }
+        if std::mem::take(&mut self.told) {
+            self.state.note_round_trip(self.number);
         }
         Ok(())
     }

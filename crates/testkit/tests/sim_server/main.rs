@@ -3,11 +3,15 @@
 
 mod append;
 mod client;
+mod condstore;
 mod extensions;
 mod faults;
+mod hazards;
 mod literals;
 mod mailboxes;
+mod memory;
 mod messages;
+mod qresync;
 mod robustness;
 mod search;
 mod sessions;

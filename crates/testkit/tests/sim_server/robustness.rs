@@ -81,6 +81,14 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
         "\" 1-Jan-2024 00:00:00 +0000\"",
         "SINCE 1-Jan-2024",
         ",",
+        "a ENABLE QRESYNC\r\n",
+        "a SELECT INBOX (QRESYNC (1600007920 1 1:9 (1:2 1:2)))\r\n",
+        "(CHANGEDSINCE 1 VANISHED)",
+        "(UNCHANGEDSINCE 1) ",
+        "QRESYNC (",
+        "MODSEQ ",
+        "HIGHESTMODSEQ",
+        "9223372036854775807",
     ]);
     prop_oneof![
         8 => words.prop_map(|word| word.as_bytes().to_vec()),
@@ -104,7 +112,7 @@ proptest! {
     ) {
         let mut octets = b"l LOGIN joe secret\r\ns SELECT INBOX\r\n".to_vec();
         octets.extend(fragments.concat());
-        let mut profile = Profile::modern().with(Extension::AppendLimit);
+        let mut profile = Profile::resyncing().with(Extension::AppendLimit);
         profile.limits.bad_commands_max = u32::MAX;
         let answers = block_on(say(&server(profile, &with_inbox(3)), octets));
         prop_assert!(memchr::memmem::find(&answers, b"s OK [READ-WRITE]").is_some());
