@@ -1,16 +1,10 @@
-//! Copying the messages of one mailbox: bodies come from the source, go to the target, and
-//! both sides work at the same time. A body is never held whole unless it is small.
+//! Copying messages: bodies come from the source, go to the target, and a body is never held
+//! whole unless it is small.
 
 use std::collections::HashSet;
 
-use mailferry_engine::fault::{Fault, Scope};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
-use mailferry_engine::name::MailboxName;
-use mailferry_store::contract::{
-    Appended, AsListed, BodyEvent, Envelope, Source, Target, Turn, Wanted,
-};
-
-use crate::stop::Stop;
+use mailferry_store::contract::{BodyEvent, Envelope, Target};
 
 /// A header block longer than this is taken as it is: it has its identity headers early or
 /// not at all.
@@ -41,32 +35,6 @@ pub enum AddHeader {
     IfUnidentified,
 }
 
-/// What is told while messages are copied.
-#[derive(Debug)]
-pub enum News {
-    /// A message was accepted or refused.
-    Appended(Appended),
-    /// A message did not come from the source.
-    Missing {
-        /// Which.
-        uid: Uid,
-        /// Why.
-        fault: Fault,
-    },
-    /// So many octets of bodies were read.
-    Octets(u64),
-}
-
-/// How copying ended, where no connection broke.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Every message was told about.
-    Complete,
-    /// Stopped before that: what was not told about was not started. The source still has
-    /// bodies under way and is not to be used again.
-    Early(Option<Fault>),
-}
-
 /// The message that is being streamed.
 enum Open {
     Nothing,
@@ -79,9 +47,12 @@ enum Open {
     Streaming,
 }
 
-struct Copying<'a, T> {
-    orders: &'a [Order],
-    target: &'a mut T,
+/// The messages of one source mailbox on their way from a source to a target.
+pub(crate) struct Feed {
+    /// By which the outcomes are known.
+    ticket: usize,
+    /// Ascending by UID.
+    orders: Vec<Order>,
     open: Open,
     /// The highest UID handed over so far.
     highest: Option<Uid>,
@@ -89,88 +60,46 @@ struct Copying<'a, T> {
     late: HashSet<Uid>,
 }
 
-/// Copies `orders`, ascending by UID, from one mailbox to another.
-///
-/// # Errors
-/// A connection broke; its side is the fault's. Neither connection is to be used again, and
-/// what was not told about is in doubt on the target.
-pub async fn copy_messages<S: Source, T: Target>(
-    source: &mut S,
-    target: &mut T,
-    (from, to): (AsListed<'_>, &MailboxName),
-    orders: &[Order],
-    stop: &Stop,
-    mut news: impl FnMut(News) + Send,
-) -> Result<Ended, Fault> {
-    let wanted = orders.iter().map(|order| Wanted { uid: order.uid, size: order.size }).collect();
-    let (opened, ready) = tokio::join!(source.open_bodies(from, wanted), target.open_appends(to));
-    opened.and(ready)?;
-    let mut copying =
-        Copying { orders, target, open: Open::Nothing, highest: None, late: HashSet::new() };
-    let mut feeding = true;
-    let mut ended = Ended::Complete;
-    while feeding || copying.target.is_busy() {
-        let room = copying.target.has_room();
-        let busy = copying.target.is_busy();
-        tokio::select! {
-            moved = copying.target.advance_appends(), if busy => moved?,
-            event = source.next_body(), if feeding && room => {
-                match event? {
-                    BodyEvent::Missing { uid, fault } => news(News::Missing { uid, fault }),
-                    BodyEvent::Finished => {
-                        copying.target.flush_appends();
-                        feeding = false;
-                    }
-                    event => news(News::Octets(copying.take(event))),
-                }
-            }
-        }
-        for mut appended in copying.target.take_appended() {
-            if copying.late.contains(&appended.uid) {
-                appended.turn = Turn::Retried;
-            }
-            if let Err(fault) = &appended.result
-                && fault.scope > Scope::Message
-                && ended == Ended::Complete
-            {
-                ended = Ended::Early(Some(fault.clone()));
-            }
-            news(News::Appended(appended));
-        }
-        let stopped = stop.is_asked() || ended != Ended::Complete;
-        if feeding && stopped && matches!(copying.open, Open::Nothing) {
-            if ended == Ended::Complete {
-                ended = Ended::Early(None);
-                copying.target.flush_appends();
-            }
-            feeding = false;
-        }
+impl Feed {
+    pub(crate) fn new(ticket: usize, orders: Vec<Order>) -> Self {
+        Self { ticket, orders, open: Open::Nothing, highest: None, late: HashSet::new() }
     }
-    Ok(ended)
-}
 
-impl<T: Target> Copying<'_, T> {
+    pub(crate) fn orders(&self) -> &[Order] {
+        &self.orders
+    }
+
+    /// Whether a message was handed over out of its turn.
+    pub(crate) fn is_late(&self, uid: Uid) -> bool {
+        self.late.contains(&uid)
+    }
+
+    /// Whether the target stands between two messages: only there may it be left.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        matches!(self.open, Open::Nothing)
+    }
+
     /// Hands a body event on; answers the octets it carried.
-    fn take(&mut self, event: BodyEvent<'_>) -> u64 {
+    pub(crate) fn take<T: Target>(&mut self, event: BodyEvent<'_>, target: &mut T) -> u64 {
         match event {
             BodyEvent::Whole { uid, octets } => {
                 let length = octets.len() as u64;
                 if let Some((envelope, header)) = self.envelope(uid) {
-                    self.target.append(envelope, with_header(octets, uid, header));
+                    target.append(envelope, with_header(octets, uid, header));
                 }
                 length
             }
             BodyEvent::Begin { uid, octets } => {
-                self.begin(uid, octets);
+                self.begin(uid, octets, target);
                 0
             }
             BodyEvent::Chunk(octets) => {
-                self.chunk(octets);
+                self.chunk(octets, target);
                 octets.len() as u64
             }
             BodyEvent::End => {
-                self.decide();
-                self.target.append_end();
+                self.decide(target);
+                target.append_end();
                 self.open = Open::Nothing;
                 0
             }
@@ -185,41 +114,42 @@ impl<T: Target> Copying<'_, T> {
         self.highest = self.highest.max(Some(uid));
         let at = self.orders.binary_search_by_key(&uid, |order| order.uid).ok()?;
         let order = &self.orders[at];
-        Some((Envelope { uid, flags: order.flags.clone(), date: order.date }, order.header))
+        let (ticket, flags) = (self.ticket, order.flags.clone());
+        Some((Envelope { ticket, uid, flags, date: order.date }, order.header))
     }
 
-    fn begin(&mut self, uid: Uid, octets: u64) {
+    fn begin<T: Target>(&mut self, uid: Uid, octets: u64, target: &mut T) {
         let Some((envelope, header)) = self.envelope(uid) else { return };
         if header == AddHeader::IfUnidentified {
             self.open = Open::Header { envelope, octets, seen: Vec::new() };
         } else {
-            self.target.append_begin(envelope, octets);
+            target.append_begin(envelope, octets);
             self.open = Open::Streaming;
         }
     }
 
-    fn chunk(&mut self, octets: &[u8]) {
+    fn chunk<T: Target>(&mut self, octets: &[u8], target: &mut T) {
         match &mut self.open {
             Open::Nothing => {}
-            Open::Streaming => self.target.append_chunk(octets),
+            Open::Streaming => target.append_chunk(octets),
             Open::Header { seen, .. } => {
                 seen.extend_from_slice(octets);
                 if seen.len() >= HEADER_BYTES_MAX || header_end(seen).is_some() {
-                    self.decide();
+                    self.decide(target);
                 }
             }
         }
     }
 
     /// Announces the message whose header was looked at.
-    fn decide(&mut self) {
+    fn decide<T: Target>(&mut self, target: &mut T) {
         if let Open::Header { envelope, octets, seen } =
             std::mem::replace(&mut self.open, Open::Streaming)
         {
             let line = if is_unidentified(&seen) { header_line(envelope.uid) } else { Vec::new() };
-            self.target.append_begin(envelope, octets + line.len() as u64);
-            self.target.append_chunk(&line);
-            self.target.append_chunk(&seen);
+            target.append_begin(envelope, octets + line.len() as u64);
+            target.append_chunk(&line);
+            target.append_chunk(&seen);
         }
     }
 }

@@ -9,15 +9,16 @@ use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::guard::Approval;
 use mailferry_engine::name::{MailboxName, SpecialUse};
-use mailferry_engine::plan::{MailboxPlan, Subscription};
+use mailferry_engine::plan::Subscription;
 use mailferry_store::contract::{Source, Target};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::accounts::Accounts;
 use crate::events::{Event, EventSink};
 use crate::job::Job;
-use crate::mailbox::{KeywordsKept, Left, Progress, Task};
+use crate::lane::{Course, Courses, Left, placed, run_lane};
+use crate::mailbox::{KeywordsKept, Progress, Task};
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, Survey};
@@ -82,6 +83,8 @@ impl<A: Accounts> Execution<A> {
         let Survey { plan, listings, faults, connections: (source, mut target), .. } = survey;
         let mut report = Report::new(&plan);
         report.faults.extend(faults);
+        let act = plan.mailboxes.iter().filter(|mailbox| mailbox.counts.act() > 0).count();
+        let spares = self.open_spares(act);
         let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;
         let mut queue: Vec<usize> =
             (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
@@ -95,9 +98,15 @@ impl<A: Accounts> Execution<A> {
             next: AtomicUsize::new(0),
             keywords: KeywordsKept::default(),
         });
-        let (pair, failed) = run_workers(&shared, (source, target), &mut report).await;
+        let (pair, failed) = run_workers(&shared, (source, target), spares, &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
         report
+    }
+
+    /// Begins to open the connections of the further workers, for so many mailboxes.
+    fn open_spares(&self, mailboxes: usize) -> Vec<JoinHandle<OpenedPair<A>>> {
+        let pairs = self.job.limits.pairs_max.clamp(1, mailboxes.max(1));
+        (1..pairs).map(|_| tokio::spawn(open_pair(self.accounts.clone()))).collect()
     }
 
     /// Creates and subscribes; answers the indices of mailboxes that could not be had.
@@ -184,16 +193,16 @@ impl<A: Accounts> Execution<A> {
 /// last, if one can still be used, and the mailboxes in which something failed.
 async fn run_workers<A: Accounts>(
     shared: &Arc<Shared<A>>,
-    first: (A::Source, A::Target),
+    (source, target): (A::Source, A::Target),
+    spares: Vec<JoinHandle<OpenedPair<A>>>,
     report: &mut Report,
 ) -> (Option<(A::Source, A::Target)>, Vec<usize>) {
     let mut failed = Vec::new();
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut workers = JoinSet::new();
-    let pairs = shared.execution.job.limits.pairs_max.clamp(1, shared.queue.len().max(1));
-    workers.spawn(work(shared.clone(), Some(first), tell.clone()));
-    for _ in 1..pairs {
-        workers.spawn(work(shared.clone(), None, tell.clone()));
+    workers.spawn(work(shared.clone(), Start::Pair(source, target), tell.clone()));
+    for spare in spares {
+        workers.spawn(work(shared.clone(), Start::Opening(spare), tell.clone()));
     }
     drop(tell);
     let mut lost = Vec::new();
@@ -233,64 +242,138 @@ async fn run_workers<A: Accounts>(
     (left, failed)
 }
 
-/// One worker: takes the next mailbox until none is left. `pair`: the connections to begin
+/// What a worker begins with.
+enum Start<A: Accounts> {
+    Pair(A::Source, A::Target),
+    /// Connections that were opened while mailboxes were being created.
+    Opening(JoinHandle<OpenedPair<A>>),
+}
+
+type OpenedPair<A> =
+    (Result<<A as Accounts>::Source, Fault>, Result<<A as Accounts>::Target, Fault>);
+
+async fn open_pair<A: Accounts>(accounts: Arc<A>) -> OpenedPair<A> {
+    tokio::join!(accounts.open_source(), accounts.open_target())
+}
+
+/// The mailboxes that one worker takes.
+struct Taken<'a, A: Accounts> {
+    shared: &'a Shared<A>,
+    tell: &'a mpsc::UnboundedSender<News>,
+    /// Those that have their copies, and whose flags are to be changed.
+    to_flag: Vec<Course<'a>>,
+}
+
+impl<'a, A: Accounts> Courses<'a> for Taken<'a, A> {
+    fn next_course(&mut self) -> Option<Course<'a>> {
+        if !self.shared.has_more() {
+            return None;
+        }
+        let at = *self.shared.queue.get(self.shared.next.fetch_add(1, Ordering::Relaxed))?;
+        let course = Course::new(at, self.shared.task(at));
+        let target = &self.shared.plan.mailboxes[at].target;
+        self.shared.execution.events.on(&Event::MailboxBegins { at, target });
+        Some(course)
+    }
+
+    fn has_ended(&mut self, course: Course<'a>) {
+        if course.task.plan.counts.update_flags > 0 {
+            self.to_flag.push(course);
+        } else {
+            self.tell(course);
+        }
+    }
+}
+
+impl<A: Accounts> Taken<'_, A> {
+    fn tell(&self, course: Course<'_>) {
+        let (at, target) = (course.at, &course.task.plan.target);
+        self.shared.execution.events.on(&Event::MailboxEnds { at, target });
+        drop(self.tell.send(News::Mailbox(at, course.progress)));
+    }
+
+    /// Changes the flags of the mailboxes that have their copies.
+    async fn update_flags(&mut self, target: &mut A::Target) -> Result<(), Fault> {
+        while let Some(mut course) = self.to_flag.pop() {
+            let updated = course.update_flags(target).await;
+            if let Err(fault) = &updated {
+                let fault = placed(fault.clone(), course.task.plan);
+                course.task.note_fault(fault, &mut course.progress);
+            }
+            self.tell(course);
+            updated?;
+        }
+        Ok(())
+    }
+}
+
+/// One worker: takes the next mailbox until none is left. `start`: the connections to begin
 /// with; others are opened when needed.
 async fn work<A: Accounts>(
     shared: Arc<Shared<A>>,
-    mut pair: Option<(A::Source, A::Target)>,
+    start: Start<A>,
     tell: mpsc::UnboundedSender<News>,
 ) -> Option<(A::Source, A::Target)> {
-    let Execution { accounts, job, events, stop } = &shared.execution;
-    while !stop.is_asked() && shared.next.load(Ordering::Relaxed) < shared.queue.len() {
+    let mut taken = Taken { shared: &shared, tell: &tell, to_flag: Vec::new() };
+    let mut start = Some(start);
+    let mut pair = None;
+    while shared.has_more() || !taken.to_flag.is_empty() {
         // Connections first: a mailbox that was taken is not given back, and one worker fewer
         // is no failure as long as others do the work.
-        let (mut source, mut target) = match pair.take() {
-            Some(pair) => pair,
-            None => match tokio::join!(accounts.open_source(), accounts.open_target()) {
-                (Ok(source), Ok(target)) => (source, target),
-                (source, target) => {
-                    let faults = source.err().into_iter().chain(target.err());
-                    faults.for_each(|fault| drop(tell.send(News::Lost(fault))));
-                    return None;
-                }
+        let opened = match start.take() {
+            Some(Start::Pair(source, target)) => (Ok(source), Ok(target)),
+            Some(Start::Opening(opening)) => match opening.await {
+                Ok(opened) => opened,
+                Err(_) => open_pair(shared.execution.accounts.clone()).await,
             },
+            None => open_pair(shared.execution.accounts.clone()).await,
         };
-        let Some(&at) = shared.queue.get(shared.next.fetch_add(1, Ordering::Relaxed)) else {
-            pair = Some((source, target));
-            break;
+        let (mut source, mut target) = match opened {
+            (Ok(source), Ok(target)) => (source, target),
+            (source, target) => {
+                let faults = source.err().into_iter().chain(target.err());
+                faults.for_each(|fault| drop(tell.send(News::Lost(fault))));
+                break;
+            }
         };
-        let plan = &shared.plan.mailboxes[at];
-        let task = Task {
-            plan,
-            listings: &shared.listings[at],
-            job,
-            events: &**events,
-            stop,
-            keywords: &shared.keywords,
-        };
-        let mut progress = Progress::default();
-        events.on(&Event::MailboxBegins { at, target: &plan.target });
-        let left = task.carry_out(&mut source, &mut target, &mut progress).await;
-        match left {
-            Ok(Left::Usable) => pair = Some((source, target)),
-            Ok(Left::Spent) => {}
-            Err(fault) => {
-                let fault = placed(fault, plan);
-                events.on(&Event::Failed(&fault));
-                progress.faults.push(fault);
+        match run_lane(&mut source, &mut target, &mut taken).await {
+            Err(_) => {}
+            Ok(left) => {
+                let flagged = taken.update_flags(&mut target).await;
+                if left == Left::Full {
+                    break;
+                }
+                if left == Left::Usable && flagged.is_ok() {
+                    pair = Some((source, target));
+                    break;
+                }
             }
         }
-        events.on(&Event::MailboxEnds { at, target: &plan.target });
-        let full = progress.faults.iter().any(|fault| fault.kind == FaultKind::OverQuota);
-        drop(tell.send(News::Mailbox(at, progress)));
-        if full {
-            break;
-        }
+    }
+    if let Some(Start::Opening(opening)) = start {
+        opening.abort();
+    } else if let Some(Start::Pair(source, target)) = start {
+        pair = Some((source, target));
+    }
+    // Not one connection could be had for them.
+    while let Some(course) = taken.to_flag.pop() {
+        taken.tell(course);
     }
     pair
 }
 
 impl<A: Accounts> Shared<A> {
+    /// Whether another mailbox is to be begun.
+    fn has_more(&self) -> bool {
+        !self.execution.stop.is_asked() && self.next.load(Ordering::Relaxed) < self.queue.len()
+    }
+
+    fn task(&self, at: usize) -> Task<'_> {
+        let Execution { job, events, stop, .. } = &self.execution;
+        let (plan, listings) = (&self.plan.mailboxes[at], &self.listings[at]);
+        Task { plan, listings, job, events: &**events, stop, keywords: &self.keywords }
+    }
+
     /// Of the faults of workers that could not connect, those that count: all if mailboxes
     /// were left over, none if the other workers did everything.
     fn unattended(&self, lost: Vec<Fault>) -> Vec<Fault> {
@@ -354,19 +437,11 @@ impl<A: Accounts> Shared<A> {
         target: &mut A::Target,
         report: &mut Report,
     ) -> Result<(), Fault> {
-        let Execution { job, events, stop, .. } = &self.execution;
-        let plan = &self.plan.mailboxes[at];
-        let task = Task {
-            plan,
-            listings: &self.listings[at],
-            job,
-            events: &**events,
-            stop,
-            keywords: &self.keywords,
-        };
+        let task = self.task(at);
         let mut progress = Progress { done: report.mailboxes[at].done, ..Progress::default() };
         if !self.queue.contains(&at) {
-            events.on(&Event::MailboxBegins { at, target: &plan.target });
+            let target = &task.plan.target;
+            self.execution.events.on(&Event::MailboxBegins { at, target });
         }
         let removed = task.remove(target, &mut progress).await;
         report.mailboxes[at].done = progress.done;
@@ -398,15 +473,5 @@ impl<A: Accounts> Shared<A> {
                 Err(fault) => self.execution.note(fault, report),
             }
         }
-    }
-}
-
-/// A fault with its mailbox named, by the name it has on the fault's side.
-fn placed(fault: Fault, plan: &MailboxPlan) -> Fault {
-    match (&fault.mailbox, fault.side, &plan.parts[..]) {
-        (Some(_), ..) => fault,
-        (None, Side::Source, [only]) => fault.in_mailbox(&only.source),
-        // Which of several sources it was is not known.
-        (None, ..) => fault.in_mailbox(&plan.target),
     }
 }

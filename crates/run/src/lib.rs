@@ -9,6 +9,7 @@ pub mod copy;
 pub mod events;
 pub mod execute;
 pub mod job;
+mod lane;
 mod mailbox;
 pub mod report;
 pub mod state;

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
-use mailferry_engine::name::MailboxName;
 use mailferry_engine::plan::{Action, Decision, MailboxPlan};
 use mailferry_engine::policy::{PermanentFlags, flags_to_send, flags_update};
-use mailferry_store::contract::{Appended, AsListed, FlagUpdate, Source, Target, Turn};
+use mailferry_store::contract::{Appended, AsListed, FlagUpdate, Target, Turn};
 
-use crate::copy::{Ended, News, Order, copy_messages};
+use crate::copy::Order;
 use crate::events::{Copied, Event, EventSink};
 use crate::job::{Dates, Job};
 use crate::report::Done;
@@ -24,15 +23,13 @@ pub(crate) struct Progress {
     pub(crate) done: Done,
     pub(crate) faults: Vec<Fault>,
     pub(crate) out_of_order: Vec<Uid>,
-    /// Copies whose UIDs the target told, of the mailbox that is being copied.
-    pub(crate) copies: Copies,
 }
 
 /// Copies made under one UIDVALIDITY of the target mailbox.
 #[derive(Debug, Default)]
 pub(crate) struct Copies {
-    uid_validity: u32,
-    made: Vec<CopyMade>,
+    pub(crate) uid_validity: u32,
+    pub(crate) made: Vec<CopyMade>,
 }
 
 /// One mailbox to be worked on.
@@ -46,7 +43,7 @@ pub(crate) struct Task<'a> {
 }
 
 impl Copies {
-    fn add(&mut self, uid_validity: u32, copy: CopyMade) {
+    pub(crate) fn add(&mut self, uid_validity: u32, copy: CopyMade) {
         // Another UIDVALIDITY: the mailbox was made anew, and the first UIDs are void.
         if self.uid_validity != uid_validity {
             self.made.clear();
@@ -61,66 +58,19 @@ impl Copies {
 #[derive(Debug, Default)]
 pub(crate) struct KeywordsKept(AtomicBool);
 
-/// How work on a mailbox ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
-    /// Both connections can go on.
-    Usable,
-    /// The source still has bodies under way, or a connection broke.
-    Spent,
-}
-
 impl Task<'_> {
-    /// Carries the plan out. Whatever was done is in `progress`, also on an error.
-    pub(crate) async fn carry_out<S: Source, T: Target>(
-        &self,
-        source: &mut S,
-        target: &mut T,
-        progress: &mut Progress,
-    ) -> Result<Left, Fault> {
-        let kept = self.permanent_flags(target).await?;
-        for part in 0..self.plan.parts.len() {
-            if self.stop.is_asked() {
-                return Ok(Left::Usable);
-            }
-            if self.copy_part((part, &kept), source, target, progress).await? != Ended::Complete {
-                return Ok(Left::Spent);
-            }
-        }
-        self.update_flags(target, &kept, progress).await?;
-        Ok(Left::Usable)
-    }
-
-    async fn copy_part<S: Source, T: Target>(
-        &self,
-        (part, kept): (usize, &PermanentFlags),
-        source: &mut S,
-        target: &mut T,
-        progress: &mut Progress,
-    ) -> Result<Ended, Fault> {
-        let orders = self.orders(part, kept);
-        if orders.is_empty() {
-            return Ok(Ended::Complete);
-        }
-        let from = &self.plan.parts[part].source;
-        let to = &self.plan.target;
-        let from_listed = listed(from, &self.listings.sources[part]);
-        let ended = copy_messages(source, target, (from_listed, to), &orders, self.stop, |news| {
-            self.take_note(from, news, progress);
-        })
-        .await;
-        // However it ended: what was acknowledged is there.
-        if let Some(state) = &self.job.state {
-            let Copies { uid_validity, made } = std::mem::take(&mut progress.copies);
-            state.keep_copies((from, to), uid_validity, &self.job.keys, &made);
-        }
-        ended
+    /// Whether the target has to be asked which flags the mailbox keeps before messages go there.
+    pub(crate) fn must_ask_for_flags(&self) -> bool {
+        !self.keywords.0.load(Ordering::Relaxed) && self.sets_keywords()
     }
 
     /// Asks which flags the target mailbox keeps, where a flag beyond those of the RFC is to be
     /// set. A mailbox that cannot be selected is told about when something is done there.
-    async fn permanent_flags<T: Target>(&self, target: &mut T) -> Result<PermanentFlags, Fault> {
-        if self.keywords.0.load(Ordering::Relaxed) || !self.sets_keywords() {
+    pub(crate) async fn permanent_flags<T: Target>(
+        &self,
+        target: &mut T,
+    ) -> Result<PermanentFlags, Fault> {
+        if !self.must_ask_for_flags() {
             return Ok(PermanentFlags::Unknown);
         }
         let kept = match target.permanent_flags(&self.plan.target).await {
@@ -141,7 +91,7 @@ impl Task<'_> {
         })
     }
 
-    fn orders(&self, part: usize, kept: &PermanentFlags) -> Vec<Order> {
+    pub(crate) fn orders(&self, part: usize, kept: &PermanentFlags) -> Vec<Order> {
         let listing = &self.listings.sources[part];
         let wanted = self.plan.parts[part].decisions.iter().enumerate();
         wanted
@@ -167,27 +117,27 @@ impl Task<'_> {
         flags_to_send(flags, kept, self.job.rules.keywords)
     }
 
-    fn take_note(&self, from: &MailboxName, news: News, progress: &mut Progress) {
-        match news {
-            News::Octets(octets) => self.events.on(&Event::Octets(octets)),
-            News::Missing { uid, fault } => {
-                match fault.kind {
-                    FaultKind::Expunged => progress.done.expunged += 1,
-                    _ => progress.done.failed += 1,
-                }
-                self.note_fault(fault.in_mailbox(from).of_message(uid), progress);
-            }
-            News::Appended(appended) => self.take_note_of_append(from, appended, progress),
+    /// A message did not come from the source.
+    pub(crate) fn note_missing(
+        &self,
+        part: usize,
+        (uid, fault): (Uid, Fault),
+        progress: &mut Progress,
+    ) {
+        match fault.kind {
+            FaultKind::Expunged => progress.done.expunged += 1,
+            _ => progress.done.failed += 1,
         }
+        let from = &self.plan.parts[part].source;
+        self.note_fault(fault.in_mailbox(from).of_message(uid), progress);
     }
 
-    fn take_note_of_append(&self, from: &MailboxName, appended: Appended, progress: &mut Progress) {
-        let Appended { uid, octets, result, uid_validity, turn } = appended;
+    /// A message was accepted or refused.
+    pub(crate) fn note_appended(&self, part: usize, appended: Appended, progress: &mut Progress) {
+        let from = &self.plan.parts[part].source;
+        let Appended { uid, octets, result, turn, .. } = appended;
         match result {
             Ok(target_uid) => {
-                if let (Some(target), Some(_)) = (target_uid, &self.job.state) {
-                    progress.copies.add(uid_validity, CopyMade { source: uid, target });
-                }
                 progress.done.copied += 1;
                 progress.done.copied_octets += octets;
                 progress.done.largest_octets = progress.done.largest_octets.max(octets);
@@ -212,12 +162,12 @@ impl Task<'_> {
         }
     }
 
-    fn note_fault(&self, fault: Fault, progress: &mut Progress) {
+    pub(crate) fn note_fault(&self, fault: Fault, progress: &mut Progress) {
         self.events.on(&Event::Failed(&fault));
         progress.faults.push(fault);
     }
 
-    async fn update_flags<T: Target>(
+    pub(crate) async fn update_flags<T: Target>(
         &self,
         target: &mut T,
         kept: &PermanentFlags,

@@ -152,7 +152,9 @@ pub trait Source: Send {
         of: DigestOf,
     ) -> impl Future<Output = Result<Digests, Fault>> + Send;
 
-    /// Opens a mailbox and asks for the bodies of `wanted`, in ascending order of UID.
+    /// Opens a mailbox and asks for the bodies of `wanted`, in ascending order of UID. That it
+    /// cannot be opened may be told by [`Source::next_body`]; then this connection is of no more
+    /// use.
     fn open_bodies(
         &mut self,
         mailbox: AsListed<'_>,
@@ -169,6 +171,8 @@ pub trait Source: Send {
 /// What goes with a message into a mailbox.
 #[derive(Clone, Debug)]
 pub struct Envelope {
+    /// Whatever the caller wants to hear again with the outcome.
+    pub ticket: usize,
     /// The source's UID: by it the outcome is told.
     pub uid: Uid,
     /// Flags and keywords to set.
@@ -180,6 +184,8 @@ pub struct Envelope {
 /// What became of a message that was appended.
 #[derive(Debug)]
 pub struct Appended {
+    /// The ticket of its envelope.
+    pub ticket: usize,
     /// The source's UID.
     pub uid: Uid,
     /// Octets sent.
@@ -246,7 +252,9 @@ pub trait Target: Source {
     /// The size above which the target takes no message (APPENDLIMIT, RFC 7889).
     fn append_limit(&self) -> Option<u64>;
 
-    /// Makes ready to append to a mailbox.
+    /// Makes ready to append to a mailbox. Messages for the mailbox before may still be under
+    /// way, unless [`Target::permanent_flags`] or another method that opens a mailbox was used:
+    /// those wait until [`Target::is_busy`] is false.
     fn open_appends(
         &mut self,
         mailbox: &MailboxName,

@@ -246,20 +246,23 @@ impl ImapAccount {
     /// Opens a mailbox for what is known of its messages, unless it is open that way already.
     async fn open_as_listed(&mut self, listed: AsListed<'_>, access: Access) -> Result<(), Fault> {
         let AsListed { mailbox, uid_validity } = listed;
-        let open =
-            self.selected.as_ref().filter(|now| now.mailbox == *mailbox && now.access == access);
-        let now = match open {
-            Some(now) => now.uid_validity,
-            None => self.select(mailbox, access).await?.uid_validity,
+        let now = match &self.selected {
+            Some(now) if self.is_open(mailbox, access) => now.uid_validity,
+            _ => self.select(mailbox, access).await?.uid_validity,
         };
-        if now == uid_validity {
-            return Ok(());
-        }
-        // Every UID may be that of another message now (RFC 9051 §2.3.1.1).
+        if now == uid_validity { Ok(()) } else { Err(self.renumbered(mailbox, uid_validity, now)) }
+    }
+
+    fn is_open(&self, mailbox: &MailboxName, access: Access) -> bool {
+        self.selected.as_ref().is_some_and(|now| now.mailbox == *mailbox && now.access == access)
+    }
+
+    /// Every UID may be that of another message now (RFC 9051 §2.3.1.1).
+    fn renumbered(&self, mailbox: &MailboxName, listed: u32, now: u32) -> Fault {
         let words = format!(
-            "the mailbox was renumbered after it was listed: UIDVALIDITY {uid_validity}, then {now}"
+            "the mailbox was renumbered after it was listed: UIDVALIDITY {listed}, then {now}"
         );
-        Err(self.fault(FaultKind::ListingIncomplete, words).in_mailbox(mailbox))
+        self.fault(FaultKind::ListingIncomplete, words).in_mailbox(mailbox)
     }
 
     /// Leaves nothing selected and nothing expunged: imap4d loses messages appended to the
@@ -375,7 +378,7 @@ impl Target for ImapAccount {
 
     async fn open_appends(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
         self.unselect().await?;
-        let opened = self.appends.open(mailbox);
+        let opened = self.appends.open(&mut self.connection, mailbox);
         opened
             .map_err(|error| self.fault(FaultKind::Mapping, error.to_string()).in_mailbox(mailbox))
     }

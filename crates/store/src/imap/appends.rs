@@ -2,6 +2,7 @@
 //! streamed alone, many in flight, and every one answered for.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::message::Uid;
@@ -31,9 +32,17 @@ const COMMANDS_MAX: usize = 256;
 /// A whole message, kept until the target answered for it: a refused batch is split and
 /// sent again without fetching anything twice.
 struct Item {
+    to: Arc<Destination>,
     envelope: Envelope,
     octets: Vec<u8>,
     turn: Turn,
+}
+
+/// Where messages go.
+struct Destination {
+    mailbox: MailboxName,
+    /// `APPEND mailbox`, checked.
+    command: Command,
 }
 
 /// An APPEND in flight.
@@ -45,7 +54,7 @@ struct Sent {
 enum What {
     Whole(Vec<Item>),
     /// Streamed: its octets are gone.
-    Streamed(Envelope, u64),
+    Streamed(Arc<Destination>, Envelope, u64),
 }
 
 /// Whether the octets of a streamed message are being handed over. Another command would
@@ -57,12 +66,11 @@ enum Writing {
     Streamed,
 }
 
-/// State of the appends to one mailbox.
+/// State of the appends to one mailbox after the other.
 #[derive(Default)]
 pub(super) struct Appends {
-    mailbox: Option<MailboxName>,
-    /// `APPEND mailbox`, checked.
-    command: Option<Command>,
+    /// Where the messages that are handed over now go.
+    to: Option<Arc<Destination>>,
     batch: Vec<Item>,
     batch_bytes: usize,
     in_flight: VecDeque<Sent>,
@@ -77,10 +85,15 @@ pub(super) struct Appends {
 }
 
 impl Appends {
-    pub(super) fn open(&mut self, mailbox: &MailboxName) -> Result<(), CommandError> {
+    pub(super) fn open(
+        &mut self,
+        connection: &mut Connection,
+        mailbox: &MailboxName,
+    ) -> Result<(), CommandError> {
         let command = Command::new("APPEND").sp().mailbox(mailbox.as_bytes());
         command.pieces()?;
-        *self = Self { mailbox: Some(mailbox.clone()), command: Some(command), ..Self::default() };
+        self.flush(connection);
+        self.to = Some(Arc::new(Destination { mailbox: mailbox.clone(), command }));
         Ok(())
     }
 
@@ -111,6 +124,7 @@ impl Appends {
         envelope: Envelope,
         octets: Vec<u8>,
     ) {
+        let Some(to) = self.to.clone() else { return };
         let bytes = octets.len();
         // An empty literal calls the whole batch off (RFC 3502 §6.3.11).
         let alone = bytes == 0 || bytes > BATCH_MESSAGE_BYTES_MAX || !multiappend(connection);
@@ -122,7 +136,7 @@ impl Appends {
         }
         self.kept_bytes += bytes;
         self.batch_bytes += bytes;
-        self.batch.push(Item { envelope, octets, turn: Turn::First });
+        self.batch.push(Item { to, envelope, octets, turn: Turn::First });
         if alone {
             self.flush(connection);
         }
@@ -135,16 +149,14 @@ impl Appends {
     }
 
     fn send(&mut self, connection: &mut Connection, items: Vec<Item>) {
-        if items.is_empty() {
-            return;
-        }
+        let Some(to) = items.first().map(|item| item.to.clone()) else { return };
         if items.len() > 1 && !multiappend(connection) {
             for item in items {
                 self.send(connection, vec![item]);
             }
             return;
         }
-        let tag = self.begin_command(connection);
+        let tag = begin_command(connection, &to);
         for item in &items {
             announce(connection, &item.envelope, item.octets.len() as u64);
             connection.session.write(&item.octets);
@@ -155,9 +167,10 @@ impl Appends {
 
     pub(super) fn begin(&mut self, connection: &mut Connection, envelope: Envelope, octets: u64) {
         self.flush(connection);
-        let tag = self.begin_command(connection);
+        let Some(to) = self.to.clone() else { return };
+        let tag = begin_command(connection, &to);
         announce(connection, &envelope, octets);
-        self.in_flight.push_back(Sent { tag, what: What::Streamed(envelope, octets) });
+        self.in_flight.push_back(Sent { tag, what: What::Streamed(to, envelope, octets) });
         self.writing = Writing::Streamed;
     }
 
@@ -176,30 +189,22 @@ impl Appends {
         }
     }
 
-    fn begin_command(&self, connection: &mut Connection) -> Tag {
-        let tag = connection.session.begin();
-        if let Some(command) = &self.command {
-            // It was checked by `open`, so it can be written.
-            let _ = connection.session.write_pieces(command);
-        }
-        tag
-    }
-
     fn settle(&mut self, connection: &mut Connection, completion: &Completion) {
         let Some(at) = self.in_flight.iter().position(|sent| sent.tag == completion.tag) else {
             return;
         };
         let Some(sent) = self.in_flight.remove(at) else { return };
         match sent.what {
-            What::Streamed(envelope, octets) => {
+            What::Streamed(to, envelope, octets) => {
                 let uid = appended_uids(completion, 1).pop().flatten();
                 let uid_validity = appended_validity(completion);
                 let result = if completion.is_ok() {
                     Ok(uid)
                 } else {
-                    Err(self.refusal(completion, &envelope))
+                    Err(refusal(completion, &to, &envelope))
                 };
                 self.outcomes.push(Appended {
+                    ticket: envelope.ticket,
                     uid: envelope.uid,
                     octets,
                     result,
@@ -241,7 +246,7 @@ impl Appends {
         }
         if items.len() == 1 || !of_a_message {
             for item in items {
-                let fault = self.refusal(completion, &item.envelope);
+                let fault = refusal(completion, &item.to, &item.envelope);
                 self.tell(item, Err(fault), 0);
             }
             return;
@@ -257,18 +262,11 @@ impl Appends {
         self.send_again(connection);
     }
 
-    fn refusal(&self, completion: &Completion, envelope: &Envelope) -> Fault {
-        let fault = append_fault(Side::Target, completion).of_message(envelope.uid);
-        match &self.mailbox {
-            Some(mailbox) => fault.in_mailbox(mailbox),
-            None => fault,
-        }
-    }
-
     fn tell(&mut self, item: Item, result: Result<Option<Uid>, Fault>, uid_validity: u32) {
         let octets = item.octets.len();
         self.kept_bytes -= octets;
         self.outcomes.push(Appended {
+            ticket: item.envelope.ticket,
             uid: item.envelope.uid,
             octets: octets as u64,
             result,
@@ -297,6 +295,18 @@ impl ImapAccount {
             }
         }
     }
+}
+
+fn begin_command(connection: &mut Connection, to: &Destination) -> Tag {
+    let tag = connection.session.begin();
+    // It was checked by `open`, so it can be written.
+    let _ = connection.session.write_pieces(&to.command);
+    tag
+}
+
+fn refusal(completion: &Completion, to: &Destination, envelope: &Envelope) -> Fault {
+    let fault = append_fault(Side::Target, completion).of_message(envelope.uid);
+    fault.in_mailbox(&to.mailbox)
 }
 
 fn multiappend(connection: &Connection) -> bool {

@@ -6,18 +6,18 @@ mod question;
 use std::collections::VecDeque;
 
 use mailferry_engine::canonical::Canonical;
-use mailferry_engine::fault::Fault;
+use mailferry_engine::fault::{Fault, FaultKind};
 use mailferry_engine::message::{Digest, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::Digests;
 use mailferry_imap::command::Command;
-use mailferry_imap::response::{Body, Fetch, Untagged, head_uid};
+use mailferry_imap::response::{Body, ConditionKind, Fetch, Untagged, head_uid};
 use mailferry_imap::session::{Completion, Event, Tag};
 use mailferry_imap::uid_set::UidSet;
 
 use self::question::{Question, Resolved};
 use super::messages::UID_SET_BYTES_MAX;
-use super::{Access, ImapAccount};
+use super::{Access, ImapAccount, Selected};
 use crate::contract::{AsListed, BodyEvent, DigestOf, Wanted};
 
 /// Messages up to this size are handed on whole, larger ones in chunks.
@@ -63,10 +63,20 @@ enum Literal {
     PassedOver,
 }
 
+/// An EXAMINE whose answer is awaited; the first FETCH is sent behind it.
+struct Opening {
+    tag: Tag,
+    opened: Selected,
+    exists: Option<u64>,
+    /// UIDVALIDITY of the listing.
+    uid_validity: u32,
+}
+
 /// State of the bodies being fetched.
 #[derive(Default)]
 pub(super) struct Bodies {
     mailbox: Option<MailboxName>,
+    opening: Option<Opening>,
     to_ask: VecDeque<Wanted>,
     asked: VecDeque<Asked>,
     /// Did not come at the first asking.
@@ -111,15 +121,60 @@ impl ImapAccount {
         listed: AsListed<'_>,
         wanted: Vec<Wanted>,
     ) -> Result<(), Fault> {
-        self.open_as_listed(listed, Access::Read).await?;
-        let (size_lies, uid_place) = (self.bodies.size_lies, self.bodies.uid_place);
+        let orderly = self.connection.session.quirks.keeps_order;
+        let pipelined =
+            orderly && !wanted.is_empty() && !self.is_open(listed.mailbox, Access::Read);
+        let opening = if pipelined {
+            Some(self.send_examine(listed)?)
+        } else {
+            self.open_as_listed(listed, Access::Read).await?;
+            None
+        };
+        let (size_lies, mut uid_place) = (self.bodies.size_lies, self.bodies.uid_place);
+        // Those servers tell it first; if one does not, what cannot be named is asked for again.
+        if orderly && uid_place == UidPlace::Unknown {
+            uid_place = UidPlace::Before;
+        }
         self.bodies = Bodies {
             mailbox: Some(listed.mailbox.clone()),
+            opening,
             to_ask: wanted.into(),
             size_lies,
             uid_place,
             ..Bodies::default()
         };
+        Ok(())
+    }
+
+    fn send_examine(&mut self, listed: AsListed<'_>) -> Result<Opening, Fault> {
+        self.selected = None;
+        let command = self.open_command(listed.mailbox, Access::Read);
+        let sent = self.connection.session.send(&command);
+        let tag = sent.map_err(|error| self.broken(&error.into()))?;
+        let opened = Selected::untold(listed.mailbox, Access::Read);
+        Ok(Opening { tag, opened, exists: None, uid_validity: listed.uid_validity })
+    }
+
+    /// The answer to EXAMINE: nothing that follows is looked at unless the mailbox is the one that
+    /// was listed. The FETCH behind it is under way, so a refusal is the end of this connection.
+    fn end_opening(&mut self, completion: &Completion) -> Result<(), Fault> {
+        let Some(opening) = self.bodies.opening.take() else { return Ok(()) };
+        let mailbox = &opening.opened.mailbox;
+        if !completion.is_ok() {
+            return Err(self.fault(FaultKind::Select, completion.words()).in_mailbox(mailbox));
+        }
+        let Some(exists) = opening.exists else {
+            let words = "EXAMINE did not tell how many messages there are";
+            return Err(self.fault(FaultKind::ListingIncomplete, words).in_mailbox(mailbox));
+        };
+        if opening.opened.uid_validity != opening.uid_validity {
+            return Err(self.renumbered(
+                mailbox,
+                opening.uid_validity,
+                opening.opened.uid_validity,
+            ));
+        }
+        self.selected = Some(Selected { exists, ..opening.opened });
         Ok(())
     }
 
@@ -138,6 +193,13 @@ impl ImapAccount {
             }
             let result = self.connection.next().await;
             let event = result.map_err(|error| super::broken(self.side, &error))?;
+            if let Some(opening) = &mut self.bodies.opening {
+                match opening.take_in(event) {
+                    Some(completion) => self.end_opening(&completion)?,
+                    None => continue,
+                }
+                continue;
+            }
             match self.bodies.take_in(event) {
                 Step::GoOn => {}
                 step => break step,
@@ -215,6 +277,22 @@ impl ImapAccount {
         }
         self.bodies.size_lies = known_to_lie;
         Ok(digests)
+    }
+}
+
+impl Opening {
+    fn take_in(&mut self, event: Event<'_>) -> Option<Completion> {
+        match event {
+            Event::Completed(completion) if completion.tag == self.tag => return Some(completion),
+            Event::Untagged(Untagged::Exists(count)) => self.exists = Some(count),
+            Event::Untagged(Untagged::Condition {
+                kind: ConditionKind::Ok,
+                code: Some(code),
+                ..
+            }) => self.opened.take_note(&code),
+            _ => {}
+        }
+        None
     }
 }
 

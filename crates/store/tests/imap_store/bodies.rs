@@ -239,6 +239,7 @@ async fn where_commands_run_in_any_order_one_append_follows_the_other() {
                 && let Some(number) = left.pop()
             {
                 let envelope = Envelope {
+                    ticket: 0,
                     uid: Uid::new(number).unwrap(),
                     flags: FlagSet::default(),
                     date: mailferry_engine::message::InternalDate::UNKNOWN,

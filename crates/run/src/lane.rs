@@ -1,0 +1,391 @@
+//! One pair of connections that copies one mailbox after the other. Bodies of a mailbox come in
+//! while the answers for the one before it are still on their way, so that a mailbox costs one
+//! round trip of the source and none of the target (`docs/design/round-trips.md`).
+
+use mailferry_engine::fault::{Fault, FaultKind, Scope};
+use mailferry_engine::plan::MailboxPlan;
+use mailferry_engine::policy::PermanentFlags;
+use mailferry_store::contract::{Appended, BodyEvent, Source, Target, Turn, Wanted};
+
+use crate::copy::Feed;
+use crate::events::Event;
+use crate::mailbox::{Copies, Progress, Task};
+use crate::state::CopyMade;
+use crate::survey::listed;
+
+/// A mailbox that is being worked on, and what was done there.
+pub(crate) struct Course<'a> {
+    /// Its place in the plan.
+    pub(crate) at: usize,
+    pub(crate) task: Task<'a>,
+    pub(crate) progress: Progress,
+    kept: Option<PermanentFlags>,
+    /// The source mailbox that is fed next.
+    next_part: usize,
+    /// Feeds that are not answered for to their end.
+    feeds_open: usize,
+}
+
+/// One source mailbox that was fed, or is being fed.
+struct Run {
+    feed: Feed,
+    /// Index of its course.
+    course: usize,
+    part: usize,
+    /// Messages that were not told of.
+    outstanding: usize,
+    copies: Copies,
+}
+
+/// Where the next mailbox comes from.
+pub(crate) trait Courses<'a> {
+    /// The next one, unless the run is to stop.
+    fn next_course(&mut self) -> Option<Course<'a>>;
+
+    /// A mailbox has all its copies, or none will be made any more. Its flags may still have to
+    /// be changed.
+    fn has_ended(&mut self, course: Course<'a>);
+}
+
+/// How a lane ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Both connections can go on.
+    Usable,
+    /// The source still has bodies under way.
+    Spent,
+    /// The same, and the target takes no more.
+    Full,
+}
+
+struct Lane<'a, 'c, S, T, C> {
+    source: &'c mut S,
+    target: &'c mut T,
+    courses: &'c mut C,
+    open: Vec<Option<Course<'a>>>,
+    runs: Vec<Run>,
+    /// The run whose bodies are coming.
+    feeding: Option<usize>,
+    left: Left,
+    /// Nothing more is begun.
+    closing: Closing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    Yes,
+}
+
+/// What is to be done while the source has nothing to deliver.
+enum Next {
+    /// Bodies are coming.
+    Feeding,
+    /// What was sent is to be answered first.
+    Drain,
+    /// Nothing is left to be fed.
+    Nothing,
+}
+
+/// Copies mailboxes until none is left, or nothing more can be done on these connections.
+///
+/// # Errors
+/// A connection broke, or a mailbox of the source could not be opened; neither connection is to be
+/// used again. Every course was told of, with the fault in those that it concerns.
+pub(crate) async fn run_lane<'a, S: Source, T: Target, C: Courses<'a>>(
+    source: &mut S,
+    target: &mut T,
+    courses: &mut C,
+) -> Result<Left, Fault> {
+    let mut lane = Lane {
+        source,
+        target,
+        courses,
+        open: Vec::new(),
+        runs: Vec::new(),
+        feeding: None,
+        left: Left::Usable,
+        closing: Closing::No,
+    };
+    let ended = lane.carry_out().await;
+    if let Err(fault) = &ended {
+        lane.break_off(fault);
+    }
+    let left = lane.left;
+    lane.end_all();
+    ended.map(|()| left)
+}
+
+impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
+    async fn carry_out(&mut self) -> Result<(), Fault> {
+        loop {
+            let next = self.begin_next().await?;
+            let (busy, feeding) = (self.target.is_busy(), self.feeding);
+            if !busy && matches!(next, Next::Nothing) {
+                return Ok(());
+            }
+            let room = self.target.has_room();
+            let mut source_failed = None;
+            tokio::select! {
+                moved = self.target.advance_appends(), if busy => moved?,
+                event = self.source.next_body(), if feeding.is_some() && room => {
+                    let Some(at) = feeding else { continue };
+                    let (run, open) = (&mut self.runs[at], &mut self.open);
+                    let course = open[run.course].as_mut();
+                    match (event, course) {
+                        (Err(fault), _) => source_failed = Some(fault),
+                        (Ok(BodyEvent::Finished), _) => self.feeding = None,
+                        (Ok(event), Some(course)) => run.take(event, self.target, course),
+                        (Ok(_), None) => {}
+                    }
+                }
+            }
+            if let Some(fault) = source_failed {
+                self.leave_source(fault)?;
+            }
+            let told = self.target.take_appended();
+            if !told.is_empty() || self.feeding.is_none() {
+                told.into_iter().for_each(|appended| self.take_note(appended));
+                self.end_answered();
+            }
+            self.stop_if_asked();
+        }
+    }
+
+    /// The source failed: what the target was sent is answered for before the lane ends, unless a
+    /// message is half sent.
+    fn leave_source(&mut self, fault: Fault) -> Result<(), Fault> {
+        let current = self.feeding.filter(|&at| self.runs[at].feed.is_between_messages());
+        let Some(at) = current else { return Err(fault) };
+        if let Some(course) = &mut self.open[self.runs[at].course] {
+            let fault = placed(fault, course.task.plan);
+            course.task.note_fault(fault, &mut course.progress);
+        }
+        self.give_up_feeding();
+        Ok(())
+    }
+
+    /// The source goes on delivering what nobody takes any more.
+    fn give_up_feeding(&mut self) {
+        self.closing = Closing::Yes;
+        self.feeding = None;
+        self.target.flush_appends();
+        if self.left == Left::Usable {
+            self.left = Left::Spent;
+        }
+    }
+
+    /// Begins the next source mailbox where the source is idle.
+    async fn begin_next(&mut self) -> Result<Next, Fault> {
+        if self.feeding.is_some() {
+            return Ok(Next::Feeding);
+        }
+        loop {
+            if self.closing == Closing::Yes {
+                self.target.flush_appends();
+                return Ok(Next::Nothing);
+            }
+            let last = self.open.len().checked_sub(1);
+            let Some(at) = last.filter(|&at| self.open[at].as_ref().is_some_and(Course::has_more))
+            else {
+                match self.courses.next_course() {
+                    Some(course) => self.open.push(Some(course)),
+                    None => self.closing = Closing::Yes,
+                }
+                self.end_answered();
+                continue;
+            };
+            let Some(course) = &mut self.open[at] else { continue };
+            if course.kept.is_none() {
+                // Another mailbox is opened for it: not while messages are on their way.
+                if course.task.must_ask_for_flags() {
+                    self.target.flush_appends();
+                    if self.target.is_busy() {
+                        return Ok(Next::Drain);
+                    }
+                }
+                course.kept = Some(course.task.permanent_flags(self.target).await?);
+            }
+            if self.feed_next(at).await? {
+                return Ok(Next::Feeding);
+            }
+        }
+    }
+
+    /// Asks for the bodies of the next part of a course; `false` where it has nothing to copy.
+    async fn feed_next(&mut self, at: usize) -> Result<bool, Fault> {
+        let Some(course) = &mut self.open[at] else { return Ok(false) };
+        let part = course.next_part;
+        course.next_part += 1;
+        let kept = course.kept.clone().unwrap_or(PermanentFlags::Unknown);
+        let orders = course.task.orders(part, &kept);
+        if orders.is_empty() {
+            return Ok(false);
+        }
+        course.feeds_open += 1;
+        let wanted = orders.iter().map(|order| Wanted { uid: order.uid, size: order.size });
+        let wanted: Vec<Wanted> = wanted.collect();
+        let (plan, listings) = (course.task.plan, course.task.listings);
+        let ticket = self.runs.len();
+        self.runs.push(Run {
+            outstanding: orders.len(),
+            feed: Feed::new(ticket, orders),
+            course: at,
+            part,
+            copies: Copies::default(),
+        });
+        self.feeding = Some(ticket);
+        let from = listed(&plan.parts[part].source, &listings.sources[part]);
+        let (opened, ready) = tokio::join!(
+            self.source.open_bodies(from, wanted),
+            self.target.open_appends(&plan.target)
+        );
+        if let Err(fault) = opened.and(ready) {
+            self.leave_source(fault)?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn take_note(&mut self, mut appended: Appended) {
+        let Some(run) = self.runs.get_mut(appended.ticket) else { return };
+        run.outstanding = run.outstanding.saturating_sub(1);
+        if run.feed.is_late(appended.uid) {
+            appended.turn = Turn::Retried;
+        }
+        let Some(course) = &mut self.open[run.course] else { return };
+        match &appended.result {
+            Ok(Some(target)) if course.task.job.state.is_some() => {
+                let copy = CopyMade { source: appended.uid, target: *target };
+                run.copies.add(appended.uid_validity, copy);
+            }
+            Err(fault) if fault.kind == FaultKind::OverQuota => self.left = Left::Full,
+            _ => {}
+        }
+        // What reaches further than a message ends the mailbox it is about; what reaches further
+        // than a mailbox, all of them.
+        let reach = appended.result.as_ref().err().map(|fault| fault.scope);
+        let about_this = self.feeding == Some(appended.ticket);
+        if self.left == Left::Full
+            || reach > Some(Scope::Mailbox)
+            || (reach == Some(Scope::Mailbox) && about_this)
+        {
+            self.closing = Closing::Yes;
+        }
+        course.task.note_appended(run.part, appended, &mut course.progress);
+    }
+
+    /// Leaves the source where nothing more is to be begun, once no message is half sent.
+    fn stop_if_asked(&mut self) {
+        let current = self.open.iter().flatten().last();
+        if current.is_some_and(|course| course.task.stop.is_asked()) {
+            self.closing = Closing::Yes;
+        }
+        let Some(at) = self.feeding.filter(|_| self.closing == Closing::Yes) else { return };
+        if self.runs[at].feed.is_between_messages() {
+            self.give_up_feeding();
+        }
+    }
+
+    /// Ends the mailboxes of which every message was told of.
+    fn end_answered(&mut self) {
+        for (ticket, run) in self.runs.iter_mut().enumerate() {
+            if run.outstanding > 0 || self.feeding == Some(ticket) {
+                continue;
+            }
+            let Some(course) = &mut self.open[run.course] else { continue };
+            if run.part < course.next_part && !run.feed.orders().is_empty() {
+                keep_copies(run, &course.task);
+                run.feed = Feed::new(ticket, Vec::new());
+                course.feeds_open -= 1;
+            }
+        }
+        for course in &mut self.open {
+            let done = |course: &mut Course<'_>| course.feeds_open == 0 && !course.has_more();
+            if let Some(course) = course.take_if(done) {
+                self.courses.has_ended(course);
+            }
+        }
+    }
+
+    /// The connections are of no more use: says so in the mailboxes that are not done.
+    fn break_off(&mut self, fault: &Fault) {
+        let last = self.open.len().checked_sub(1);
+        for (at, course) in self.open.iter_mut().enumerate() {
+            let Some(course) = course else { continue };
+            if course.feeds_open > 0 || Some(at) == last {
+                let fault = placed(fault.clone(), course.task.plan);
+                course.task.note_fault(fault, &mut course.progress);
+            }
+        }
+    }
+
+    fn end_all(&mut self) {
+        for run in &mut self.runs {
+            if let Some(course) = &self.open[run.course] {
+                keep_copies(run, &course.task);
+            }
+        }
+        for course in self.open.drain(..).flatten() {
+            self.courses.has_ended(course);
+        }
+    }
+}
+
+impl Run {
+    /// Hands a body event on, or takes note of a message that did not come.
+    fn take<T: Target>(&mut self, event: BodyEvent<'_>, target: &mut T, course: &mut Course<'_>) {
+        if let BodyEvent::Missing { uid, fault } = event {
+            self.outstanding = self.outstanding.saturating_sub(1);
+            course.task.note_missing(self.part, (uid, fault), &mut course.progress);
+            return;
+        }
+        let octets = self.feed.take(event, target);
+        if octets > 0 {
+            course.task.events.on(&Event::Octets(octets));
+        }
+    }
+}
+
+impl<'a> Course<'a> {
+    pub(crate) fn new(at: usize, task: Task<'a>) -> Self {
+        let progress = Progress::default();
+        Self { at, task, progress, kept: None, next_part: 0, feeds_open: 0 }
+    }
+
+    fn has_more(&self) -> bool {
+        self.next_part < self.task.plan.parts.len() && self.task.plan.counts.copy > 0
+    }
+
+    /// Changes flags, where all copies went well enough that the connection still stands.
+    pub(crate) async fn update_flags<T: Target>(&mut self, target: &mut T) -> Result<(), Fault> {
+        if self.task.plan.counts.update_flags == 0 || self.task.stop.is_asked() {
+            return Ok(());
+        }
+        let kept = match self.kept.take() {
+            Some(kept) => kept,
+            None => self.task.permanent_flags(target).await?,
+        };
+        self.task.update_flags(target, &kept, &mut self.progress).await
+    }
+}
+
+/// However it ended: what was acknowledged is there.
+fn keep_copies(run: &mut Run, task: &Task<'_>) {
+    let Copies { uid_validity, made } = std::mem::take(&mut run.copies);
+    if let Some(state) = &task.job.state {
+        let names = (&task.plan.parts[run.part].source, &task.plan.target);
+        state.keep_copies(names, uid_validity, &task.job.keys, &made);
+    }
+}
+
+/// A fault with its mailbox named, by the name it has on the fault's side.
+pub(crate) fn placed(fault: Fault, plan: &MailboxPlan) -> Fault {
+    use mailferry_engine::fault::Side;
+    match (&fault.mailbox, fault.side, &plan.parts[..]) {
+        (Some(_), ..) => fault,
+        (None, Side::Source, [only]) => fault.in_mailbox(&only.source),
+        // Which of several sources it was is not known.
+        (None, ..) => fault.in_mailbox(&plan.target),
+    }
+}
