@@ -69,6 +69,12 @@ impl Feed {
         &self.orders
     }
 
+    /// The INTERNALDATE that a copy is given.
+    pub(crate) fn date_of(&self, uid: Uid) -> InternalDate {
+        let order = self.orders.binary_search_by_key(&uid, |order| order.uid);
+        order.map_or(InternalDate::UNKNOWN, |at| self.orders[at].date)
+    }
+
     /// Whether a message was handed over out of its turn.
     pub(crate) fn is_late(&self, uid: Uid) -> bool {
         self.late.contains(&uid)

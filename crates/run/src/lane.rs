@@ -256,7 +256,8 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         let Some(course) = &mut self.open[run.course] else { return };
         match &appended.result {
             Ok(Some(target)) if course.task.job.state.is_some() => {
-                let copy = CopyMade { source: appended.uid, target: *target };
+                let date = run.feed.date_of(appended.uid);
+                let copy = CopyMade { source: appended.uid, target: *target, date };
                 run.copies.add(appended.uid_validity, copy);
             }
             Err(fault) if fault.kind == FaultKind::OverQuota => self.left = Left::Full,
@@ -374,8 +375,9 @@ impl<'a> Course<'a> {
 fn keep_copies(run: &mut Run, task: &Task<'_>) {
     let Copies { uid_validity, made } = std::mem::take(&mut run.copies);
     if let Some(state) = &task.job.state {
-        let names = (&task.plan.parts[run.part].source, &task.plan.target);
-        state.keep_copies(names, uid_validity, &task.job.keys, &made);
+        let (plan, listings) = (task.plan, task.listings);
+        let from = listed(&plan.parts[run.part].source, &listings.sources[run.part]);
+        state.keep_copies(from, (&plan.target, uid_validity), &task.job.keys, &made);
     }
 }
 

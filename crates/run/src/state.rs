@@ -6,52 +6,24 @@
 //! copies that the target acknowledged. Deleting it changes no result, and no deletion rests on it.
 //! Whatever fails here is noted once and makes runs slower, never wrong.
 
+mod file;
 mod rows;
+mod table;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
 
 use mailferry_engine::fault::Side;
 use mailferry_engine::identity::KeyRule;
-use mailferry_engine::listing::MessageListing;
-use mailferry_engine::message::{Digest, Uid};
+use mailferry_engine::listing::{MessageListing, Row, SIZE_UNKNOWN};
+use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::Digests;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use mailferry_store::contract::AsListed;
+use rusqlite::{Connection, ErrorCode};
 
-/// The layout of the database; another number is another program's, and is begun anew.
-const LAYOUT: i64 = 1;
-
-/// How long another run on the same accounts may hold the database.
-const BUSY_MAX: Duration = Duration::from_secs(5);
-
-const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS account (side INTEGER PRIMARY KEY, name TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS mailbox (
-    id INTEGER PRIMARY KEY,
-    side INTEGER NOT NULL,
-    name BLOB NOT NULL,
-    keys TEXT NOT NULL,
-    uid_validity INTEGER NOT NULL,
-    uid_next INTEGER NOT NULL,
-    highest_modseq INTEGER NOT NULL,
-    mailbox_id BLOB,
-    UNIQUE (side, name)
-);
-CREATE TABLE IF NOT EXISTS chunk (
-    mailbox INTEGER NOT NULL REFERENCES mailbox (id) ON DELETE CASCADE,
-    number INTEGER NOT NULL,
-    messages BLOB NOT NULL,
-    PRIMARY KEY (mailbox, number)
-);
-CREATE TABLE IF NOT EXISTS digest (
-    mailbox INTEGER NOT NULL REFERENCES mailbox (id) ON DELETE CASCADE,
-    uid INTEGER NOT NULL,
-    digest BLOB NOT NULL,
-    PRIMARY KEY (mailbox, uid)
-) WITHOUT ROWID;
-";
+use self::table::{Place, Tables};
 
 /// The database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +50,10 @@ pub enum StateError {
 pub struct State {
     connection: Mutex<Connection>,
     path: PathBuf,
+    seal: blake3::Hasher,
     complaint: OnceLock<String>,
+    /// Says that the database is in use.
+    _lock: Option<File>,
 }
 
 /// A message of the source and its copy on the target.
@@ -88,6 +63,8 @@ pub struct CopyMade {
     pub source: Uid,
     /// UID of its copy, as APPENDUID told it (RFC 4315 §3).
     pub target: Uid,
+    /// The INTERNALDATE that it was given; unknown where the target took its own clock.
+    pub date: InternalDate,
 }
 
 impl State {
@@ -100,24 +77,15 @@ impl State {
         make_folder(folder)
             .map_err(|error| StateError::Folder { path: folder.to_owned(), error })?;
         let path = folder.join(file_name(source, target));
-        let opened = connect(&path).or_else(|_| {
-            for end in ["", "-wal", "-shm"] {
-                let mut name = path.clone().into_os_string();
-                name.push(end);
-                let _ = std::fs::remove_file(PathBuf::from(name));
-            }
-            connect(&path)
-        });
-        let connection =
-            opened.map_err(|error| StateError::Database { path: path.clone(), error })?;
-        let state = Self { connection: Mutex::new(connection), path, complaint: OnceLock::new() };
-        state.write(|transaction| {
-            let mut name =
-                transaction.prepare("INSERT OR IGNORE INTO account (side, name) VALUES (?, ?)")?;
-            name.execute(params![number(Side::Source), source])?;
-            name.execute(params![number(Side::Target), target])?;
-            Ok(())
-        });
+        let opened = file::open(&path)?;
+        let state = Self {
+            connection: Mutex::new(opened.connection),
+            path,
+            seal: table::seal_of(source, target),
+            complaint: OnceLock::new(),
+            _lock: opened.lock,
+        };
+        state.write(|tables| tables.claim(source, target));
         Ok(state)
     }
 
@@ -135,7 +103,7 @@ impl State {
         mailbox: &MailboxName,
         keys: &KeyRule,
     ) -> Option<MessageListing> {
-        self.read(|connection| load(connection, side, mailbox, keys)).flatten()
+        self.read(|tables| tables.load(Place { side, mailbox }, keys)).flatten()
     }
 
     /// Keeps listings of one side.
@@ -149,11 +117,11 @@ impl State {
         if listings.peek().is_none() {
             return;
         }
-        self.write(|transaction| {
+        self.write(|tables| {
             for (mailbox, listing) in listings {
                 // What was not delivered is not known; without UIDVALIDITY no UID holds.
                 if listing.uid_validity != 0 && listing.oddities.is_empty() {
-                    save(transaction, side, mailbox, keys, listing)?;
+                    tables.save(Place { side, mailbox }, keys, listing)?;
                 }
             }
             Ok(())
@@ -161,59 +129,52 @@ impl State {
     }
 
     /// Keeps which copies were made: the next run knows them by the identity of the message that
-    /// was copied, whatever the target makes of its headers. `uid_validity`: the target mailbox's.
+    /// was copied, whatever the target makes of its headers. Nothing else of them is known.
+    /// `uid_validity`: the target mailbox's.
     pub fn keep_copies(
         &self,
-        (source, target): (&MailboxName, &MailboxName),
-        uid_validity: u32,
+        source: AsListed<'_>,
+        (target, uid_validity): (&MailboxName, u32),
         keys: &KeyRule,
         copies: &[CopyMade],
     ) {
         if copies.is_empty() || uid_validity == 0 {
             return;
         }
-        self.write(|transaction| {
-            let Some(from) = load(transaction, Side::Source, source, keys)? else { return Ok(()) };
-            let known = load(transaction, Side::Target, target, keys)?;
+        let from = Place { side: Side::Source, mailbox: source.mailbox };
+        let to = Place { side: Side::Target, mailbox: target };
+        self.write(|tables| {
+            // Another run may have listed it since, under another UIDVALIDITY: then these UIDs
+            // are those of other messages there.
+            let known = tables.load(from, keys)?;
+            let Some(from) = known.filter(|from| from.uid_validity == source.uid_validity) else {
+                return Ok(());
+            };
+            let known = tables.load(to, keys)?;
             let mut into = match known.filter(|known| known.uid_validity == uid_validity) {
                 Some(known) => known,
                 None => MessageListing { uid_validity, uid_next: 1, ..MessageListing::default() },
             };
             let known_rows = into.len();
-            for copy in copies {
-                let Some(at) = from.position(copy.source) else { continue };
-                if into.uid[..known_rows].binary_search(&copy.target).is_err() {
-                    let row = rows::row(&from, at, copy.target, &mut into.flag_table);
-                    into.push(row);
+            let flags = into.flag_table.intern(FlagSet::default());
+            for &CopyMade { source, target, date } in copies {
+                let Some(at) = from.position(source) else { continue };
+                if into.uid[..known_rows].binary_search(&target).is_err() {
+                    let (uid, key, size) = (target, from.key[at], SIZE_UNKNOWN);
+                    into.push(Row { uid, key, size, date, flags, selected: true });
                 }
             }
             into.sort();
             advance(&mut into);
-            save(transaction, Side::Target, target, keys, &into)
+            tables.save(to, keys, &into)
         });
     }
 
     /// The digests of canonical forms that are known of a mailbox.
     #[must_use]
     pub fn digests(&self, side: Side, mailbox: &MailboxName, uid_validity: u32) -> Digests {
-        let found = self.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT uid, digest FROM digest JOIN mailbox ON mailbox.id = digest.mailbox
-                 WHERE side = ? AND name = ? AND uid_validity = ?",
-            )?;
-            let rows = statement
-                .query_map(params![number(side), mailbox.as_bytes(), uid_validity], |row| {
-                    Ok((row.get::<_, u32>(0)?, row.get::<_, [u8; 16]>(1)?))
-                })?;
-            rows.collect::<Result<Vec<_>, _>>()
-        });
-        let mut digests = Digests::default();
-        for (uid, digest) in found.unwrap_or_default() {
-            if let Some(uid) = Uid::new(uid) {
-                digests.insert(uid, Digest(digest));
-            }
-        }
-        digests
+        let found = self.read(|tables| tables.digests(Place { side, mailbox }, uid_validity));
+        found.unwrap_or_default()
     }
 
     /// Keeps digests of canonical forms; `uids` are those that were asked for.
@@ -224,36 +185,25 @@ impl State {
         uids: &[Uid],
         digests: &Digests,
     ) {
-        self.write(|transaction| {
-            let id = transaction
-                .query_row(
-                    "SELECT id FROM mailbox WHERE side = ? AND name = ? AND uid_validity = ?",
-                    params![number(side), mailbox.as_bytes(), uid_validity],
-                    |row| row.get::<_, i64>(0),
-                )
-                .optional()?;
-            let Some(id) = id else { return Ok(()) };
-            let mut statement = transaction.prepare_cached(
-                "INSERT OR REPLACE INTO digest (mailbox, uid, digest) VALUES (?, ?, ?)",
-            )?;
-            for uid in uids {
-                if let Some(Some(digest)) = digests.find(*uid) {
-                    statement.execute(params![id, uid.value(), digest.0])?;
-                }
-            }
-            Ok(())
+        self.write(|tables| {
+            let told = uids.iter().filter_map(|&uid| Some((uid, digests.find(uid).flatten()?)));
+            tables.save_digests(Place { side, mailbox }, uid_validity, told)
         });
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
+    /// Reads at one moment: another run may write meanwhile.
+    fn read<T>(&self, read: impl FnOnce(&Tables<'_>) -> rusqlite::Result<T>) -> Option<T> {
         if self.complaint.get().is_some() {
             return None;
         }
         let connection = self.connection.lock().ok()?;
-        read(&connection).map_err(|error| self.complain(&error)).ok()
+        let found = connection
+            .unchecked_transaction()
+            .and_then(|moment| read(&Tables { connection: &moment, seal: &self.seal }));
+        found.map_err(|error| self.complain(&error)).ok()
     }
 
-    fn write(&self, write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) {
+    fn write(&self, write: impl FnOnce(&Tables<'_>) -> rusqlite::Result<()>) {
         if self.complaint.get().is_some() {
             return;
         }
@@ -261,7 +211,7 @@ impl State {
         let written = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .and_then(|transaction| {
-                write(&transaction)?;
+                write(&Tables { connection: &transaction, seal: &self.seal })?;
                 transaction.commit()
             });
         if let Err(error) = written {
@@ -270,7 +220,14 @@ impl State {
     }
 
     fn complain(&self, error: &rusqlite::Error) {
-        let _ = self.complaint.set(error.to_string());
+        let kept = self.complaint.set(error.to_string());
+        let code = error.sqlite_error_code();
+        // A column that is not what it was written as is no better.
+        if kept.is_ok()
+            && matches!(code, None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        {
+            file::note_broken(&self.path);
+        }
     }
 }
 
@@ -284,126 +241,6 @@ fn advance(listing: &mut MessageListing) {
             _ => break,
         }
     }
-}
-
-fn load(
-    connection: &Connection,
-    side: Side,
-    mailbox: &MailboxName,
-    keys: &KeyRule,
-) -> rusqlite::Result<Option<MessageListing>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, uid_validity, uid_next, highest_modseq, mailbox_id FROM mailbox
-         WHERE side = ? AND name = ? AND keys = ?",
-    )?;
-    let found = statement
-        .query_row(params![number(side), mailbox.as_bytes(), rule_text(keys)], |row| {
-            let listing = MessageListing {
-                uid_validity: row.get(1)?,
-                uid_next: row.get(2)?,
-                highest_modseq: row.get::<_, i64>(3)?.cast_unsigned(),
-                mailbox_id: row.get::<_, Option<Vec<u8>>>(4)?.map(Vec::into_boxed_slice),
-                ..MessageListing::default()
-            };
-            Ok((row.get::<_, i64>(0)?, listing))
-        })
-        .optional()?;
-    let Some((id, mut listing)) = found else { return Ok(None) };
-    let mut statement = connection
-        .prepare_cached("SELECT messages FROM chunk WHERE mailbox = ? ORDER BY number")?;
-    let mut chunks = statement.query(params![id])?;
-    while let Some(chunk) = chunks.next()? {
-        if rows::decode(chunk.get_ref(0)?.as_blob()?, &mut listing).is_none() {
-            return Ok(None);
-        }
-    }
-    Ok(Some(listing))
-}
-
-fn save(
-    transaction: &Transaction<'_>,
-    side: Side,
-    mailbox: &MailboxName,
-    keys: &KeyRule,
-    listing: &MessageListing,
-) -> rusqlite::Result<()> {
-    // UIDs of another UIDVALIDITY, or keys made otherwise, are of no more use.
-    transaction
-        .prepare_cached(
-            "DELETE FROM mailbox WHERE side = ? AND name = ? AND (uid_validity <> ? OR keys <> ?)",
-        )?
-        .execute(params![
-            number(side),
-            mailbox.as_bytes(),
-            listing.uid_validity,
-            rule_text(keys)
-        ])?;
-    let id: i64 = transaction
-        .prepare_cached(
-            "INSERT INTO mailbox (side, name, keys, uid_validity, uid_next, highest_modseq, mailbox_id)
-             VALUES (?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (side, name) DO UPDATE SET uid_next = excluded.uid_next,
-                 highest_modseq = excluded.highest_modseq, mailbox_id = excluded.mailbox_id
-             RETURNING id",
-        )?
-        .query_row(
-            params![
-                number(side),
-                mailbox.as_bytes(),
-                rule_text(keys),
-                listing.uid_validity,
-                listing.uid_next,
-                listing.highest_modseq.cast_signed(),
-                listing.mailbox_id.as_deref()
-            ],
-            |row| row.get(0),
-        )?;
-    save_chunks(transaction, id, listing)
-}
-
-fn save_chunks(
-    transaction: &Transaction<'_>,
-    id: i64,
-    listing: &MessageListing,
-) -> rusqlite::Result<()> {
-    let mut stored: Vec<u32> = transaction
-        .prepare_cached("SELECT number FROM chunk WHERE mailbox = ?")?
-        .query_map(params![id], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    let mut put = transaction.prepare_cached(
-        "INSERT INTO chunk (mailbox, number, messages) VALUES (?, ?, ?)
-         ON CONFLICT (mailbox, number) DO UPDATE SET messages = excluded.messages
-         WHERE messages <> excluded.messages",
-    )?;
-    for (number, range) in rows::chunks(listing) {
-        // What does not fit the format is not kept, and asked for again.
-        if let Some(octets) = rows::encode(listing, range) {
-            put.execute(params![id, number, octets])?;
-            stored.retain(|other| *other != number);
-        }
-    }
-    for number in stored {
-        transaction
-            .prepare_cached("DELETE FROM chunk WHERE mailbox = ? AND number = ?")?
-            .execute(params![id, number])?;
-    }
-    Ok(())
-}
-
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_MAX)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    // A cache: what a crash of the machine takes away is asked for again.
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    let layout: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if layout != 0 && layout != LAYOUT {
-        return Err(rusqlite::Error::InvalidQuery);
-    }
-    connection.execute_batch(TABLES)?;
-    connection.pragma_update(None, "user_version", LAYOUT)?;
-    Ok(connection)
 }
 
 /// Mailbox names and digests are nobody else's business.
@@ -422,15 +259,4 @@ fn file_name(source: &str, target: &str) -> String {
         hasher.update(name.as_bytes());
     }
     format!("{}.sqlite3", &hasher.finalize().to_hex()[..32])
-}
-
-fn rule_text(keys: &KeyRule) -> String {
-    format!("{keys:?}")
-}
-
-fn number(side: Side) -> i64 {
-    match side {
-        Side::Source => 1,
-        Side::Target => 2,
-    }
 }

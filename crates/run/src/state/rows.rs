@@ -2,7 +2,7 @@
 //! more message, or one that went, changes one chunk only.
 
 use mailferry_engine::listing::{MessageListing, Row};
-use mailferry_engine::message::{Flag, FlagSet, FlagSetId, FlagTable, InternalDate, Key, Uid};
+use mailferry_engine::message::{Flag, FlagSet, FlagSetId, InternalDate, Key, Uid};
 
 /// UIDs in one chunk, as a power of two.
 pub(super) const CHUNK_UID_BITS: u32 = 12;
@@ -85,18 +85,6 @@ pub(super) fn decode(octets: &[u8], listing: &mut MessageListing) -> Option<()> 
         listing.push(row);
     }
     Some(())
-}
-
-/// One row of a listing, to be put into another.
-pub(super) fn row(listing: &MessageListing, at: usize, uid: Uid, into: &mut FlagTable) -> Row {
-    Row {
-        uid,
-        key: listing.key[at],
-        size: listing.size[at],
-        date: listing.date[at],
-        flags: into.intern(listing.flag_table.set(listing.flags[at]).clone()),
-        selected: true,
-    }
 }
 
 struct Reader<'a>(&'a [u8]);
