@@ -6,7 +6,10 @@ mod walk;
 mod world;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mailferry_testkit::proxy::{Proxy, Weather};
 
 use walk::{Dice, Owner};
 use world::*;
@@ -166,4 +169,301 @@ fn a_walk_from_dot_to_slash_is_planned_alike_with_and_without_state() {
 /// Another walk may be asked for.
 fn seed(usual: u64) -> u64 {
     std::env::var("WALK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(usual)
+}
+
+/// Dovecot keeps UIDVALIDITY and UIDNEXT of a Maildir in a file of its own. Without its index it
+/// counts changes from the beginning.
+#[test]
+fn a_server_that_lost_its_index_is_listed_anew() {
+    let Some(world) = World::open() else { return };
+    let (source, target) = world.pair(Way::DotToSlash);
+    source.put("INBOX", &mails("index", 6));
+    let mut probe = source.probe();
+    for _ in 0..20 {
+        probe.store("INBOX", &[1, 2], "+FLAGS", "\\Flagged").unwrap();
+        probe.store("INBOX", &[1, 2], "-FLAGS", "\\Flagged").unwrap();
+    }
+    drop(probe);
+    let desk = Desk::new();
+    desk.ferry("sync", &source, &target, &["--mirror"]).expect(0);
+    source.server.forget_indexes(&source.user).unwrap();
+    source.probe().store("INBOX", &[3, 4], "+FLAGS", "\\Seen work").unwrap();
+    assert_same_plan(&desk, (&source, &target), &["--mirror"], "the index went");
+    desk.ferry("sync", &source, &target, &["--mirror"]).expect(0);
+    assert_copied(&source.read(), &target.read(), &Expect::exact());
+}
+
+#[test]
+fn a_selection_of_messages_is_the_same_with_state() {
+    let Some(world) = World::open() else { return };
+    let (source, target) = world.pair(Way::SlashToDot);
+    furnish(&source);
+    let fresh = |number: i64| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        mail("fresh", number).dated(i64::try_from(now.as_secs()).unwrap() - 3600)
+    };
+    let boxes = ["INBOX", "Drafts", "Sent", "Caf&AOk-", "Archive/2020/Q&-A"];
+    let selections: [&[&str]; 5] = [
+        &["--maxage", "10"],
+        &["--search", "UNSEEN"],
+        &["--search", "FLAGGED", "--delete"],
+        &["--maxage", "10", "--mirror"],
+        &["--maxsize", "215"],
+    ];
+    let desk = Desk::new();
+    desk.ferry("sync", &source, &target, &[]).expect(0);
+    for (round, options) in (0_i64..).zip(selections) {
+        // Every mailbox has news: something came, something went, a flag changed.
+        for (at, name) in (0_i64..).zip(boxes) {
+            source.put(name, &[fresh(10 * round + at), mail("late", 10 * round + at)]);
+            let uids: Vec<u32> = source.read().messages(name).iter().map(|one| one.uid).collect();
+            let mut probe = source.probe();
+            probe.store(name, &uids[1..2], "+FLAGS", "\\Flagged").unwrap();
+            probe.remove(name, &uids[..1]).unwrap();
+        }
+        for options in selections {
+            assert_same_plan(&desk, (&source, &target), options, "every mailbox had news");
+        }
+        let options = [options, &["--max-delete", "100%"]].concat();
+        desk.ferry("sync", &source, &target, &options).expect(0);
+    }
+    desk.ferry("sync", &source, &target, &["--mirror", "--max-delete", "100%"]).expect(0);
+    let expect = Expect { order: Duty::May, ..Expect::exact() };
+    assert_copied(&source.read(), &target.read(), &expect);
+}
+
+/// What may happen to a file between two runs.
+fn ruin(path: &Path, how: usize) {
+    let octets = fs::read(path).unwrap();
+    let half = octets.len() / 2;
+    let cut = |left: usize| fs::write(path, &octets[..left]).unwrap();
+    match how {
+        0 => fs::remove_file(path).unwrap(),
+        1 => cut(0),
+        2 => cut(half),
+        3 => cut(100),
+        4 => fs::write(path, "x".repeat(octets.len())).unwrap(),
+        5 => fs::write(path, [&octets[..half], &vec![0xa5; octets.len() - half]].concat()).unwrap(),
+        6 => fs::write(path.with_extension("sqlite3-wal"), "no log at all").unwrap(),
+        7 => fs::write(path.with_extension("sqlite3-shm"), [7; 40_000]).unwrap(),
+        8 => {
+            let mut rights = fs::metadata(path).unwrap().permissions();
+            rights.set_readonly(true);
+            fs::set_permissions(path, rights).unwrap();
+        }
+        9 => {
+            fs::remove_file(path).unwrap();
+            fs::create_dir(path).unwrap();
+        }
+        _ => unreachable!(),
+    }
+}
+
+#[test]
+fn a_state_that_was_ruined_changes_no_run() {
+    let Some(world) = World::open() else { return };
+    for how in 0..10 {
+        let (source, target) = world.pair(Way::SlashToDot);
+        furnish(&source);
+        let desk = Desk::new();
+        desk.ferry("sync", &source, &target, &[]).expect(0);
+        ruin(&databases(&desk)[0], how);
+        source.put("INBOX", &mails("after", 2));
+        assert_same_plan(&desk, (&source, &target), &[], &format!("ruin {how}"));
+        let run = desk.ferry("sync", &source, &target, &[]).expect(0);
+        assert_eq!(run.stderr.contains("notice: local state"), how == 9, "{}", run.report());
+        let copy = target.read();
+        assert_copied(&source.read(), &copy, &Expect::exact());
+        desk.ferry("sync", &source, &target, &["--mirror"]).expect(0);
+        assert_untouched(&copy, &target.read());
+    }
+}
+
+/// A folder that cannot be made, and a disk on which nothing fits.
+#[cfg(unix)]
+#[test]
+fn a_state_that_cannot_be_kept_is_told_of_and_changes_no_run() {
+    let Some(world) = World::open() else { return };
+    let (source, target) = world.pair(Way::SlashToDot);
+    furnish(&source);
+    source.put("Many", &mails("many", 120));
+    let desk = Desk::new();
+    let in_the_way = desk.file("in-the-way", "a file");
+    for (verb, options) in [("sync", &[][..]), ("sync", &["--mirror"]), ("plan", &[])] {
+        let mut command = desk.ferry_command(verb, &source, &target, options);
+        command.env("MAILFERRY_STATE_DIR", in_the_way.join("state"));
+        let run = desk.finish(command).expect(0);
+        assert!(run.stderr.contains("notice: local state cannot be kept"), "{}", run.report());
+    }
+    assert_copied(&source.read(), &target.read(), &Expect::exact());
+
+    // What is written beyond the limit fails, as on a full disk.
+    for blocks in ["8", "40", "80"] {
+        source.put("Many", &[mail(blocks, 1)]);
+        let inner = desk.ferry_command("sync", &source, &target, &[]);
+        let mut command = desk.shell(&format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""));
+        command.arg("sh").arg(inner.get_program()).args(inner.get_args());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        desk.finish(command).expect(0);
+        assert_copied(&source.read(), &target.read(), &Expect::exact());
+        assert_same_plan(&desk, (&source, &target), &["--mirror"], "a full disk");
+    }
+}
+
+#[test]
+fn the_state_of_other_accounts_changes_no_run() {
+    let Some(world) = World::open() else { return };
+    // Made side by side, so that both have the same UIDVALIDITY where the server takes its clock.
+    let pairs = [world.pair(Way::SlashToDot), world.pair(Way::SlashToDot)];
+    for (number, (source, target)) in (0..).zip(&pairs) {
+        source.put("INBOX", &mails(["ann", "bob"][number], 8));
+        target.put("INBOX", &[]);
+        source.put("Box", &mails(["box", "crate"][number], 8));
+    }
+    let desks = [Desk::new(), Desk::new()];
+    for (desk, (source, target)) in desks.iter().zip(&pairs) {
+        desk.ferry("sync", source, target, &[]).expect(0);
+    }
+    fs::copy(&databases(&desks[0])[0], &databases(&desks[1])[0]).unwrap();
+    let (source, target) = &pairs[1];
+    source.put("INBOX", &mails("new", 3));
+    for options in MODES {
+        assert_same_plan(&desks[1], (source, target), options, "another pair's state");
+    }
+    desks[1].ferry("sync", source, target, &["--mirror"]).expect(0);
+    assert_copied(&source.read(), &target.read(), &Expect::exact());
+}
+
+#[test]
+fn runs_side_by_side_share_one_state() {
+    let Some(world) = World::open() else { return };
+    let (source, target) = world.pair(Way::SlashToDot);
+    let names: Vec<String> = (0..6).map(|number| format!("Box {number}")).collect();
+    names.iter().for_each(|name| source.put(name, &mails(name, 15)));
+    let desk = Desk::new();
+    for round in 0..2 {
+        let runs = names.iter().map(|name| {
+            let options = ["--folder", name, "--connections", "1"];
+            let mut command = desk.ferry_command("sync", &source, &target, &options);
+            std::thread::spawn(move || command.output().unwrap())
+        });
+        for run in runs.collect::<Vec<_>>() {
+            let output = run.join().unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{told}");
+            assert!(!told.contains("notice: local state"), "{told}");
+        }
+        assert_copied(&source.read(), &target.read(), &Expect::exact());
+        names.iter().for_each(|name| source.put(name, &[mail("more", round)]));
+    }
+    desk.ferry("sync", &source, &target, &[]).expect(0);
+    assert_copied(&source.read(), &target.read(), &Expect::exact());
+    let last = desk.ferry("sync", &source, &target, &["--trace"]).expect(0);
+    assert!(sent(&last, "source").iter().all(|line| !line.starts_with("EXAMINE")));
+}
+
+#[test]
+fn a_killed_run_is_gone_on_with_alike_with_and_without_state() {
+    let Some(world) = World::open() else { return };
+    for (milliseconds, nostate) in [(120, false), (350, true), (500, false), (800, false)] {
+        let (source, target) = world.pair(Way::SlashToDot);
+        furnish(&source);
+        for number in 0..4 {
+            source.put(&format!("Zoo {number}"), &mails(&format!("zoo {number}"), 30));
+        }
+        let weather = Weather { latency: Duration::from_millis(8), cut: None };
+        let proxy = Proxy::start(target.server.imap(), weather).unwrap();
+        let slow = target.through(proxy.address());
+        let desk = Desk::new();
+        let mut child = desk.start(desk.ferry_command("sync", &source, &slow, &[]));
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        settle(&target);
+        assert_same_plan(&desk, (&source, &slow), &[], "a run was killed");
+        let options: &[&str] = if nostate { &["--nostate"] } else { &[] };
+        desk.ferry("sync", &source, &slow, options).expect(0);
+        let expect = Expect { order: Duty::May, ..Expect::exact() };
+        assert_copied(&source.read(), &target.read(), &expect);
+    }
+}
+
+/// Waits until the server has done what the dead connections had sent.
+fn settle(place: &Place<'_>) {
+    let end = Instant::now() + Duration::from_secs(10);
+    let mut before = place.read();
+    while Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(150));
+        let now = place.read();
+        if now == before {
+            return;
+        }
+        before = now;
+    }
+}
+
+/// The lines that tell of mailboxes and messages, and none that tells of time.
+fn numbers(finished: &Finished) -> Vec<String> {
+    let begins = [
+        "Host1 ",
+        "Host2 ",
+        "Host2-Host1",
+        "Folders synced",
+        "Messages ",
+        "Total bytes",
+        "Biggest message",
+        "Start difference",
+        "Final difference",
+        "The sync",
+        "There ",
+    ];
+    let of_time = ["Message rate"];
+    let told = finished.stdout.lines().filter(|line| {
+        begins.iter().any(|begin| line.starts_with(begin))
+            && !of_time.iter().any(|begin| line.starts_with(begin))
+    });
+    told.map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn imapsync_tells_the_same_numbers_with_and_without_state() {
+    let Some(world) = World::open() else { return };
+    let source = Place::new(&world.slash, "numbers");
+    furnish(&source);
+    let targets = [Place::new(&world.dot, "with"), Place::new(&world.dot, "without")];
+    let desk = Desk::new();
+    let run = |target: &Place<'_>, options: &[&str], stateless: bool| {
+        let mut command = desk.imapsync_command(&source, target, options);
+        if stateless {
+            command.env(STATELESS.0, STATELESS.1);
+        }
+        desk.finish(command).expect(0)
+    };
+    let rounds: [&[&str]; 6] =
+        [&[], &[], &["--delete2"], &["--delete2duplicates"], &["--maxage", "10"], &["--delete2"]];
+    for (round, options) in (0_i64..).zip(rounds) {
+        let told = [run(&targets[0], options, false), run(&targets[1], options, true)];
+        assert_eq!(numbers(&told[0]), numbers(&told[1]), "{options:?} in round {round}");
+        assert!(numbers(&told[0]).len() > 30);
+        let dry = [options, &["--dry"]].concat();
+        let told = [run(&targets[0], &dry, false), run(&targets[0], &dry, true)];
+        assert_eq!(numbers(&told[0]), numbers(&told[1]), "{dry:?} in round {round}");
+        // An edit, a duplicate, one less, a flag.
+        let edit = mail("inbox", 95).octets;
+        let edit = [edit, b"Edited.\r\n".repeat(usize::try_from(round).unwrap() + 1)].concat();
+        source.put("INBOX", &[Draft::new(edit).dated(EPOCH + round), mail("cafe", 1)]);
+        source.put("Caf&AOk-", &[mail("cafe", 1)]);
+        let uid = source.read().messages("INBOX")[0].uid;
+        let mut probe = source.probe();
+        probe.remove("INBOX", &[uid]).unwrap();
+        probe.store("Drafts", &[1], if round % 2 == 0 { "+FLAGS" } else { "-FLAGS" }, "b").unwrap();
+        for target in &targets {
+            target.put("Sent", &[mail("own", round)]);
+        }
+    }
 }

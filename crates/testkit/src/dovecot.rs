@@ -206,6 +206,28 @@ impl Dovecot {
         Ok(())
     }
 
+    /// Removes the index files of a user's mailboxes, as an administrator does who mends one.
+    /// With Maildir UIDVALIDITY and the UIDs stay, and mod-sequences begin anew.
+    ///
+    /// # Errors
+    /// If a file cannot be removed.
+    pub fn forget_indexes(&self, user: &str) -> Result<(), Error> {
+        let unreadable = "cannot remove the index files";
+        let mut folders = vec![self.watched.dir().join("mail").join(user).join("Maildir")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).map_err(io(unreadable))? {
+                let path = entry.map_err(io(unreadable))?.path();
+                let is_index = path.file_name().and_then(|name| name.to_str());
+                if path.is_dir() {
+                    folders.push(path);
+                } else if is_index.is_some_and(|name| name.starts_with("dovecot.index")) {
+                    fs::remove_file(&path).map_err(io(unreadable))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What the server has logged so far.
     #[must_use]
     pub fn log(&self) -> String {

@@ -66,6 +66,13 @@ impl Desk {
         command
     }
 
+    /// A POSIX shell that runs this text; further arguments are its own.
+    pub fn shell(&self, text: &str) -> Command {
+        let mut command = self.command("sh");
+        command.arg("-c").arg(text);
+        command
+    }
+
     /// `imapsync` on two accounts with further options.
     pub fn imapsync(&self, source: &Place<'_>, target: &Place<'_>, options: &[&str]) -> Finished {
         self.finish(self.imapsync_command(source, target, options))
