@@ -63,6 +63,11 @@ fn sent(finished: &Finished, side: &str) -> Vec<String> {
     lines.map(|line| line.split_once(' ').map_or(line, |(_, words)| words).to_owned()).collect()
 }
 
+/// In clear text: many runs, and none of them about TLS.
+fn plainly<'a>((source, target): (Place<'a>, Place<'a>)) -> (Place<'a>, Place<'a>) {
+    (source.through(source.server.imap()), target.through(target.server.imap()))
+}
+
 fn databases(desk: &Desk) -> Vec<PathBuf> {
     let folder = desk.path().join("XDG_STATE_HOME").join("mailferry");
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
@@ -109,12 +114,12 @@ fn a_run_asks_only_for_what_changed() {
 }
 
 /// Rounds of one walk.
-const ROUNDS: usize = 34;
+const ROUNDS: usize = 30;
 const MODES: [&[&str]; 3] = [&[], &["--delete"], &["--mirror"]];
 
 fn take_a_walk(way: Way, seed: u64) {
     let Some(world) = World::open() else { return };
-    let (source, target) = world.pair(way);
+    let (source, target) = plainly(world.pair(way));
     let desk = Desk::new();
     let mut dice = Dice(seed);
     let mut owners = [Owner::of(&source, 0), Owner::of(&target, 1_000_000)];
@@ -133,8 +138,10 @@ fn take_a_walk(way: Way, seed: u64) {
         if round % 3 == 2 {
             let options = MODES[(round / 3) % MODES.len()];
             let options = [options, &["--max-delete", "100%"]].concat();
-            // What is known only by its content goes once the rest was copied.
-            desk.ferry("sync", &source, &target, &options).expect(0);
+            if options[0] == "--mirror" {
+                // What is known only by its content goes once the rest was copied.
+                desk.ferry("sync", &source, &target, &options).expect(0);
+            }
             let finished = desk.ferry("sync", &source, &target, &options).expect(0);
             history.push(format!("{round}: {options:?} {}", finished.stdout.trim()));
             // A message of the same content and another date is the same one.
@@ -176,7 +183,7 @@ fn seed(usual: u64) -> u64 {
 #[test]
 fn a_server_that_lost_its_index_is_listed_anew() {
     let Some(world) = World::open() else { return };
-    let (source, target) = world.pair(Way::DotToSlash);
+    let (source, target) = plainly(world.pair(Way::DotToSlash));
     source.put("INBOX", &mails("index", 6));
     let mut probe = source.probe();
     for _ in 0..20 {
@@ -196,7 +203,7 @@ fn a_server_that_lost_its_index_is_listed_anew() {
 #[test]
 fn a_selection_of_messages_is_the_same_with_state() {
     let Some(world) = World::open() else { return };
-    let (source, target) = world.pair(Way::SlashToDot);
+    let (source, target) = plainly(world.pair(Way::SlashToDot));
     furnish(&source);
     let fresh = |number: i64| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -263,7 +270,7 @@ fn ruin(path: &Path, how: usize) {
 fn a_state_that_was_ruined_changes_no_run() {
     let Some(world) = World::open() else { return };
     for how in 0..10 {
-        let (source, target) = world.pair(Way::SlashToDot);
+        let (source, target) = plainly(world.pair(Way::SlashToDot));
         furnish(&source);
         let desk = Desk::new();
         desk.ferry("sync", &source, &target, &[]).expect(0);
@@ -284,7 +291,7 @@ fn a_state_that_was_ruined_changes_no_run() {
 #[test]
 fn a_state_that_cannot_be_kept_is_told_of_and_changes_no_run() {
     let Some(world) = World::open() else { return };
-    let (source, target) = world.pair(Way::SlashToDot);
+    let (source, target) = plainly(world.pair(Way::SlashToDot));
     furnish(&source);
     source.put("Many", &mails("many", 120));
     let desk = Desk::new();
@@ -342,8 +349,8 @@ fn the_state_of_other_accounts_changes_no_run() {
 #[test]
 fn runs_side_by_side_share_one_state() {
     let Some(world) = World::open() else { return };
-    let (source, target) = world.pair(Way::SlashToDot);
-    let names: Vec<String> = (0..6).map(|number| format!("Box {number}")).collect();
+    let (source, target) = plainly(world.pair(Way::SlashToDot));
+    let names: Vec<String> = (0..4).map(|number| format!("Box {number}")).collect();
     names.iter().for_each(|name| source.put(name, &mails(name, 15)));
     let desk = Desk::new();
     for round in 0..2 {
@@ -371,7 +378,7 @@ fn runs_side_by_side_share_one_state() {
 fn a_killed_run_is_gone_on_with_alike_with_and_without_state() {
     let Some(world) = World::open() else { return };
     for (milliseconds, nostate) in [(120, false), (350, true), (500, false), (800, false)] {
-        let (source, target) = world.pair(Way::SlashToDot);
+        let (source, target) = plainly(world.pair(Way::SlashToDot));
         furnish(&source);
         for number in 0..4 {
             source.put(&format!("Zoo {number}"), &mails(&format!("zoo {number}"), 30));
