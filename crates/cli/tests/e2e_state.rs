@@ -474,3 +474,38 @@ fn imapsync_tells_the_same_numbers_with_and_without_state() {
         }
     }
 }
+
+/// The target took its own clock, so that the date of an edit does not say that it is there.
+#[test]
+fn an_edit_with_the_date_of_the_first_draft_is_copied_where_dates_are_not() {
+    let Some(world) = World::open() else { return };
+    let (source, target) = plainly(world.pair(Way::SlashToDot));
+    source.put("INBOX", &mails("draft", 2));
+    let desk = Desk::new();
+    desk.imapsync(&source, &target, &["--nosyncinternaldates"]).expect(0);
+    source.probe().remove("INBOX", &[1]).unwrap();
+    let edited = [mail("draft", 0).octets, b"Edited.\r\n".to_vec()].concat();
+    source.put("INBOX", &[Draft::new(edited).dated(EPOCH)]);
+    let run = desk.imapsync(&source, &target, &["--nosyncinternaldates"]).expect(0);
+    assert_eq!(run.transferred(), 1, "{}", run.report());
+}
+
+#[test]
+fn each_mailbox_is_told_of_once_also_where_it_is_listed_again() {
+    let Some(world) = World::open() else { return };
+    let (source, target) = plainly(world.pair(Way::SlashToDot));
+    furnish(&source);
+    let desk = Desk::new();
+    desk.ferry("sync", &source, &target, &[]).expect(0);
+    target.put("INBOX", &mails("surplus", 2));
+    let told = |options: &[&str]| {
+        let run = desk.ferry("plan", &source, &target, options).expect(0);
+        let lines = run.json_lines().into_iter().filter(|line| line["event"] == "listed");
+        let mut lines: Vec<String> = lines.map(|line| line.to_string()).collect();
+        lines.sort();
+        lines
+    };
+    let with = told(&["--mirror", "--json"]);
+    assert!(with.len() > 10, "{with:?}");
+    assert_eq!(with, told(&["--mirror", "--json", "--nostate"]));
+}

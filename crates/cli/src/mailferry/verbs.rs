@@ -178,6 +178,8 @@ impl Run {
             Answer::Leave => {
                 let status = objections(&survey.plan, &self.guard).err().unwrap_or(named_in_vain);
                 survey.close().await;
+                let state = self.job.state.as_ref();
+                local_state::tell_complaint(state, &task::teller(self.output));
                 return if faults.is_empty() { status } else { tell_faults(&faults, self.output) };
             }
             Answer::Refused => {

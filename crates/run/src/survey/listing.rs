@@ -8,7 +8,7 @@ use mailferry_store::contract::{ListRequest, Listed, Origin, Selection, Source};
 
 use super::{Group, Surveyor, stopped};
 use crate::accounts::Accounts;
-use crate::events::{Event, EventSink};
+use crate::events::{Event, EventSink, Silent};
 use crate::state::State;
 use crate::stop::Stop;
 
@@ -77,7 +77,9 @@ impl<A: Accounts> Surveyor<'_, A> {
                 .collect(),
         };
         let state = self.job.state.as_deref().filter(|_| trust == Trust::State);
-        let context = Context { keys: &self.job.keys, state, events: self.events };
+        // Without state only what was listed before is listed again, and was told of then.
+        let events = if trust == Trust::State { self.events } else { &Silent };
+        let context = Context { keys: &self.job.keys, state, events };
         let (source, target) = (&mut self.source, &mut self.target);
         let listing = async {
             tokio::join!(context.ask(&of_source, source), context.ask(&of_target, target))
@@ -102,7 +104,7 @@ impl<A: Accounts> Surveyor<'_, A> {
             mailboxes: openable.map(|info| (&info.name, info)).collect(),
         };
         let state = self.job.state.as_deref();
-        let context = Context { keys: &self.job.keys, state, events: &crate::events::Silent };
+        let context = Context { keys: &self.job.keys, state, events: &Silent };
         let listing = context.ask(&inquiry, &mut self.target);
         let answers = unless_stopped(self.stop, listing).await??;
         if let Some(state) = state {

@@ -54,7 +54,7 @@ async fn survey(store: &mut ImapAccount, known: &Known, selection: Option<&[u8]>
     };
     let keys = KeyRule::default();
     let listing = store.list(requests, &keys, &mut tell);
-    tokio::time::timeout(Duration::from_secs(5), listing).await.expect("no end").unwrap();
+    tokio::time::timeout(Duration::from_secs(5), listing).await.unwrap().unwrap();
     told.into_iter().map(|listed| listed.unwrap().unwrap()).collect()
 }
 
