@@ -169,6 +169,14 @@ fn login(
     }
 }
 
+/// Pairs of connections: `MAILFERRY_CONNECTIONS`, else two, since people run many imapsyncs side
+/// by side.
+fn pairs_max() -> usize {
+    const USUAL: usize = 2;
+    let told = std::env::var("MAILFERRY_CONNECTIONS").ok();
+    told.and_then(|number| number.parse().ok()).map_or(USUAL, |number: usize| number.max(1))
+}
+
 /// The job, and what the guard is to hold it to.
 pub(super) fn job(
     options: &ImapsyncOptions,
@@ -211,7 +219,10 @@ pub(super) fn job(
         },
         dates: if options.messages.sync_internal_dates { Dates::Keep } else { Dates::OfTarget },
         same_account: if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No },
-        limits: Limits { faults_max: options.process.errors_max as usize, ..Limits::default() },
+        limits: Limits {
+            faults_max: options.process.errors_max as usize,
+            pairs_max: pairs_max(),
+        },
     };
     let mut guard = GuardLimits::imapsync();
     if let Ok(text) = std::env::var(deletion_limit::VARIABLE) {

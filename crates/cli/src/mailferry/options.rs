@@ -200,7 +200,7 @@ pub struct SyncArgs {
     #[arg(long, env = "MAILFERRY_NOSTATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub nostate: bool,
     /// Pairs of connections that copy side by side
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, env = "MAILFERRY_CONNECTIONS")]
     pub connections: usize,
     /// plan: also write the plan to this file, for `sync --expect`
     #[arg(long, value_name = "FILE")]
@@ -264,7 +264,7 @@ pub struct RestoreArgs {
     #[arg(long, env = "MAILFERRY_NOSTATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub nostate: bool,
     /// Pairs of connections that copy side by side
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, env = "MAILFERRY_CONNECTIONS")]
     pub connections: usize,
     /// How it is shown.
     #[command(flatten)]
