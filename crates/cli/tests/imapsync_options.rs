@@ -489,8 +489,8 @@ fn mailcows_command_line_is_understood() {
     assert_eq!(run.names.subfolder2.as_deref(), Some("External"));
     assert_eq!(run.messages.age_days_max, Some(30.0));
     assert!(!run.reports.sizes_before);
-    // The rate limit is not in this version, and --automap yields to --subfolder2.
-    assert_eq!(run.notices.len(), 2, "{:?}", run.notices);
+    // --automap yields to --subfolder2.
+    assert_eq!(run.notices.len(), 1, "{:?}", run.notices);
 }
 
 #[test]

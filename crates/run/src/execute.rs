@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
@@ -19,6 +20,7 @@ use crate::events::{Event, EventSink};
 use crate::job::Job;
 use crate::lane::{Course, Courses, Left, placed, run_lane};
 use crate::mailbox::{KeywordsKept, Progress, Task};
+use crate::pace::Pace;
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, Survey};
@@ -63,6 +65,7 @@ struct Shared<A: Accounts> {
     queue: Vec<usize>,
     next: AtomicUsize,
     keywords: KeywordsKept,
+    pace: Pace,
 }
 
 /// What a worker tells of a mailbox, or of itself.
@@ -90,6 +93,7 @@ impl<A: Accounts> Execution<A> {
             (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
         queue.retain(|&at| plan.mailboxes[at].counts.act() > 0);
         queue.sort_by_key(|&at| std::cmp::Reverse(plan.mailboxes[at].counts.copy_octets));
+        let pace = Pace::new(self.job.limits.pace, Instant::now());
         let shared = Arc::new(Shared {
             execution: self,
             plan,
@@ -97,6 +101,7 @@ impl<A: Accounts> Execution<A> {
             queue,
             next: AtomicUsize::new(0),
             keywords: KeywordsKept::default(),
+            pace,
         });
         let (pair, failed) = run_workers(&shared, (source, target), spares, &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
@@ -371,7 +376,8 @@ impl<A: Accounts> Shared<A> {
     fn task(&self, at: usize) -> Task<'_> {
         let Execution { job, events, stop, .. } = &self.execution;
         let (plan, listings) = (&self.plan.mailboxes[at], &self.listings[at]);
-        Task { plan, listings, job, events: &**events, stop, keywords: &self.keywords }
+        let (keywords, pace) = (&self.keywords, &self.pace);
+        Task { plan, listings, job, events: &**events, stop, keywords, pace }
     }
 
     /// Of the faults of workers that could not connect, those that count: all if mailboxes

@@ -17,6 +17,7 @@ use mailferry_engine::summary::SameAccount;
 use mailferry_store::contract::Selection;
 
 use crate::copy::AddHeader;
+use crate::pace::PaceLimits;
 use crate::state::State;
 
 /// A run's task.
@@ -280,17 +281,19 @@ impl Job {
 }
 
 /// Limits of one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Pairs of connections that copy side by side, each another mailbox. Unknown servers
     /// permit five connections an account; each pair takes one on each side.
     pub pairs_max: usize,
     /// Faults after which nothing new is begun (`--errorsmax`).
     pub faults_max: usize,
+    /// How fast mail is copied.
+    pub pace: PaceLimits,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pairs_max: 3, faults_max: 10_000 }
+        Self { pairs_max: 3, faults_max: 10_000, pace: PaceLimits::default() }
     }
 }

@@ -2,6 +2,8 @@
 //! while the answers for the one before it are still on their way, so that a mailbox costs one
 //! round trip of the source and none of the target (`docs/design/round-trips.md`).
 
+use std::time::{Duration, Instant};
+
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::plan::MailboxPlan;
 use mailferry_engine::policy::PermanentFlags;
@@ -12,6 +14,9 @@ use crate::events::Event;
 use crate::mailbox::{Copies, Progress, Task};
 use crate::state::CopyMade;
 use crate::survey::listed;
+
+/// The longest time without a look at what else there is to do.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// A mailbox that is being worked on, and what was done there.
 pub(crate) struct Course<'a> {
@@ -125,10 +130,12 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
                 return Ok(());
             }
             let room = self.target.has_room();
+            let pause = self.pause();
+            let takes = feeding.is_some() && room && pause.is_none();
             let mut source_failed = None;
             tokio::select! {
                 moved = self.target.advance_appends(), if busy => moved?,
-                event = self.source.next_body(), if feeding.is_some() && room => {
+                event = self.source.next_body(), if takes => {
                     let Some(at) = feeding else { continue };
                     let (run, open) = (&mut self.runs[at], &mut self.open);
                     let course = open[run.course].as_mut();
@@ -139,6 +146,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
                         (Ok(_), None) => {}
                     }
                 }
+                () = until(pause), if pause.is_some() => {}
             }
             if let Some(fault) = source_failed {
                 self.leave_source(fault)?;
@@ -150,6 +158,13 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             }
             self.stop_if_asked();
         }
+    }
+
+    /// Until when nothing is to be taken from the source, for the sake of the limits.
+    fn pause(&self) -> Option<Instant> {
+        let run = &self.runs[self.feeding?];
+        let course = self.open[run.course].as_ref()?;
+        course.task.pace.wait_until(Instant::now())
     }
 
     /// The source failed: what the target was sent is answered for before the lane ends, unless a
@@ -341,7 +356,9 @@ impl Run {
             course.task.note_missing(self.part, (uid, fault), &mut course.progress);
             return;
         }
+        let begins = matches!(event, BodyEvent::Whole { .. } | BodyEvent::Begin { .. });
         let octets = self.feed.take(event, target);
+        course.task.pace.spend(octets, u64::from(begins), Instant::now());
         if octets > 0 {
             course.task.events.on(&Event::Octets(octets));
         }
@@ -368,6 +385,14 @@ impl<'a> Course<'a> {
             None => self.task.permanent_flags(target).await?,
         };
         self.task.update_flags(target, &kept, &mut self.progress).await
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    if let Some(moment) = moment {
+        // Not for long: the run may be asked to stop meanwhile.
+        let moment = moment.min(Instant::now() + PAUSE_MAX);
+        tokio::time::sleep_until(moment.into()).await;
     }
 }
 

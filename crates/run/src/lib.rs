@@ -11,6 +11,7 @@ pub mod execute;
 pub mod job;
 mod lane;
 mod mailbox;
+pub mod pace;
 pub mod report;
 pub mod state;
 pub mod stop;

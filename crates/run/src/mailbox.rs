@@ -12,6 +12,7 @@ use mailferry_store::contract::{Appended, AsListed, FlagUpdate, Target, Turn};
 use crate::copy::Order;
 use crate::events::{Copied, Event, EventSink};
 use crate::job::{Dates, Job};
+use crate::pace::Pace;
 use crate::report::Done;
 use crate::state::CopyMade;
 use crate::stop::Stop;
@@ -40,6 +41,7 @@ pub(crate) struct Task<'a> {
     pub(crate) events: &'a dyn EventSink,
     pub(crate) stop: &'a Stop,
     pub(crate) keywords: &'a KeywordsKept,
+    pub(crate) pace: &'a Pace,
 }
 
 impl Copies {

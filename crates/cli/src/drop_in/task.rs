@@ -23,6 +23,7 @@ use mailferry_run::job::{
     Dates, EmptyMailboxes, HierarchyOverride, Job, Limits, MailboxChoice, MailboxDeletion,
     MailboxDeletionNarrowing, Naming, Pattern, Spelling,
 };
+use mailferry_run::pace::PaceLimits;
 use mailferry_store::contract::Selection;
 
 use crate::deletion_limit;
@@ -169,6 +170,16 @@ fn login(
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a rate is no exact number")]
+fn pace(options: &ImapsyncOptions) -> PaceLimits {
+    let pace = options.process.pace;
+    PaceLimits {
+        octets_per_second: pace.octets_per_second.map(|rate| rate as f64),
+        octets_free: pace.octets_free,
+        messages_per_second: pace.messages_per_second,
+    }
+}
+
 /// Pairs of connections: `MAILFERRY_CONNECTIONS`, else two, since people run many imapsyncs side
 /// by side.
 fn pairs_max() -> usize {
@@ -222,6 +233,7 @@ pub(super) fn job(
         limits: Limits {
             faults_max: options.process.errors_max as usize,
             pairs_max: pairs_max(),
+            pace: pace(options),
         },
     };
     let mut guard = GuardLimits::imapsync();

@@ -218,7 +218,7 @@ pub struct LogFile {
 }
 
 /// Files and limits of the process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Process {
     /// Directory for temporary files; nothing for the system's.
     pub temporary: Option<PathBuf>,
@@ -228,6 +228,19 @@ pub struct Process {
     pub pidfile_locks: bool,
     /// Errors after which the run stops; at least 1.
     pub errors_max: u32,
+    /// How fast mail is copied.
+    pub pace: PaceOptions,
+}
+
+/// Limits on the traffic; `None` where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PaceOptions {
+    /// Octets a second.
+    pub octets_per_second: Option<u64>,
+    /// Octets that do not count for that.
+    pub octets_free: u64,
+    /// Messages a second.
+    pub messages_per_second: Option<f64>,
 }
 
 /// Where the process number is written.

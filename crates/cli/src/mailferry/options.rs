@@ -202,6 +202,12 @@ pub struct SyncArgs {
     /// Pairs of connections that copy side by side
     #[arg(long, value_name = "N", default_value_t = 3, env = "MAILFERRY_CONNECTIONS")]
     pub connections: usize,
+    /// Copy no more than SIZE a second (500k, 10M)
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub max_bytes_per_second: Option<u32>,
+    /// Copy no more than N messages a second
+    #[arg(long, value_name = "N")]
+    pub max_messages_per_second: Option<f64>,
     /// plan: also write the plan to this file, for `sync --expect`
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,

@@ -14,6 +14,7 @@ use mailferry_imap::mutf7;
 use mailferry_imap::tls::{Fingerprint, TlsPolicy};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, Spelling};
+use mailferry_run::pace::PaceLimits;
 use mailferry_run::state::State;
 use mailferry_store::contract::Selection;
 
@@ -172,6 +173,11 @@ pub(super) fn sync_job(
         job.add_header = AddHeader::IfUnidentified;
     }
     job.limits.pairs_max = args.connections.max(1);
+    job.limits.pace = PaceLimits {
+        octets_per_second: args.max_bytes_per_second.map(f64::from),
+        octets_free: 0,
+        messages_per_second: args.max_messages_per_second,
+    };
     let mut guard = GuardLimits::modern();
     if let Some(text) = &args.max_delete {
         let limit = deletion_limit::parse(text).ok_or_else(|| {

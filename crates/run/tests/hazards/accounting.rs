@@ -134,7 +134,7 @@ async fn the_limit_of_faults_is_one_for_all_mailboxes() {
     }
     let refuse = Arc::new(|_: &AppendRequest<'_>| Some("no".to_owned()));
     let target = Profile { refuse: Some(refuse), ..Profile::modern() };
-    let limits = Limits { pairs_max: 1, faults_max: 5 };
+    let limits = Limits { pairs_max: 1, faults_max: 5, ..Limits::default() };
     let report = world.run(Profile::modern(), target, &Job { limits, ..job(Rules::sync()) }).await;
     let failed = report.total().failed;
     // What was on its way when the fifth was refused is answered, too.

@@ -58,7 +58,7 @@ async fn too_many_faults_end_the_run() {
         std::sync::Arc::new(|_| Some("[CANNOT] no".to_owned()));
     let target =
         Profile { refuse: Some(refuse), ..Profile::modern() }.without(Extension::MultiAppend);
-    let limits = Limits { faults_max: 5, pairs_max: 1 };
+    let limits = Limits { faults_max: 5, pairs_max: 1, ..Limits::default() };
     let report =
         world.run(Profile::modern(), target, &Job { limits, ..job_in_order(Rules::sync()) }).await;
     assert!(report.not_started() >= 200, "{}", report.not_started());

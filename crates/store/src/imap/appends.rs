@@ -23,7 +23,7 @@ const BATCH_BYTES_MAX: usize = 2 << 20;
 /// Messages in one batch.
 const BATCH_MESSAGES_MAX: usize = 100;
 /// Octets kept until they are answered for.
-const KEPT_BYTES_MAX: usize = 16 << 20;
+const KEPT_BYTES_MAX: usize = 8 << 20;
 /// Octets waiting to be sent before the source has to wait.
 const UNSENT_BYTES_MAX: usize = 512 * 1024;
 /// Commands in flight.

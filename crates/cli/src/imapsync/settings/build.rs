@@ -7,7 +7,7 @@ use mailferry_engine::name::MailboxName;
 use super::side::{Findings, SIDE1, SIDE2, SideOptions};
 use super::{
     Addresses, Deletions, Expunge, FolderChoice, FolderNames, ImapsyncOptions, LogFile,
-    MessageOptions, Mode, PidFile, Process, Reports, Subscribe,
+    MessageOptions, Mode, PaceOptions, PidFile, Process, Reports, Subscribe,
 };
 use crate::imapsync::getopt::{Parsed, octets, shown};
 use crate::imapsync::options::{self as o, Declaration, Support};
@@ -252,6 +252,20 @@ fn size(parsed: &Parsed, option: &Declaration, findings: &mut Findings) -> Optio
     u64::try_from(number).ok()
 }
 
+/// imapsync pauses after each copy, `--maxsleep` seconds at most, so that 0 lifts the limits and its
+/// usual 2 lets fast copies exceed them. Here they are held evenly.
+fn pace(parsed: &Parsed) -> PaceOptions {
+    if parsed.float(&o::MAXSLEEP).is_some_and(|seconds| seconds <= 0.0) {
+        return PaceOptions::default();
+    }
+    let positive = |number: i64| u64::try_from(number).ok().filter(|number| *number > 0);
+    PaceOptions {
+        octets_per_second: parsed.int(&o::MAXBYTESPERSECOND).and_then(positive),
+        octets_free: parsed.int(&o::MAXBYTESAFTER).and_then(positive).unwrap_or(0),
+        messages_per_second: parsed.float(&o::MAXMESSAGESPERSECOND).filter(|rate| *rate > 0.0),
+    }
+}
+
 fn age(parsed: &Parsed, findings: &mut Findings) -> Option<f64> {
     let days = parsed.float(&o::MAXAGE)?;
     if days < 0.0 {
@@ -317,6 +331,7 @@ fn process(parsed: &Parsed) -> Process {
         temporary: parsed.text(&o::TMPDIR).filter(|name| !name.is_empty()).map(PathBuf::from),
         pidfile,
         pidfile_locks: on(parsed, &o::PIDFILELOCKING),
+        pace: pace(parsed),
         errors_max: match u32::try_from(errors_max) {
             Ok(0) => ERRORS_MAX,
             Ok(count) => count,

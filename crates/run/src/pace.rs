@@ -1,0 +1,116 @@
+//! Limits on how fast mail is copied, over all lanes of a run together. What goes over is paid for
+//! by waiting before more is taken from the source, so that the traffic is even: no long pauses,
+//! and never more than a second's worth at once.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What may go at once, in the time that it takes at the permitted rate.
+const BURST: Duration = Duration::from_secs(1);
+
+/// How fast mail may be copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PaceLimits {
+    /// Octets of messages a second; `None` or 0: as many as go.
+    pub octets_per_second: Option<f64>,
+    /// Octets that do not count for that limit, at the beginning of the run.
+    pub octets_free: u64,
+    /// Messages a second; `None` or 0: as many as go.
+    pub messages_per_second: Option<f64>,
+}
+
+/// How fast mail has been copied in one run.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    limits: PaceLimits,
+    due: Mutex<Due>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    octets_free: u64,
+    /// When what went so far is paid for.
+    octets: Instant,
+    messages: Instant,
+}
+
+impl Pace {
+    pub(crate) fn new(limits: PaceLimits, now: Instant) -> Self {
+        let due = Due { octets_free: limits.octets_free, octets: now, messages: now };
+        Self { limits, due: Mutex::new(due) }
+    }
+
+    /// Takes note of what went.
+    pub(crate) fn spend(&self, octets: u64, messages: u64, now: Instant) {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = octets.min(due.octets_free);
+        due.octets_free -= free;
+        due.octets = later(due.octets, octets - free, self.limits.octets_per_second, now);
+        due.messages = later(due.messages, messages, self.limits.messages_per_second, now);
+    }
+
+    /// Until when nothing more is to be taken; `None`: go on.
+    pub(crate) fn wait_until(&self, now: Instant) -> Option<Instant> {
+        let due = *self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = due.octets.max(due.messages).checked_sub(BURST)?;
+        (until > now).then_some(until)
+    }
+}
+
+/// When so much more is paid for. What was not used in the past is not saved up.
+#[expect(clippy::cast_precision_loss, reason = "a rate is no exact number")]
+fn later(due: Instant, amount: u64, rate: Option<f64>, now: Instant) -> Instant {
+    let Some(rate) = rate.filter(|rate| *rate > 0.0) else { return due };
+    let cost = Duration::try_from_secs_f64(amount as f64 / rate).unwrap_or(Duration::MAX);
+    let from = due.max(now);
+    from.checked_add(cost).unwrap_or(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Copies messages of so many octets for a minute, each as soon as it may go.
+    fn copied_in_a_minute(limits: PaceLimits, octets: u64) -> u64 {
+        let begin = Instant::now();
+        let pace = Pace::new(limits, begin);
+        let (mut now, mut messages) = (begin, 0);
+        while now < begin + Duration::from_secs(60) && messages < 1_000_000 {
+            match pace.wait_until(now) {
+                Some(until) => now = until,
+                None => {
+                    pace.spend(octets, 1, now);
+                    messages += 1;
+                }
+            }
+        }
+        messages
+    }
+
+    #[test]
+    fn the_rates_are_held_and_the_slower_counts() {
+        let of = |octets_per_second, messages_per_second| PaceLimits {
+            octets_per_second,
+            octets_free: 0,
+            messages_per_second,
+        };
+        let about = |copied: u64, expected: u64| {
+            assert!(copied.abs_diff(expected) * 50 <= expected, "{copied}, not about {expected}");
+        };
+        about(copied_in_a_minute(of(Some(100_000.0), None), 1000), 6100);
+        about(copied_in_a_minute(of(None, Some(4.0)), 1_000_000), 244);
+        about(copied_in_a_minute(of(Some(100_000.0), Some(4.0)), 1000), 244);
+        assert_eq!(copied_in_a_minute(of(None, None), 1000), 1_000_000);
+        assert_eq!(copied_in_a_minute(of(Some(0.0), Some(0.0)), 1000), 1_000_000, "0 is no limit");
+    }
+
+    #[test]
+    fn what_is_free_does_not_count() {
+        let limits = PaceLimits {
+            octets_per_second: Some(1000.0),
+            octets_free: 5_000_000,
+            messages_per_second: None,
+        };
+        assert!((5060..5070).contains(&copied_in_a_minute(limits, 1000)));
+    }
+}
