@@ -12,6 +12,7 @@ mod contest;
 mod distance;
 mod document;
 mod goal;
+mod judge;
 mod machine;
 mod meter;
 mod profile;

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use mailferry_testkit::probe::{Duty, Expect, Form};
 
+use crate::judge::Measure;
 use crate::meter::Invocation;
 
 pub(crate) use mailferry::Mailferry;
@@ -77,19 +77,11 @@ impl Program {
         }
     }
 
-    /// What a copy by it has to keep to count as complete. Of a peer only that every message
-    /// is there is asked: what it does not do is its own business, and costs it no time.
-    pub(crate) fn expect(&self) -> Expect {
+    /// What a copy by it has to keep to count as complete.
+    pub(crate) fn measure_of_copy(&self) -> Measure {
         match self {
-            Self::Mailferry(_) => Expect::exact(),
-            Self::Peer(_) => Expect {
-                octets: Form::Loose,
-                flags: Duty::May,
-                dates: Duty::May,
-                order: Duty::May,
-                subscriptions: Duty::May,
-                nothing_more: Duty::May,
-            },
+            Self::Mailferry(_) => Measure::Everything,
+            Self::Peer(_) => Measure::Contents,
         }
     }
 }

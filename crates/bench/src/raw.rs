@@ -27,6 +27,13 @@ pub(crate) struct Received {
     pub(crate) octets: u64,
 }
 
+/// What a server sends of a literal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Literal<'a> {
+    Part(&'a [u8]),
+    End,
+}
+
 /// How messages are appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -63,12 +70,12 @@ impl Raw {
     }
 
     /// Has the server send `items` of all messages in these mailboxes: one FETCH a mailbox,
-    /// all of them under way at once. `take` gets the octets of the literals.
+    /// all of them under way at once. `take` gets the literals.
     pub(crate) fn fetch(
         &mut self,
         mailboxes: &[&str],
         items: &str,
-        take: &mut dyn FnMut(&[u8]),
+        take: &mut dyn FnMut(Literal<'_>),
     ) -> Result<Received> {
         let mut tags = Vec::new();
         for mailbox in mailboxes {
@@ -133,7 +140,7 @@ impl Raw {
     }
 
     /// Reads until the answer with this tag.
-    fn receive(&mut self, tag: &str, take: &mut dyn FnMut(&[u8])) -> Result<Received> {
+    fn receive(&mut self, tag: &str, take: &mut dyn FnMut(Literal<'_>)) -> Result<Received> {
         let mut received = Received::default();
         loop {
             let line = self.line()?;
@@ -152,7 +159,7 @@ impl Raw {
         }
     }
 
-    fn take_literal(&mut self, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+    fn take_literal(&mut self, length: u64, take: &mut dyn FnMut(Literal<'_>)) -> Result<()> {
         let mut left = length;
         while left > 0 {
             let held = self.reader.fill_buf()?;
@@ -160,10 +167,11 @@ impl Raw {
             if length == 0 {
                 bail!("the server closed the connection within a message");
             }
-            take(&held[..length]);
+            take(Literal::Part(&held[..length]));
             self.reader.consume(length);
             left -= length as u64;
         }
+        take(Literal::End);
         Ok(())
     }
 
@@ -247,11 +255,13 @@ mod tests {
                 raw.command(&format!("CREATE \"{mailbox}\"")).unwrap();
             }
             raw.append(&letters, manner).unwrap();
-            let mut taken = 0;
-            let received =
-                raw.fetch(&mailboxes, ALL_ITEMS, &mut |octets| taken += octets.len()).unwrap();
-            assert_eq!(received, Received { messages: 40, octets: octets as u64 });
-            assert_eq!(taken, octets);
+            let (mut taken, mut ends) = (0, 0);
+            let received = raw.fetch(&mailboxes, ALL_ITEMS, &mut |literal| match literal {
+                Literal::Part(octets) => taken += octets.len(),
+                Literal::End => ends += 1,
+            });
+            assert_eq!(received.unwrap(), Received { messages: 40, octets: octets as u64 });
+            assert_eq!((taken, ends), (octets, 40));
         }
     }
 }

@@ -185,7 +185,7 @@ impl Copy<'_> {
     fn measure(&self, program: &Program) -> Result<crate::sample::Sample> {
         let seat = self.stage.seat()?;
         let sample = self.invocation(program, &seat)?.measure(&seat.home).and_then(|sample| {
-            self.stage.judge(self.mail, &seat, &program.expect())?;
+            self.stage.judge(self.mail, &seat, program.measure_of_copy())?;
             Ok(sample)
         });
         self.stage.clear(&seat)?;

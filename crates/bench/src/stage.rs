@@ -7,19 +7,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use mailferry_testkit::certificate;
 use mailferry_testkit::corpus::{Corpus, Letter};
 use mailferry_testkit::dovecot::{Dovecot, Durability, Layout, Setup};
-use mailferry_testkit::probe::{Account, Expect, Keep, compare};
 use tempfile::TempDir;
 
 use crate::distance::Distance;
+use crate::judge::{Measure, Original};
 use crate::program::{End, Route, Security};
 use crate::raw::{IDENTITY_ITEMS, Raw};
-
-/// Differences of a failed copy that are shown.
-const DIFFERENCES_SHOWN: usize = 3;
 
 /// A source and a target server that wait for their disks as installed ones do.
 pub(crate) struct Stage {
@@ -35,8 +32,7 @@ pub(crate) struct Mail {
     pub(crate) user: String,
     pub(crate) messages: u64,
     pub(crate) octets: u64,
-    /// What the judge read.
-    account: Account,
+    original: Original,
 }
 
 /// An account on the target, empty at first, and a directory for who fills it.
@@ -80,17 +76,12 @@ impl Stage {
     pub(crate) fn fill(&self, corpus: &Corpus) -> Result<Mail> {
         let user = self.source.fresh_user("source");
         self.source.fill(&user, corpus).context("cannot fill the source")?;
-        let mail = self.look(user)?;
-        self.list_source(&mail.user, &mailboxes(corpus))?;
-        Ok(mail)
-    }
-
-    /// Has the judge read a source account.
-    pub(crate) fn look(&self, user: String) -> Result<Mail> {
-        let account = self.source.probe(&user)?.account(Keep::Digests)?;
-        let sizes = account.mailboxes.values().flatten().map(|message| message.size);
-        let (messages, octets) = (account.message_count() as u64, sizes.sum());
-        Ok(Mail { user, messages, octets, account })
+        let (mut probe, mut raw) = (self.source.probe(&user)?, self.source_client(&user)?);
+        let original = Original::read(&mut probe, &mut raw)?;
+        self.list_source(&user, &mailboxes(corpus))?;
+        let sizes = original.account.mailboxes.values().flatten().map(|message| message.size);
+        let (messages, octets) = (original.account.message_count() as u64, sizes.sum());
+        Ok(Mail { user, messages, octets, original })
     }
 
     /// The same mail on both sides without copying it, for listings too large to wait for a
@@ -99,8 +90,8 @@ impl Stage {
         let user = self.source.fresh_user("twin");
         let seat = self.seat()?;
         std::thread::scope(|scope| {
-            let (target, user) = (&self.target, &seat.user);
-            let other = scope.spawn(move || target.fill(user, corpus));
+            let (target, target_user) = (&self.target, &seat.user);
+            let other = scope.spawn(move || target.fill(target_user, corpus));
             self.source.fill(&user, corpus)?;
             other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
@@ -175,14 +166,9 @@ impl Stage {
     }
 
     /// Whether everything arrived; why not, in words, as an error.
-    pub(crate) fn judge(&self, mail: &Mail, seat: &Seat, expect: &Expect) -> Result<()> {
-        let copy = self.target.probe(&seat.user)?.account(Keep::Digests)?;
-        let differences = compare(&mail.account, &copy, expect);
-        if differences.is_empty() {
-            return Ok(());
-        }
-        let shown = differences.iter().take(DIFFERENCES_SHOWN).cloned().collect::<Vec<_>>();
-        bail!("{} differences, such as {}", differences.len(), shown.join("; "))
+    pub(crate) fn judge(&self, mail: &Mail, seat: &Seat, measure: Measure) -> Result<()> {
+        let mut probe = self.target.probe(&seat.user)?;
+        mail.original.judge(&mut probe, &mut self.target_client(&seat.user)?, measure)
     }
 
     /// A client that does nothing but send and receive.

@@ -8,7 +8,7 @@ use super::{Results, row};
 use crate::arguments::Settings;
 use crate::meter::Invocation;
 use crate::program::Program;
-use crate::raw::{ALL_ITEMS, Raw};
+use crate::raw::{ALL_ITEMS, Literal, Raw};
 use crate::sample::Sample;
 use crate::stage::{Seat, Stage};
 use crate::table::{Table, mebibytes};
@@ -99,8 +99,10 @@ impl Case {
 /// All that is in INBOX, read without holding it.
 fn content(raw: &mut Raw) -> Result<Content> {
     let mut hasher = blake3::Hasher::new();
-    let received = raw.fetch(&["INBOX"], ALL_ITEMS, &mut |octets| {
-        hasher.update(octets);
+    let received = raw.fetch(&["INBOX"], ALL_ITEMS, &mut |literal| {
+        if let Literal::Part(octets) = literal {
+            hasher.update(octets);
+        }
     })?;
     Ok(Content { octets: received.octets, digest: hasher.finalize() })
 }

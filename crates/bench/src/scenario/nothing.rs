@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use mailferry_testkit::probe::{Duty, Expect};
 
 use super::{Results, milliseconds, row};
 use crate::arguments::Settings;
+use crate::judge::Measure;
 use crate::meter::Invocation;
 use crate::program::Program;
 use crate::sample::Series;
@@ -59,7 +59,9 @@ impl<'a> Contest<'a> {
             say(&format!("  a first copy by {}", program.name()));
             let seat = this.stage.seat()?;
             let filled = this.run(program, &seat, Duration::ZERO).and_then(|()| {
-                this.stage.judge(this.mail, &seat, &program.expect()).context("the first copy")
+                this.stage
+                    .judge(this.mail, &seat, program.measure_of_copy())
+                    .context("the first copy")
             });
             this.seats.push(filled.map(|()| seat).map_err(|error| format!("{error:#}")));
         }
@@ -112,8 +114,11 @@ impl<'a> Contest<'a> {
     fn check_that_nothing_was_done(&self, results: &mut Results) {
         for (program, seat) in self.programs.iter().zip(&self.seats) {
             let Ok(seat) = seat else { continue };
-            let expect = Expect { nothing_more: Duty::Must, ..program.expect() };
-            if let Err(error) = self.stage.judge(self.mail, seat, &expect) {
+            let measure = match program.measure_of_copy() {
+                Measure::Everything => Measure::Everything,
+                Measure::Contents | Measure::ContentsAndNoMore => Measure::ContentsAndNoMore,
+            };
+            if let Err(error) = self.stage.judge(self.mail, seat, measure) {
                 results.notes.push(format!("{} did something: {error:#}", program.name()));
             }
         }

@@ -99,7 +99,7 @@ fn copy(stage: &Stage, mail: &Mail, entry: &Entry) -> Result<Sample> {
     let route = stage.sealed_route(&mail.user, &seat, entry.sealed)?;
     let sample =
         entry.program.invocation(&route, &seat.home)?.measure(&seat.home).and_then(|sample| {
-            stage.judge(mail, &seat, &entry.program.expect())?;
+            stage.judge(mail, &seat, entry.program.measure_of_copy())?;
             Ok(sample)
         });
     stage.clear(&seat)?;
