@@ -1,5 +1,6 @@
 //! What is to be measured, and on how much mail.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -101,15 +102,17 @@ pub(crate) struct Settings {
     /// What is to be said of peers that are not here.
     pub(crate) missing: Vec<String>,
     pub(crate) machine: String,
+    /// How all this was asked for, without names of files.
+    pub(crate) command: String,
     pub(crate) out: PathBuf,
 }
 
 impl Arguments {
-    /// Looks at what is installed here.
+    /// Looks at what is installed here. `words` is the command line without the program.
     ///
     /// # Errors
     /// There is no mailferry to measure.
-    pub(crate) fn settings(self) -> Result<Settings> {
+    pub(crate) fn settings(self, words: &[OsString]) -> Result<Settings> {
         let path = match &self.mailferry {
             Some(path) => path.clone(),
             None => beside_this_program("mailferry")?,
@@ -134,6 +137,7 @@ impl Arguments {
             effort,
             profiling: if self.profile { Profiling::WhereMissed } else { Profiling::Never },
             machine: machine::describe(&path),
+            command: shown_command(words),
             mailferry: Mailferry::inspect(path)?,
             peers,
             missing,
@@ -141,6 +145,21 @@ impl Arguments {
         };
         Ok(if self.quick { settings.shortened() } else { settings })
     }
+}
+
+/// The documents name no file of this machine.
+fn shown_command(words: &[OsString]) -> String {
+    let mut command = "cargo xtask bench".to_owned();
+    for word in words {
+        let word = word.to_string_lossy();
+        command += " ";
+        command += match word.rsplit_once('=') {
+            Some((option, value)) if value.contains('/') => option,
+            _ if word.contains('/') => "PATH",
+            _ => &word,
+        };
+    }
+    command
 }
 
 fn beside_this_program(name: &str) -> Result<PathBuf> {
@@ -180,7 +199,8 @@ impl Settings {
 
     /// The account that TLS is measured with.
     pub(crate) fn much_mail(&self) -> Corpus {
-        mail(self.messages * TLS_FACTOR, MEDIAN_OCTETS, Large::Some)
+        let factor = if self.effort == Effort::Quick { 1 } else { TLS_FACTOR };
+        mail(self.messages * factor, MEDIAN_OCTETS, Large::Some)
     }
 
     /// One mailbox of small messages.
@@ -212,6 +232,13 @@ mod tests {
     #[test]
     fn the_options_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_command_is_shown_without_files() {
+        let words = ["first", "--rounds=5", "--imapsync", "/a/b", "--out=c/d"].map(OsString::from);
+        let shown = "cargo xtask bench first --rounds=5 --imapsync PATH --out";
+        assert_eq!(shown_command(&words), shown);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 
-use arguments::Arguments;
+use arguments::{Arguments, Settings};
 
 /// Does what the command line of this process asks for.
 #[must_use]
@@ -37,7 +37,8 @@ pub fn main() -> ExitCode {
     if let Some(run) = meter::Wrapped::from_words(&words) {
         return run.perform();
     }
-    let done = Arguments::try_parse_from(words).map_err(anyhow::Error::from).and_then(measure);
+    let parsed = Arguments::try_parse_from(&words).map_err(anyhow::Error::from);
+    let done = parsed.and_then(|arguments| measure(arguments.settings(&words[1..])?));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast::<clap::Error>() {
@@ -50,8 +51,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn measure(arguments: Arguments) -> Result<()> {
-    let settings = arguments.settings()?;
+fn measure(settings: Settings) -> Result<()> {
     for line in settings.introduction() {
         say(&line);
     }

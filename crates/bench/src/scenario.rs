@@ -21,7 +21,7 @@ use crate::meter::Invocation;
 use crate::program::Program;
 use crate::sample::Series;
 use crate::stage::{Link, Mail, Seat, Stage};
-use crate::table::Table;
+use crate::table::{Table, seconds};
 use crate::{contest, profile, say};
 
 /// One kind of measurement.
@@ -162,9 +162,11 @@ impl Results {
         for profile in &self.profiles {
             text += &format!("{profile}\n");
         }
-        if !self.commands.is_empty() {
-            text += &format!("```text\n{}\n```\n\n", self.commands.join("\n"));
+        text += &format!("```text\n{}\n", settings.command);
+        for command in &self.commands {
+            text += &format!("{command}\n");
         }
+        text += "```\n\n";
         text + &format!("{} Rounds: {}.\n", settings.machine, settings.rounds)
     }
 }
@@ -203,6 +205,18 @@ impl Copy<'_> {
 
 fn milliseconds(round_trip: Duration) -> String {
     format!("{} ms", round_trip.as_millis())
+}
+
+/// Whose figure it is, and how much of it the processor was busy: the rest is waiting, for
+/// servers and for what travels.
+fn figure_title(whose: &str, series: &Series) -> String {
+    match series.cpu().zip(series.wall()) {
+        Some((cpu, wall)) => {
+            let (cpu, wall) = (seconds(cpu.median), seconds(wall.median));
+            format!("{whose} (busy for {cpu} s of {wall} s)")
+        }
+        None => whose.to_owned(),
+    }
 }
 
 /// The goals of a figure, as the last cell of its row.

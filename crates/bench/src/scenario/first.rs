@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Copy, Results, milliseconds, row};
+use super::{Copy, Results, figure_title, milliseconds, row};
 use crate::arguments::Settings;
 use crate::goal;
 use crate::stage::Stage;
@@ -35,7 +35,7 @@ pub(super) fn measure(settings: &Settings) -> Result<Results> {
             let verdict = series.wall().zip(goal).map(|(wall, goal)| goal.judge(wall.median));
             let verdicts: Vec<_> = verdict.filter(|_| !program.is_peer()).into_iter().collect();
             results.table.push(row(&condition, name, series, fastest, &verdicts));
-            let title = format!("{name} at {condition}");
+            let title = figure_title(&format!("{name} at {condition}"), series);
             results.profile_if_missed(settings, &title, &verdicts, || copy.profile(program));
         }
         results.tell_failures(&condition, &names, &all);

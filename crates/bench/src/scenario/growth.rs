@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
-use super::{Results, row};
+use super::{Results, figure_title, row};
 use crate::arguments::Settings;
 use crate::contest;
 use crate::goal::{self, Verdict};
@@ -80,9 +80,15 @@ impl Case {
         let settling = format!("{condition} messages, settling");
         let _ = contest::hold(&settling, &names, 1 + SETTLING_RUNS, |at| self.run(at));
         names.push(FLOOR.to_owned());
-        let all = contest::hold(&format!("{condition} messages"), &names, settings.rounds, |at| {
-            if at < self.programs.len() { self.run(at) } else { self.floor() }
-        });
+        let mut all =
+            contest::hold(&format!("{condition} messages"), &names, settings.rounds, |at| {
+                if at < self.programs.len() { self.run(at) } else { self.floor() }
+            });
+        for (seat, series) in self.seats.iter().zip(&mut all) {
+            if let Err(error) = self.check(seat) {
+                series.fail(format!("{error:#}"));
+            }
+        }
         let floor = all.last().and_then(Series::wall).map(|wall| wall.median);
         for (at, (name, series)) in names.iter().zip(&all).enumerate() {
             let verdicts = self.verdicts(at, series, floor);
@@ -91,7 +97,7 @@ impl Case {
                 cells[4..6].fill("–".to_owned());
             }
             results.table.push(cells);
-            let title = format!("{name} at {condition} messages");
+            let title = figure_title(&format!("{name} at {condition} messages"), series);
             results.profile_if_missed(settings, &title, &verdicts, || {
                 profile::record(&self.invocation(at)?, &self.seats[at].home)
             });
@@ -122,6 +128,16 @@ impl Case {
 
     fn run(&self, at: usize) -> Result<Sample> {
         self.invocation(at)?.measure(&self.seats[at].home)
+    }
+
+    /// A program that still had to copy something, or copied it again, did not do nothing.
+    fn check(&self, seat: &Seat) -> Result<()> {
+        let mut raw = self.stage.target_client(&seat.user)?;
+        let found = raw.fetch(&["INBOX"], "(UID)", &mut |_| {})?.messages;
+        if found != u64::from(self.messages) {
+            bail!("the target has {found} messages, not {}", self.messages);
+        }
+        Ok(())
     }
 
     /// Both servers send what tells messages apart, at the same time. The slower one counts.

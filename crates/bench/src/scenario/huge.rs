@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::{Results, row};
+use super::{Results, figure_title, row};
 use crate::arguments::Settings;
 use crate::meter::Invocation;
 use crate::program::Program;
@@ -32,7 +32,7 @@ pub(super) fn measure(settings: &Settings) -> Result<Results> {
             let verdict = peak.zip(goal).map(|(mebibytes, goal)| goal.judge(mebibytes));
             let verdicts: Vec<_> = verdict.into_iter().collect();
             results.table.push(row(&condition, name, series, fastest, &verdicts));
-            let title = format!("{name} with {condition}");
+            let title = figure_title(&format!("{name} with {condition}"), series);
             results.profile_if_missed(settings, &title, &verdicts, || case.profile(program));
         }
         results.tell_failures(&condition, &names, &all);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::{Results, milliseconds, row};
+use super::{Results, figure_title, milliseconds, row};
 use crate::arguments::Settings;
 use crate::judge::Measure;
 use crate::meter::Invocation;
@@ -39,7 +39,6 @@ pub(super) fn measure(settings: &Settings) -> Result<Results> {
     for round_trip in &settings.round_trips {
         contest.hold(*round_trip, settings, &mut results)?;
     }
-    contest.check_that_nothing_was_done(&mut results);
     results.tell_programs(&contest.programs, settings);
     Ok(results)
 }
@@ -89,7 +88,8 @@ impl<'a> Contest<'a> {
             invocation.measure(&seat.home)
         };
         let _ = contest::hold(&format!("{condition}, settling"), &names, SETTLING_RUNS, run);
-        let all = contest::hold(&condition, &names, settings.rounds, run);
+        let mut all = contest::hold(&condition, &names, settings.rounds, run);
+        self.check_that_nothing_was_done(&mut all);
         let fastest = contest::fastest_peer(&self.programs, &all);
         let mbsync = contest::median_of("mbsync", &self.programs, &all);
         for (at, (name, series)) in names.iter().zip(&all).enumerate() {
@@ -100,7 +100,7 @@ impl<'a> Contest<'a> {
             let mut cells = row(&condition, name, series, fastest, &verdicts);
             add_round_trips(&mut cells, series, round_trip);
             results.table.push(cells);
-            let title = format!("{name} at {condition}");
+            let title = figure_title(&format!("{name} at {condition}"), series);
             results.profile_if_missed(settings, &title, &verdicts, || {
                 let (invocation, seat) = self.invocation(at, &link)?;
                 profile::record(&invocation, &seat.home)
@@ -110,16 +110,16 @@ impl<'a> Contest<'a> {
         Ok(())
     }
 
-    /// A run that copied everything again would have had something to do.
-    fn check_that_nothing_was_done(&self, results: &mut Results) {
-        for (program, seat) in self.programs.iter().zip(&self.seats) {
+    /// A run that copied something again did not do nothing.
+    fn check_that_nothing_was_done(&self, all: &mut [Series]) {
+        for ((program, seat), series) in self.programs.iter().zip(&self.seats).zip(all) {
             let Ok(seat) = seat else { continue };
             let measure = match program.measure_of_copy() {
                 Measure::Everything => Measure::Everything,
                 Measure::Contents | Measure::ContentsAndNoMore => Measure::ContentsAndNoMore,
             };
             if let Err(error) = self.stage.judge(self.mail, seat, measure) {
-                results.notes.push(format!("{} did something: {error:#}", program.name()));
+                series.fail(format!("it did something: {error:#}"));
             }
         }
     }

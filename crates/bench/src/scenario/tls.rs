@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::{Results, row};
+use super::{Results, figure_title, row};
 use crate::arguments::Settings;
 use crate::goal::{self, TLS_GOAL_OCTETS};
 use crate::program::Program;
@@ -66,7 +66,7 @@ pub(super) fn measure(settings: &Settings) -> Result<Results> {
             let mut cells = row(sealed, &name, series, base, &verdicts);
             cells.insert(6, cost.map_or_else(|| "–".to_owned(), seconds));
             results.table.push(cells);
-            let title = format!("{name}, {sealed}");
+            let title = figure_title(&format!("{name}, {sealed}"), series);
             results
                 .profile_if_missed(settings, &title, &verdicts, || profile(&stage, &mail, entry));
         }
