@@ -175,7 +175,7 @@ impl Settings {
     /// The same with little mail, one round, and few conditions.
     fn shortened(self) -> Self {
         Self {
-            messages: self.messages.min(150),
+            messages: self.messages.min(60),
             rounds: 1,
             round_trips: [0, 20].map(Duration::from_millis).to_vec(),
             growth: vec![500, 2000],
