@@ -27,33 +27,28 @@ pub(crate) struct Arguments {
     /// What to measure; everything if nothing is named
     #[arg(value_enum)]
     scenarios: Vec<Scenario>,
-    /// Messages of a copy
-    #[arg(long, value_name = "N", default_value_t = 5000)]
-    messages: u32,
-    /// Rounds in which each program runs once
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Round trips, in milliseconds
-    #[arg(long, value_name = "MS", value_delimiter = ',', default_value = "0,20,100")]
-    latency: Vec<u64>,
-    /// growth: messages in the mailbox
-    #[arg(
-        long,
-        value_name = "N",
-        value_delimiter = ',',
-        default_value = "1000,10000,100000,1000000"
-    )]
-    growth: Vec<u32>,
-    /// growth: the largest mailbox that the peers copy, too
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    peer_messages_max: u32,
-    /// connections: how many
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2,3,4,5,6,7,8")]
-    connections: Vec<u32>,
-    /// huge: MiB of the message
-    #[arg(long, value_name = "MIB", value_delimiter = ',', default_value = "100,1024")]
-    huge: Vec<u64>,
-    /// As little as shows that it works: less than a minute, and no figures to rely on
+    /// Messages of a copy [default: 5000]
+    #[arg(long, value_name = "N")]
+    messages: Option<u32>,
+    /// Rounds in which each program runs once [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// Round trips, in milliseconds [default: 0,20,100]
+    #[arg(long, value_name = "MS", value_delimiter = ',')]
+    latency: Option<Vec<u64>>,
+    /// growth: messages in the mailbox [default: 1000,10000,100000,1000000]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    growth: Option<Vec<u32>>,
+    /// growth: the largest mailbox that the peers copy, too [default: 10000]
+    #[arg(long, value_name = "N")]
+    peer_messages_max: Option<u32>,
+    /// connections: how many [default: 1,2,3,4,5,6,7,8]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    connections: Option<Vec<u32>>,
+    /// huge: MiB of the message [default: 100,1024]
+    #[arg(long, value_name = "MIB", value_delimiter = ',')]
+    huge: Option<Vec<u64>>,
+    /// Other defaults: as little as shows that it works, in a minute, and no figures to rely on
     #[arg(long)]
     quick: bool,
     /// Run mailferry once more under perf where a goal is missed
@@ -125,15 +120,18 @@ impl Arguments {
         };
         let (peers, missing) = Peer::find(self.imapsync.as_deref());
         let every = || Scenario::EVERY.to_vec();
-        let settings = Settings {
+        let scope = Scope::of(effort);
+        let latency = self.latency.unwrap_or_else(|| scope.latency.to_vec());
+        let huge = self.huge.unwrap_or_else(|| scope.huge.to_vec());
+        Ok(Settings {
             scenarios: if self.scenarios.is_empty() { every() } else { self.scenarios },
-            messages: self.messages,
-            rounds: self.rounds,
-            round_trips: self.latency.into_iter().map(Duration::from_millis).collect(),
-            growth: self.growth,
-            peer_messages_max: self.peer_messages_max,
-            connections: self.connections,
-            huge_octets: self.huge.into_iter().map(|mebibytes| mebibytes << 20).collect(),
+            messages: self.messages.unwrap_or(scope.messages),
+            rounds: self.rounds.unwrap_or(scope.rounds),
+            round_trips: latency.into_iter().map(Duration::from_millis).collect(),
+            growth: self.growth.unwrap_or_else(|| scope.growth.to_vec()),
+            peer_messages_max: self.peer_messages_max.unwrap_or(scope.peer_messages_max),
+            connections: self.connections.unwrap_or_else(|| scope.connections.to_vec()),
+            huge_octets: huge.into_iter().map(|mebibytes| mebibytes << 20).collect(),
             effort,
             profiling: if self.profile { Profiling::WhereMissed } else { Profiling::Never },
             machine: machine::describe(&path),
@@ -142,8 +140,43 @@ impl Arguments {
             peers,
             missing,
             out,
-        };
-        Ok(if self.quick { settings.shortened() } else { settings })
+        })
+    }
+}
+
+/// What is measured unless the command line says otherwise.
+struct Scope {
+    messages: u32,
+    rounds: u32,
+    latency: &'static [u64],
+    growth: &'static [u32],
+    peer_messages_max: u32,
+    connections: &'static [u32],
+    huge: &'static [u64],
+}
+
+impl Scope {
+    fn of(effort: Effort) -> Self {
+        match effort {
+            Effort::Whole => Self {
+                messages: 5000,
+                rounds: 5,
+                latency: &[0, 20, 100],
+                growth: &[1000, 10_000, 100_000, 1_000_000],
+                peer_messages_max: 10_000,
+                connections: &[1, 2, 3, 4, 5, 6, 7, 8],
+                huge: &[100, 1024],
+            },
+            Effort::Quick => Self {
+                messages: 60,
+                rounds: 1,
+                latency: &[0, 20],
+                growth: &[500, 2000],
+                peer_messages_max: 500,
+                connections: &[1, 3],
+                huge: &[8],
+            },
+        }
     }
 }
 
@@ -172,20 +205,6 @@ fn beside_this_program(name: &str) -> Result<PathBuf> {
 }
 
 impl Settings {
-    /// The same with little mail, one round, and few conditions.
-    fn shortened(self) -> Self {
-        Self {
-            messages: self.messages.min(60),
-            rounds: 1,
-            round_trips: [0, 20].map(Duration::from_millis).to_vec(),
-            growth: vec![500, 2000],
-            peer_messages_max: self.peer_messages_max.min(500),
-            connections: vec![1, 3],
-            huge_octets: vec![8 << 20],
-            ..self
-        }
-    }
-
     /// mailferry with its defaults, then the peers.
     pub(crate) fn programs(&self) -> Vec<Program> {
         let peers = self.peers.iter().cloned().map(Program::Peer);
@@ -245,7 +264,7 @@ mod tests {
     fn lists_are_written_with_commas_and_scenarios_by_name() {
         let words = "bench first nothing --latency 0,20 --messages 100 --rounds 1";
         let arguments = Arguments::try_parse_from(words.split(' ')).unwrap();
-        assert_eq!(arguments.latency, [0, 20]);
+        assert_eq!(arguments.latency, Some(vec![0, 20]));
         assert_eq!(arguments.scenarios, [Scenario::First, Scenario::Nothing]);
         assert!(Arguments::try_parse_from(["bench", "--rounds", "0"]).is_err());
         assert!(Arguments::try_parse_from(["bench", "last"]).is_err());

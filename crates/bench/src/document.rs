@@ -53,8 +53,12 @@ fn with_section(document: &str, section: &Section, order: &[String]) -> String {
     // One that this program no longer knows stays, at the end.
     let place = |section: &Section| order.iter().position(|name| *name == section.name);
     sections.sort_by_key(|section| place(section).unwrap_or(usize::MAX));
+    render(&sections)
+}
+
+fn render(sections: &[Section]) -> String {
     let mut text = PREAMBLE.to_owned();
-    for Section { name, text: body } in &sections {
+    for Section { name, text: body } in sections {
         text += &format!("\n{}\n{}\n{}\n", begin(name), body.trim_end(), end(name));
     }
     text
@@ -104,6 +108,13 @@ mod tests {
                         \n<!-- bench:tls -->\n## T\n<!-- end of tls -->\n";
         assert_eq!(rest, expected);
         assert_eq!(with_section(&document, &section("tls", "## T\n"), &order), document);
+    }
+
+    #[test]
+    fn the_document_of_the_repository_is_as_it_was_written() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks.md");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(render(&sections(&text)), text, "written by hand, or its preamble is an old one");
     }
 
     #[test]
