@@ -114,7 +114,11 @@ mod tests {
     fn the_document_of_the_repository_is_as_it_was_written() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks.md");
         let text = fs::read_to_string(path).unwrap_or_default();
-        assert_eq!(render(&sections(&text)), text, "written by hand, or its preamble is an old one");
+        assert_eq!(
+            render(&sections(&text)),
+            text,
+            "written by hand, or its preamble is an old one"
+        );
     }
 
     #[test]
