@@ -59,6 +59,16 @@ impl Letter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corpus {
     recipe: Recipe,
+    spread: Spread,
+}
+
+/// Where the messages of an account lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spread {
+    /// In all of [`MAILBOXES`].
+    Mailboxes,
+    /// In INBOX.
+    Inbox,
 }
 
 /// The mailboxes of every account, and how many of a hundred messages each gets.
@@ -111,18 +121,31 @@ impl Corpus {
     /// The account of a recipe. Nothing is made before it is asked for.
     #[must_use]
     pub fn new(recipe: Recipe) -> Self {
-        Self { recipe }
+        Self { recipe, spread: Spread::Mailboxes }
+    }
+
+    /// The same messages, all of them in INBOX, which is then the only mailbox.
+    #[must_use]
+    pub fn in_one_mailbox(self) -> Self {
+        Self { spread: Spread::Inbox, ..self }
     }
 
     /// Its mailboxes: canonical names, in no order that matters. Some may stay empty.
     pub fn mailboxes(&self) -> impl Iterator<Item = &'static str> {
-        MAILBOXES.iter().map(|(name, _)| *name)
+        let count = match self.spread {
+            Spread::Mailboxes => MAILBOXES.len(),
+            Spread::Inbox => 1,
+        };
+        MAILBOXES.iter().take(count).map(|(name, _)| *name)
     }
 
     /// Its messages, one at a time.
     pub fn letters(&self) -> impl Iterator<Item = Letter> {
-        let recipe = self.recipe;
-        (0..recipe.messages).map(move |number| letter(&recipe, number))
+        let Self { recipe, spread } = *self;
+        (0..recipe.messages).map(move |number| match spread {
+            Spread::Mailboxes => letter(&recipe, number),
+            Spread::Inbox => Letter { mailbox: "INBOX", ..letter(&recipe, number) },
+        })
     }
 }
 
@@ -244,6 +267,16 @@ mod tests {
         assert!(sizes[1999] > 1 << 20, "largest {}", sizes[1999]);
         let without_id = letters.iter().filter(|l| !has_id(&l.octets)).count();
         assert!((5..60).contains(&without_id), "{without_id} without Message-ID");
+    }
+
+    #[test]
+    fn one_mailbox_holds_the_same_messages() {
+        let recipe = Recipe { messages: 50, ..RECIPE };
+        let corpus = Corpus::new(recipe).in_one_mailbox();
+        assert_eq!(corpus.mailboxes().collect::<Vec<_>>(), ["INBOX"]);
+        for (one, spread) in corpus.letters().zip(Corpus::new(recipe).letters()) {
+            assert_eq!((one.mailbox, &one.octets), ("INBOX", &spread.octets));
+        }
     }
 
     fn has_id(octets: &[u8]) -> bool {

@@ -23,6 +23,7 @@ use std::{env, fs};
 const START_SECONDS_MAX: u64 = 15;
 /// Another process may take a free port before Dovecot does; then others are tried.
 const START_ATTEMPTS_MAX: u32 = 5;
+const CONFIG_FILE: &str = "dovecot.conf";
 /// When set to 1, a missing Dovecot is an error and not a reason to leave tests out.
 pub const REQUIRE_VARIABLE: &str = "MAILFERRY_REQUIRE_DOVECOT";
 
@@ -118,7 +119,7 @@ impl Dovecot {
             write(&place.certificate_path(), &pair.certificate_pem)?;
             write(&place.key_path(), &pair.key_pem)?;
         }
-        let file = watched_dir.path().join("dovecot.conf");
+        let file = watched_dir.path().join(CONFIG_FILE);
         write(&file, config::render(setup, &place).as_bytes())?;
         let watched = Watched::spawn(&machine.program, &file, watched_dir)?;
         let server = Self {
@@ -226,6 +227,24 @@ impl Dovecot {
             }
         }
         Ok(())
+    }
+
+    /// Removes a user's account with all its mail, in the storage and not by IMAP. Nobody may
+    /// be logged in to it.
+    ///
+    /// # Errors
+    /// If a file cannot be removed.
+    pub fn discard(&self, user: &str) -> Result<(), Error> {
+        match fs::remove_dir_all(self.watched.dir().join("mail").join(user)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done.map_err(io("cannot remove an account")),
+        }
+    }
+
+    /// Its configuration, for programs such as `doveadm -c` that work on the storage.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.watched.dir().join(CONFIG_FILE)
     }
 
     /// What the server has logged so far.

@@ -15,7 +15,7 @@ struct Room {
     others: Option<&'static [&'static str]>,
 }
 
-const ROOMS: [Room; 9] = [
+const ROOMS: [Room; 10] = [
     Room {
         name: "imap",
         rooms: &[],
@@ -48,6 +48,8 @@ const ROOMS: [Room; 9] = [
         others: None,
     },
     Room { name: "testkit", rooms: &["imap", "store"], others: None },
+    // Measures: the rooms of which it knows the inside, and the programs from outside.
+    Room { name: "bench", rooms: &["engine", "imap", "testkit"], others: None },
     Room { name: "xtask", rooms: &[], others: Some(&["anyhow"]) },
 ];
 
@@ -82,7 +84,9 @@ impl Room {
             // Any room may be tested with the testkit.
             (Some("testkit"), Kind::Dev) => self.name != "xtask",
             // Tests above the store open real connections.
-            (Some("imap"), Kind::Dev) => self.rooms.contains(&"store") || self.name == "store",
+            (Some("imap"), Kind::Dev) => {
+                self.name == "store" || ["imap", "store"].iter().any(|it| self.rooms.contains(it))
+            }
             (Some(room), _) => self.rooms.contains(&room),
             (None, Kind::Dev) => true,
             (None, Kind::Normal) => {
@@ -269,6 +273,15 @@ mod tests {
         assert!(findings("mailferry-run", &format!("[dev-dependencies]\n{imap}")).is_empty());
         assert_eq!(findings("mailferry-run", &format!("[dependencies]\n{imap}")).len(), 1);
         assert_eq!(findings("mailferry-engine", &format!("[dev-dependencies]\n{imap}")).len(), 1);
+    }
+
+    #[test]
+    fn nothing_depends_on_what_measures() {
+        assert!(ROOMS.iter().all(|room| !room.rooms.contains(&"bench")));
+        let inside =
+            "[dev-dependencies]\nmailferry-imap.workspace = true\nmailferry-run.workspace = true\n";
+        let told = ["crates/bench/Cargo.toml:5: `bench` must not depend on `mailferry-run`"];
+        assert_eq!(findings("mailferry-bench", inside), told);
     }
 
     #[test]

@@ -153,3 +153,17 @@ fn a_corpus_is_the_same_written_as_maildir_and_appended() {
     let expect = Expect { order: crate::probe::Duty::May, ..Expect::exact() };
     assert_eq!(compare(&appended, &written, &expect), Vec::<String>::new());
 }
+
+#[test]
+fn a_discarded_account_is_empty_and_may_be_used_again() {
+    let Some(server) = server(&Setup::new(Layout::SlashMaildir)) else { return };
+    assert!(server.config_file().is_file());
+    let user = server.fresh_user("gone");
+    server.probe(&user).unwrap().append("INBOX", &Draft::new("Subject: a\r\n\r\nb\r\n")).unwrap();
+    for _ in 0..2 {
+        server.discard(&user).unwrap();
+        let account = server.probe(&user).unwrap().account(Keep::Digests).unwrap();
+        assert_eq!(account.message_count(), 0);
+    }
+    server.discard("nobody-was-ever-called-so").unwrap();
+}
