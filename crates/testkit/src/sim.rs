@@ -13,6 +13,7 @@ mod account;
 mod append;
 mod auth;
 mod command;
+mod compress;
 mod date;
 mod fault;
 mod fetch;

@@ -19,6 +19,7 @@ pub(super) enum Command {
     Check,
     Logout,
     StartTls,
+    Compress,
     Namespace,
     Close,
     Unselect,
@@ -125,6 +126,10 @@ fn with_arguments(name: &str, cursor: &mut Cursor<'_>, profile: &Profile) -> Par
         "ENABLE" if profile.has(Extension::Enable) => {
             Ok(Command::Enable { names: enable_names(cursor)? })
         }
+        "COMPRESS" if profile.has(Extension::Compress) => match cursor.keyword()?.as_str() {
+            "DEFLATE" => Ok(Command::Compress),
+            _ => Err(Refusal::bad("Unknown compression")),
+        },
         "CREATE" => create(cursor, profile),
         "DELETE" => Ok(Command::Delete { name: cursor.astring()? }),
         "SUBSCRIBE" => Ok(Command::Subscribe { name: cursor.astring()? }),

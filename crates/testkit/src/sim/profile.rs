@@ -63,11 +63,13 @@ pub enum Extension {
     Qresync,
     /// MAILBOXID (RFC 8474 §4). EMAILID and THREADID are not simulated.
     ObjectId,
+    /// `COMPRESS DEFLATE` (RFC 4978).
+    Compress,
 }
 
 impl Extension {
     /// Every extension that the simulator knows.
-    pub const EVERY: [Self; 23] = [
+    pub const EVERY: [Self; 24] = [
         Self::LiteralPlus,
         Self::LiteralMinus,
         Self::SaslIr,
@@ -91,6 +93,7 @@ impl Extension {
         Self::Condstore,
         Self::Qresync,
         Self::ObjectId,
+        Self::Compress,
     ];
 
     /// The capability as the server tells it; APPENDLIMIT gets its value elsewhere.
@@ -119,6 +122,7 @@ impl Extension {
             Self::Condstore => "CONDSTORE",
             Self::Qresync => "QRESYNC",
             Self::ObjectId => "OBJECTID",
+            Self::Compress => "COMPRESS=DEFLATE",
         }
     }
 
@@ -329,8 +333,8 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// A modern server: `/`, no prefix, every extension but LITERAL-, STARTTLS, APPENDLIMIT and
-    /// what [`Profile::resyncing`] has.
+    /// A modern server: `/`, no prefix, every extension but LITERAL-, STARTTLS, APPENDLIMIT,
+    /// COMPRESS, and what [`Profile::resyncing`] has.
     #[must_use]
     pub fn modern() -> Self {
         let absent = [
@@ -340,6 +344,7 @@ impl Profile {
             Extension::Condstore,
             Extension::Qresync,
             Extension::ObjectId,
+            Extension::Compress,
         ];
         Self {
             greeting: "Simulated IMAP server ready.".to_owned(),

@@ -43,7 +43,7 @@ pub(super) struct Connection {
 
 /// Whether the connection goes on after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Command,
     End,
 }
@@ -145,6 +145,7 @@ impl Connection {
                 return Ok(Next::End);
             }
             Command::StartTls => return self.start_tls(tag).await,
+            Command::Compress => return self.compress(tag).await,
             Command::Authenticate { mechanism, initial } => {
                 self.authenticate(&mechanism, initial).await?
             }
@@ -165,7 +166,7 @@ impl Connection {
         self.tagged(tag, answer).await
     }
 
-    async fn tagged(&mut self, tag: &str, answer: Answer) -> Result<Next, Hangup> {
+    pub(super) async fn tagged(&mut self, tag: &str, answer: Answer) -> Result<Next, Hangup> {
         let codes = self.session.profile().codes;
         let line = match &answer {
             Ok(text) => format!("{tag} OK {text}\r\n"),
@@ -182,7 +183,7 @@ impl Connection {
         Ok(Next::Command)
     }
 
-    async fn bye(&mut self, text: &str) -> Result<Next, Hangup> {
+    pub(super) async fn bye(&mut self, text: &str) -> Result<Next, Hangup> {
         self.wire.put(format!("* BYE {text}\r\n").as_bytes()).await?;
         Ok(Next::End)
     }
@@ -308,6 +309,7 @@ impl Session {
             // Taken before, because they talk with the client themselves.
             Command::Logout
             | Command::StartTls
+            | Command::Compress
             | Command::Authenticate { .. }
             | Command::Fetch(_) => Err(Refusal::bad("Unexpected command")),
         }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use super::compress::compressed;
 use super::fault::{Direction, Progress};
 use super::server::State;
 
@@ -20,7 +21,7 @@ const DIRECT_OCTETS: usize = 16 * 1024;
 const READ_OCTETS: usize = 32 * 1024;
 /// How long a closed connection still takes what the client sends, so that the client reads
 /// the last answers instead of a reset.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// What a connection runs over.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -114,6 +115,7 @@ pub(super) struct Wire {
     mute: bool,
     /// Whether the client was told anything since it last spoke.
     told: bool,
+    compressed: bool,
 }
 
 impl Wire {
@@ -129,6 +131,7 @@ impl Wire {
             sent: 0,
             mute: false,
             told: false,
+            compressed: false,
         }
     }
 
@@ -244,6 +247,20 @@ impl Wire {
         self.flush().await?;
         let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
         self.stream = Box::new(TlsAcceptor::from(config).accept(plain).await?);
+        Ok(())
+    }
+
+    /// Whether the octets are compressed.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// Compresses the connection, after the OK to COMPRESS went out.
+    pub(super) async fn compress(&mut self) -> Result<(), Hangup> {
+        self.flush().await?;
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        self.stream = compressed(plain);
+        self.compressed = true;
         Ok(())
     }
 

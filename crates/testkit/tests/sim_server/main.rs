@@ -4,6 +4,7 @@
 mod append;
 mod client;
 mod condstore;
+mod compress;
 mod extensions;
 mod faults;
 mod hazards;
