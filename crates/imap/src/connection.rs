@@ -6,16 +6,18 @@
 //! measured while somebody waits: a connection that nobody listened to, because the other one
 //! was slow, has not been silent.
 
-use std::future::poll_fn;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::capability::Capabilities;
 use crate::command::Command;
+use crate::compress::{Compression, CorruptStream, Deflated};
+use crate::pace::Pace;
 use crate::response::Untagged;
 use crate::session::{Completion, Event, Session, SessionError, Tag, printable};
 
@@ -29,7 +31,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 pub enum ConnectionError {
     /// The network failed.
     #[error("the connection broke: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+    /// What the server sent compressed is no deflate stream (RFC 1951).
+    #[error(transparent)]
+    Corrupt(#[from] CorruptStream),
     /// The server closed it without a word.
     #[error("the server closed the connection")]
     Closed,
@@ -44,6 +49,12 @@ pub enum ConnectionError {
     Protocol(#[from] SessionError),
 }
 
+impl From<io::Error> for ConnectionError {
+    fn from(error: io::Error) -> Self {
+        error.downcast().map_or_else(Self::Io, Self::Corrupt)
+    }
+}
+
 /// One connection to one server.
 pub struct Connection {
     /// Protocol state.
@@ -52,6 +63,8 @@ pub struct Connection {
     /// Octets handed to the transport and perhaps kept in its buffers (TLS records).
     unflushed: Flush,
     silence_max: Duration,
+    compression: Compression,
+    pace: Pace,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,7 +77,14 @@ impl Connection {
     /// Runs a session over `transport`. `silence_max`: how long the server may stay silent
     /// while something is expected of it.
     pub fn new(transport: Box<dyn Transport>, silence_max: Duration) -> Self {
-        Self { session: Session::default(), transport, unflushed: Flush::Clean, silence_max }
+        Self {
+            session: Session::default(),
+            transport,
+            unflushed: Flush::Clean,
+            silence_max,
+            compression: Compression::Off,
+            pace: Pace::default(),
+        }
     }
 
     /// The same protocol state over another transport: STARTTLS put TLS in between.
@@ -86,13 +106,93 @@ impl Connection {
         self.session.capabilities()
     }
 
+    /// Whether its octets are compressed.
+    #[must_use]
+    pub fn compression(&self) -> &Compression {
+        &self.compression
+    }
+
+    /// Compresses this connection as soon as no command is in flight, at once if none is
+    /// (RFC 4978). Events go on as before; what is queued meanwhile goes out compressed. Where
+    /// the server does not have it or refuses, the connection goes on without. To be asked for
+    /// after login only.
+    ///
+    /// # Errors
+    /// The connection is of no more use.
+    pub fn compress_when_quiet(&mut self) -> Result<(), ConnectionError> {
+        if self.compression != Compression::Off {
+            return Ok(());
+        }
+        if !self.capabilities().has("COMPRESS=DEFLATE") {
+            self.compression = Compression::Refused("COMPRESS=DEFLATE is not offered".to_owned());
+            return Ok(());
+        }
+        self.compression = Compression::Wanted;
+        self.see_to_compression()
+    }
+
+    /// The same, and waits for the answer. Events meanwhile are passed over, so that it is for
+    /// a connection on which nothing is in flight.
+    ///
+    /// # Errors
+    /// The connection is of no more use.
+    pub async fn compress(&mut self) -> Result<&Compression, ConnectionError> {
+        self.compress_when_quiet()?;
+        while matches!(self.compression, Compression::Wanted | Compression::Asked(_)) {
+            self.next().await?;
+        }
+        Ok(&self.compression)
+    }
+
+    /// How fast it moved octets since this was asked last.
+    pub fn take_pace(&mut self) -> Pace {
+        std::mem::take(&mut self.pace)
+    }
+
+    /// Goes on to the next event; `false` where octets are needed first.
+    fn advance(&mut self) -> Result<bool, ConnectionError> {
+        let found = self.session.advance()?;
+        if found && !matches!(self.compression, Compression::Off | Compression::Active) {
+            self.see_to_compression()?;
+        }
+        Ok(found)
+    }
+
+    /// Asks for compression when the time has come, and begins it right behind the answer.
+    fn see_to_compression(&mut self) -> Result<(), ConnectionError> {
+        match (&self.compression, self.session.completion()) {
+            (Compression::Wanted, _) if self.session.is_quiet() => {
+                let tag = self.session.send_alone(&Command::new("COMPRESS DEFLATE"))?;
+                self.compression = Compression::Asked(tag);
+            }
+            (Compression::Asked(tag), Some(completion)) if completion.tag == *tag => {
+                if completion.is_ok() {
+                    self.begin_compression();
+                } else {
+                    self.compression = Compression::Refused(completion.words());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// From the line end of the tagged OK on, all is compressed (RFC 4978 §3): what came
+    /// behind it, too.
+    fn begin_compression(&mut self) {
+        let received = self.session.take_unread();
+        let below = std::mem::replace(&mut self.transport, Box::new(tokio::io::empty()));
+        self.transport = Box::new(Deflated::new(below, received));
+        self.compression = Compression::Active;
+    }
+
     /// Waits for the next event, sending whatever is queued meanwhile. May be dropped while
     /// waiting and called again: nothing is lost.
     ///
     /// # Errors
     /// The connection is of no more use.
     pub async fn next(&mut self) -> Result<Event<'_>, ConnectionError> {
-        while !self.session.advance()? {
+        while !self.advance()? {
             self.move_octets().await?;
         }
         // `advance` found one, so there is one.
@@ -106,7 +206,7 @@ impl Connection {
     /// # Errors
     /// The connection is of no more use.
     pub async fn step(&mut self) -> Result<Option<Event<'_>>, ConnectionError> {
-        if self.session.advance()? {
+        if self.advance()? {
             return Ok(self.session.event());
         }
         self.move_octets().await?;
@@ -115,7 +215,7 @@ impl Connection {
 
     async fn move_octets(&mut self) -> Result<(), ConnectionError> {
         let silence_max = self.silence_max;
-        let moving = poll_fn(|context| self.poll_octets(context));
+        let moving = Moving { connection: self, held_up: None };
         tokio::time::timeout(silence_max, moving)
             .await
             .unwrap_or(Err(ConnectionError::Silence(silence_max)))
@@ -141,6 +241,7 @@ impl Connection {
                 Poll::Ready(Ok(0)) => return Err(ConnectionError::Closed),
                 Poll::Ready(Ok(octets)) => {
                     self.session.sent(octets);
+                    self.pace.octets += octets as u64;
                     self.unflushed = Flush::Needed;
                     any = true;
                 }
@@ -161,6 +262,7 @@ impl Connection {
     }
 
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        let in_body = self.session.is_within_literal();
         let mut buffer = ReadBuf::new(self.session.space());
         match Pin::new(&mut self.transport).poll_read(context, &mut buffer) {
             Poll::Pending => Poll::Pending,
@@ -171,6 +273,9 @@ impl Connection {
                     return Poll::Ready(Err(ConnectionError::Closed));
                 }
                 self.session.filled(received);
+                if in_body {
+                    self.pace.octets += received as u64;
+                }
                 Poll::Ready(Ok(()))
             }
         }
@@ -250,5 +355,34 @@ impl Connection {
             }
         }
         Ok(completions.into_iter().flatten().collect())
+    }
+}
+
+/// The wait for octets to move, timed where the network or the server holds a body up. It may
+/// be dropped: what was waited until then counts, what is not waited for does not.
+struct Moving<'a> {
+    connection: &'a mut Connection,
+    held_up: Option<Instant>,
+}
+
+impl Future for Moving<'_> {
+    type Output = Result<(), ConnectionError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = self.connection.poll_octets(context);
+        if polled.is_pending() && self.held_up.is_none() {
+            let session = &self.connection.session;
+            let held_up = session.is_within_literal() || !session.unsent().is_empty();
+            self.held_up = held_up.then(Instant::now);
+        }
+        polled
+    }
+}
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        if let Some(since) = self.held_up {
+            self.connection.pace.waited += since.elapsed();
+        }
     }
 }

@@ -6,10 +6,12 @@
 
 pub mod capability;
 pub mod command;
+pub mod compress;
 pub mod connection;
 pub mod date;
 pub mod login;
 pub mod mutf7;
+pub mod pace;
 pub mod quirk;
 pub mod response;
 pub mod session;

@@ -144,6 +144,8 @@ enum Out {
     Octets { octets: Vec<u8>, behind: Option<Tag> },
     /// A synchronising literal: nothing goes out before the server's `+` (RFC 9051 §4.3).
     AwaitContinuation(Tag),
+    /// A command behind which nothing goes out before it is answered.
+    AwaitCompletion(Tag),
 }
 
 /// Whether a literal is announced `{n+}` or `{n}` (RFC 7888 §3).
@@ -243,6 +245,30 @@ impl Session {
         self.framer.pending()
     }
 
+    /// Takes away what [`Session::unread_bytes`] counts: octets that are to be read anew,
+    /// through another transport.
+    pub(crate) fn take_unread(&mut self) -> Vec<u8> {
+        self.framer.take_pending()
+    }
+
+    /// Whether the next octets belong to a body that is handed out in chunks.
+    #[must_use]
+    pub fn is_within_literal(&self) -> bool {
+        self.framer.is_within_literal()
+    }
+
+    /// Whether every command is whole, sent and answered.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.in_flight.is_empty() && self.out.is_empty()
+    }
+
+    /// Whether a command is begun and not whole.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
     /// How a literal of that size is announced to this server.
     #[must_use]
     pub fn literal_kind(&self, octets: u64) -> LiteralKind {
@@ -264,6 +290,16 @@ impl Session {
         let tag = self.begin();
         self.write_pieces(command)?;
         self.finish();
+        Ok(tag)
+    }
+
+    /// Queues a whole command behind which nothing goes out before it is answered.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub fn send_alone(&mut self, command: &Command) -> Result<Tag, SessionError> {
+        let tag = self.send(command)?;
+        self.out.push_back(Out::AwaitCompletion(tag));
         Ok(tag)
     }
 
@@ -455,10 +491,19 @@ impl Session {
         }
     }
 
+    /// The completion that [`Session::advance`] found, if it found one.
+    pub(crate) fn completion(&self) -> Option<&Completion> {
+        match &self.pending {
+            Pending::Completed(completion) => Some(completion),
+            Pending::Nothing | Pending::Wire => None,
+        }
+    }
+
     fn completed(&mut self, octets: &[u8]) -> Result<Tag, SessionError> {
         let tag = Tag::parse(octets).filter(|tag| self.in_flight.contains(tag));
         let tag = tag.ok_or_else(|| SessionError::UnknownTag(printable(octets)))?;
         self.in_flight.retain(|&other| other != tag);
+        self.out.retain(|out| !matches!(out, Out::AwaitCompletion(held) if *held == tag));
         // Answered instead of inviting a literal: the rest of that command is not sent. What
         // stands before that literal is, even where the answer came early: it belongs to a
         // literal that was invited, and the server counts its octets.
@@ -477,6 +522,7 @@ impl Session {
             at += 1;
             let gone = match out {
                 Out::AwaitContinuation(waiting) => *waiting == tag,
+                Out::AwaitCompletion(_) => false,
                 Out::Octets { behind, .. } => *behind == Some(tag),
             };
             let gone = gone && at > from;

@@ -242,6 +242,20 @@ impl Framer {
         self.end - self.start - consumed
     }
 
+    /// Takes away what [`pending`](Self::pending) counts; the current event stays.
+    pub fn take_pending(&mut self) -> Vec<u8> {
+        let from = self.end - self.pending();
+        let octets = self.buffer[from..self.end].to_vec();
+        self.end = from;
+        octets
+    }
+
+    /// Whether the next octets belong to a literal that is streamed.
+    #[must_use]
+    pub fn is_within_literal(&self) -> bool {
+        self.streaming.is_some_and(|left| left > 0)
+    }
+
     /// The octets of memory the buffer takes at present.
     #[must_use]
     pub fn buffer_bytes(&self) -> usize {

@@ -21,6 +21,7 @@ const ROOMS: [Room; 10] = [
         rooms: &[],
         others: Some(&[
             "data-encoding",
+            "flate2",
             "memchr",
             "ring",
             "rustls",
