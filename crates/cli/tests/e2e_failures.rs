@@ -264,7 +264,9 @@ fn a_killed_run_loses_and_doubles_nothing() {
             furnish(&source);
             source.put("INBOX", &mails("more", 60));
             let latency = Duration::from_millis(10);
-            let proxy = Proxy::start(target.server.imap(), Weather { latency, cut: None }).unwrap();
+            let proxy =
+                Proxy::start(target.server.imap(), Weather { latency, ..Weather::default() })
+                    .unwrap();
             let desk = Desk::new();
             let slow = target.through(proxy.address());
             let mut child = desk.start(desk.transfer_command(front, &source, &slow));
@@ -296,7 +298,8 @@ fn an_interrupted_run_ends_in_good_order_and_is_gone_on_with() {
         }
         source.put("Zoo", &zoo);
         let latency = Duration::from_millis(25);
-        let proxy = Proxy::start(target.server.imap(), Weather { latency, cut: None }).unwrap();
+        let proxy =
+            Proxy::start(target.server.imap(), Weather { latency, ..Weather::default() }).unwrap();
         let desk = Desk::new();
         let command = desk.transfer_command(front, &source, &target.through(proxy.address()));
         let mut child = desk.start(command);

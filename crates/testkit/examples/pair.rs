@@ -1,11 +1,12 @@
 //! Two Dovecots for measuring by hand: a source full of mail and an empty target.
 //!
-//! `pair [MESSAGES [SEED [MEDIAN_OCTETS [ONE_WAY_MILLISECONDS]]]]`, by default 5000 messages,
-//! seed 1, 8192 octets, no latency. Prints what to connect to and runs until its input ends.
+//! `pair [MESSAGES [SEED [MEDIAN_OCTETS [ONE_WAY_MILLISECONDS [KILOBYTES_PER_SECOND]]]]]`, by
+//! default 5000 messages, seed 1, 8192 octets, no latency, as fast as it goes. Both offer
+//! COMPRESS. Prints what to connect to and runs until its input ends.
 #![allow(clippy::print_stdout)]
 
 use mailferry_testkit::corpus::{Corpus, Large, Recipe};
-use mailferry_testkit::dovecot::{Dovecot, Durability, Layout, Setup};
+use mailferry_testkit::dovecot::{Compression, Dovecot, Durability, Layout, Setup};
 use mailferry_testkit::probe::Keep;
 use mailferry_testkit::proxy::{Proxy, Weather};
 use std::error::Error;
@@ -24,7 +25,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         large: Large::Some,
     };
     let latency = Duration::from_millis(u64::from(number(4, 0)?));
-    let setup = |layout| Setup { durability: Durability::Usual, ..Setup::new(layout) };
+    let rate = Some(u64::from(number(5, 0)?) * 1000).filter(|rate| *rate > 0);
+    let setup = |layout| Setup {
+        durability: Durability::Usual,
+        compression: Compression::Offered,
+        ..Setup::new(layout)
+    };
     let source = Dovecot::start(&setup(Layout::SlashMaildir))?;
     let target = Dovecot::start(&setup(Layout::DotInbox))?;
     let user = source.fresh_user("source");
@@ -40,14 +46,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         account.mailboxes.len(),
         before.elapsed().as_secs_f64()
     );
-    let weather = Weather { latency, cut: None };
+    let weather = Weather { latency, octets_per_second: rate, ..Weather::default() };
     let mut proxies = Vec::new();
     for (side, server, user) in [("source", &source, user.as_str()), ("target", &target, "target")]
     {
         let mut ports = vec![("imap", server.imap())];
         ports.extend(server.imaps().map(|address| ("imaps", address)));
         for (scheme, mut address) in ports {
-            if !latency.is_zero() {
+            if weather != Weather::default() {
                 let proxy = Proxy::start(address, weather)?;
                 address = proxy.address();
                 proxies.push(proxy);

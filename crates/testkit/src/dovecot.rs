@@ -6,7 +6,7 @@
 mod config;
 mod machine;
 
-pub use config::{Durability, Layout, Setup, SpecialUse, Tls, special_use};
+pub use config::{Compression, Durability, Layout, Setup, SpecialUse, Tls, special_use};
 
 use crate::certificate::{self, Certificate};
 use crate::corpus::Corpus;

@@ -1,7 +1,7 @@
-//! A bad network on loopback: latency, cut connections, lost answers.
+//! A bad network on loopback: latency, a slow link, cut connections, lost answers.
 //!
 //! Bytes keep their order, and latency does not cost throughput: each chunk waits its time
-//! while others follow it.
+//! while others follow it. On a slow link a sender is held up as soon as the link is full.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,13 +11,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 /// Chunks under way in one direction; beyond this the sender waits.
 const CHUNKS_MAX: usize = 4096;
 const CHUNK_OCTETS: usize = 64 << 10;
+/// On a slow link a chunk is what it carries in this part of a second,
+const SLOW_CHUNKS_PER_SECOND: u64 = 100;
+/// and no more is taken from a sender beforehand (the kernel doubles it).
+const SLOW_RECEIVE_BUFFER_OCTETS: u32 = 16 << 10;
 /// How long a server whose answers get lost goes on hearing its client.
 const LOST_ANSWERS_TIME: Duration = Duration::from_millis(150);
 
@@ -28,6 +32,8 @@ pub struct Weather {
     pub latency: Duration,
     /// Whether connections break.
     pub cut: Option<Cut>,
+    /// Octets that each connection carries in a second, each way; `None`: what comes.
+    pub octets_per_second: Option<u64>,
 }
 
 /// How connections break.
@@ -73,10 +79,14 @@ impl Proxy {
     /// # Errors
     /// If there is no port or thread to be had.
     pub fn start(upstream: SocketAddr, weather: Weather) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            let socket = socket(weather)?;
+            socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+            socket.listen(1024)?
+        };
+        let address = listener.local_addr()?;
         let counters = Arc::new(Counters::default());
         let (stop, stopped) = oneshot::channel();
         let counting = counters.clone();
@@ -131,31 +141,40 @@ impl Drop for Proxy {
     }
 }
 
+/// A socket that takes in little where the link is slow.
+fn socket(weather: Weather) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    if weather.octets_per_second.is_some() {
+        socket.set_recv_buffer_size(SLOW_RECEIVE_BUFFER_OCTETS)?;
+    }
+    Ok(socket)
+}
+
 async fn serve(
-    listener: std::net::TcpListener,
+    listener: TcpListener,
     upstream: SocketAddr,
     weather: Weather,
     counters: Arc<Counters>,
 ) {
-    let Ok(listener) = TcpListener::from_std(listener) else { return };
     while let Ok((client, _)) = listener.accept().await {
         let number = counters.connections.fetch_add(1, Ordering::Relaxed);
         let cut = weather.cut.filter(|cut| number < cut.connections);
-        let link = Link { latency: weather.latency, cut, counters: counters.clone() };
+        let link = Link { weather, cut, counters: counters.clone() };
         tokio::spawn(link.carry(client, upstream));
     }
 }
 
 /// One connection.
 struct Link {
-    latency: Duration,
+    weather: Weather,
     cut: Option<Cut>,
     counters: Arc<Counters>,
 }
 
 impl Link {
     async fn carry(self, client: TcpStream, upstream: SocketAddr) {
-        let Ok(server) = TcpStream::connect(upstream).await else { return };
+        let Ok(socket) = socket(self.weather) else { return };
+        let Ok(server) = socket.connect(upstream).await else { return };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         if self.cut.is_some() {
             // Closing then sends RST in place of FIN.
@@ -164,12 +183,8 @@ impl Link {
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         let mute = Arc::new(AtomicBool::new(false));
-        let up = Pump { latency: self.latency, mute: None, counters: self.counters.clone() };
-        let down = Pump {
-            latency: self.latency,
-            mute: Some(mute.clone()),
-            counters: self.counters.clone(),
-        };
+        let pump = |mute| Pump { weather: self.weather, mute, counters: self.counters.clone() };
+        let (up, down) = (pump(None), pump(Some(mute.clone())));
         let down = tokio::spawn(down.run(from_server, to_client));
         match self.cut {
             None => {
@@ -220,14 +235,14 @@ impl Link {
                 mute.store(true, Ordering::Relaxed);
                 end = Some(Instant::now() + LOST_ANSWERS_TIME);
             }
-            let due = Instant::now() + self.latency;
+            let due = Instant::now() + self.weather.latency;
             if sender.send((due, buffer[..length].to_vec())).await.is_err() {
                 break;
             }
         }
         drop(sender);
         if let Some(end) = end {
-            tokio::time::sleep_until(end + self.latency).await;
+            tokio::time::sleep_until(end + self.weather.latency).await;
         }
         let _ = writer.await;
     }
@@ -235,7 +250,7 @@ impl Link {
 
 /// One direction of a connection.
 struct Pump {
-    latency: Duration,
+    weather: Weather,
     mute: Option<Arc<AtomicBool>>,
     counters: Arc<Counters>,
 }
@@ -248,10 +263,18 @@ impl Pump {
         };
         let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
         let writer = tokio::spawn(deliver(to, receiver, self.mute.clone()));
-        let mut buffer = vec![0; CHUNK_OCTETS];
+        let rate = self.weather.octets_per_second;
+        let chunk = rate.and_then(|rate| usize::try_from(rate / SLOW_CHUNKS_PER_SECOND).ok());
+        let mut buffer = vec![0; chunk.map_or(CHUNK_OCTETS, |chunk| chunk.clamp(1, CHUNK_OCTETS))];
+        let mut free = Instant::now();
         while let Ok(length @ 1..) = from.read(&mut buffer).await {
             octets.fetch_add(length as u64, Ordering::Relaxed);
-            let due = Instant::now() + self.latency;
+            if let Some(rate) = rate {
+                free = free.max(Instant::now());
+                free += Duration::from_secs_f64(length as f64 / rate as f64);
+                tokio::time::sleep_until(free).await;
+            }
+            let due = Instant::now() + self.weather.latency;
             if sender.send((due, buffer[..length].to_vec())).await.is_err() {
                 break;
             }

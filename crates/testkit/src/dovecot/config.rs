@@ -57,6 +57,15 @@ pub enum Durability {
     Usual,
 }
 
+/// Whether connections may be compressed (RFC 4978); Dovecot needs a plugin for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// With `COMPRESS=DEFLATE`.
+    Offered,
+    /// Not at all, as installed.
+    Absent,
+}
+
 /// A mailbox with a special use (RFC 6154), should it exist. The name is without prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecialUse {
@@ -85,6 +94,8 @@ pub struct Setup {
     pub special_use: Vec<SpecialUse>,
     /// Whether it waits for the disk.
     pub durability: Durability,
+    /// Whether connections may be compressed.
+    pub compression: Compression,
 }
 
 impl Setup {
@@ -101,6 +112,7 @@ impl Setup {
             tls: Tls::Offered,
             special_use: usual.map(|name| special_use(name, &format!("\\{name}"))).to_vec(),
             durability: Durability::Careless,
+            compression: Compression::Absent,
         }
     }
 
@@ -113,6 +125,12 @@ impl Setup {
             special_use: Vec::new(),
             ..Self::new(layout)
         }
+    }
+
+    fn has_quota(&self) -> bool {
+        self.quota_octets.is_some()
+            || self.quota_messages.is_some()
+            || self.mail_octets_max.is_some()
     }
 }
 
@@ -148,6 +166,7 @@ pub(super) fn render(setup: &Setup, place: &Place<'_>) -> String {
     text += &logins(place);
     text += &namespace(setup);
     text += &services(place);
+    text += &plugins(setup);
     text += &quota(setup);
     text
 }
@@ -277,13 +296,31 @@ service auth {{
     )
 }
 
+fn plugins(setup: &Setup) -> String {
+    let (mut all, mut imap) = (Vec::new(), Vec::new());
+    if setup.has_quota() {
+        all.push("quota");
+        imap.push("imap_quota");
+    }
+    if setup.compression == Compression::Offered {
+        all.push("zlib");
+        imap.push("imap_zlib");
+    }
+    let imap = [&all[..], &imap[..]].concat();
+    format!(
+        "mail_plugins = {}\nprotocol imap {{\n  mail_plugins = {}\n}}\n",
+        all.join(" "),
+        imap.join(" ")
+    )
+}
+
 fn quota(setup: &Setup) -> String {
+    if !setup.has_quota() {
+        return String::new();
+    }
     let mut rules = Vec::new();
     rules.extend(setup.quota_octets.map(|octets| format!("storage={octets}B")));
     rules.extend(setup.quota_messages.map(|messages| format!("messages={messages}")));
-    if rules.is_empty() && setup.mail_octets_max.is_none() {
-        return String::new();
-    }
     let rule = match rules.is_empty() {
         true => "storage=1T".to_owned(),
         false => rules.join(":"),
@@ -291,11 +328,7 @@ fn quota(setup: &Setup) -> String {
     let largest =
         setup.mail_octets_max.map(|octets| format!("  quota_max_mail_size = {octets}B\n"));
     format!(
-        "mail_plugins = quota
-protocol imap {{
-  mail_plugins = quota imap_quota
-}}
-plugin {{
+        "plugin {{
   quota = count:User quota
   quota_vsizes = yes
   quota_grace = 0

@@ -96,6 +96,21 @@ fn limits_on_messages_octets_and_size_are_kept() {
 }
 
 #[test]
+fn compression_is_offered_where_it_was_asked_for_with_a_quota_and_without() {
+    for quota_messages in [None, Some(5)] {
+        let setup = Setup {
+            compression: Compression::Offered,
+            quota_messages,
+            ..Setup::new(Layout::Slash)
+        };
+        let Some(server) = server(&setup) else { return };
+        let words = server.probe("words").unwrap().capabilities().unwrap();
+        assert!(words.iter().any(|word| word == "COMPRESS=DEFLATE"), "{words:?}");
+        assert_eq!(words.iter().any(|word| word == "QUOTA"), quota_messages.is_some());
+    }
+}
+
+#[test]
 fn tls_is_offered_on_its_own_port_and_by_starttls() {
     use rustls_pki_types::pem::PemObject;
     use rustls_pki_types::{CertificateDer, ServerName};

@@ -49,7 +49,7 @@ fn octets_arrive_in_order_and_are_counted() {
 #[test]
 fn latency_is_paid_per_round_trip_and_not_per_octet() {
     let latency = Duration::from_millis(50);
-    let proxy = Proxy::start(echo(), Weather { latency, cut: None }).unwrap();
+    let proxy = Proxy::start(echo(), Weather { latency, ..Weather::default() }).unwrap();
     let mut stream = connect(&proxy);
     let before = StdInstant::now();
     let sent = vec![7; 1_000_000];
@@ -59,6 +59,24 @@ fn latency_is_paid_per_round_trip_and_not_per_octet() {
     let elapsed = before.elapsed();
     assert!(elapsed >= 2 * latency, "{elapsed:?}");
     assert!(elapsed < 20 * latency, "{elapsed:?}");
+}
+
+#[test]
+fn a_slow_link_is_as_slow_as_told_and_holds_the_sender_up() {
+    let weather = Weather { octets_per_second: Some(4_000_000), ..Weather::default() };
+    let proxy = Proxy::start(echo(), weather).unwrap();
+    let mut stream = connect(&proxy);
+    let before = StdInstant::now();
+    let mut writer = stream.try_clone().unwrap();
+    let sender = std::thread::spawn(move || {
+        writer.write_all(&vec![7; 12_000_000]).unwrap();
+        before.elapsed()
+    });
+    stream.read_exact(&mut vec![0; 12_000_000]).unwrap();
+    let elapsed = before.elapsed();
+    assert!(elapsed >= Duration::from_millis(2800), "{elapsed:?}");
+    assert!(elapsed < Duration::from_millis(9000), "{elapsed:?}");
+    assert!(sender.join().unwrap() >= Duration::from_millis(1000));
 }
 
 #[test]
