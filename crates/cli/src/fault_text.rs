@@ -126,6 +126,9 @@ fn hint(fault: &Fault) -> Option<&'static str> {
         (FaultKind::Connection, _) => Some(
             "check host, port and protection: imaps:// is port 993, imap:// is 143 with STARTTLS",
         ),
+        (FaultKind::Protocol, _) if fault.words.contains("cannot be inflated") => Some(
+            "try it without compression: --compress never (imapsync: --nocompress1 --nocompress2)",
+        ),
         (FaultKind::AppendSize, _) => {
             Some("leave such messages out with --maxsize, or raise the limit on the target")
         }

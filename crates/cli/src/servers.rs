@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use mailferry_engine::fault::{Fault, Side};
 use mailferry_engine::mapping::NameRewrite;
 use mailferry_engine::select::NamePattern;
+use mailferry_imap::compress::Compression as OnWire;
 use mailferry_imap::login::{Credentials, Endpoint};
 use mailferry_imap::mutf7;
 use mailferry_imap::session::printable;
@@ -13,6 +14,7 @@ use mailferry_imap::tls::Met;
 use mailferry_imap::trace::{Direction, Trace};
 use mailferry_run::accounts::Accounts;
 use mailferry_store::imap::ImapAccount;
+use mailferry_store::imap::compression::Compression;
 
 /// One side: where it is and who logs in.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Login {
     pub endpoint: Endpoint,
     /// Who.
     pub credentials: Credentials,
+    /// When connections to it are compressed.
+    pub compression: Compression,
 }
 
 /// Both sides.
@@ -29,7 +33,14 @@ pub struct Servers {
     source: Login,
     target: Login,
     tell: Tell,
-    told: Arc<Mutex<BTreeSet<Side>>>,
+    told: Arc<Mutex<BTreeSet<(Side, Notice)>>>,
+}
+
+/// What is told once a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Notice {
+    Certificate,
+    NotCompressed,
 }
 
 /// Whether clear text was asked for by the environment, for scripts that cannot be changed.
@@ -53,24 +64,33 @@ pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Servers {
     /// Both sides; `tell` hears of certificates that were accepted though nobody vouches for
-    /// them, once a side.
+    /// them, and of compression that was asked for and is not to be had, once a side.
     #[must_use]
     pub fn new(source: Login, target: Login, tell: Tell) -> Self {
         Self { source, target, tell, told: Arc::default() }
     }
 
     async fn open(&self, side: Side, login: &Login) -> Result<ImapAccount, Fault> {
-        let account = ImapAccount::open(side, &login.endpoint, &login.credentials).await?;
+        let Login { endpoint, credentials, compression } = login;
+        let account =
+            ImapAccount::open_with(side, endpoint, credentials, compression.clone()).await?;
+        let name = if side == Side::Source { "source" } else { "target" };
         if let Some(Met { fingerprint: Some(fingerprint), complaint: Some(complaint) }) =
             &account.welcome.certificate
-            && self.told.lock().is_ok_and(|mut told| told.insert(side))
         {
-            let name = if side == Side::Source { "source" } else { "target" };
-            (self.tell)(&format!(
-                "notice: the certificate of the {name} was not verified ({}); it is {fingerprint}",
-                // It may quote the certificate, which is the server's.
-                printable(complaint.as_bytes())
-            ));
+            // It may quote the certificate, which is the server's.
+            let complaint = printable(complaint.as_bytes());
+            self.tell_once(side, Notice::Certificate, || {
+                format!(
+                    "notice: the certificate of the {name} was not verified ({complaint}); it is \
+                     {fingerprint}"
+                )
+            });
+        }
+        if let (Compression::Always, OnWire::Refused(why)) = (compression, account.compression()) {
+            self.tell_once(side, Notice::NotCompressed, || {
+                format!("notice: the connections to the {name} are not compressed: {why}")
+            });
         }
         Ok(account)
     }
@@ -87,6 +107,12 @@ impl Servers {
             )
         };
         (name(&self.source), name(&self.target))
+    }
+
+    fn tell_once(&self, side: Side, notice: Notice, words: impl FnOnce() -> String) {
+        if self.told.lock().is_ok_and(|mut told| told.insert((side, notice))) {
+            (self.tell)(&words());
+        }
     }
 
     /// Whether both sides are one account, as far as names tell.

@@ -32,7 +32,7 @@ pub enum ConnectionError {
     /// The network failed.
     #[error("the connection broke: {0}")]
     Io(io::Error),
-    /// What the server sent compressed is no deflate stream (RFC 1951).
+    /// What the server sent compressed is no deflate stream (RFC 1951 §3.2).
     #[error(transparent)]
     Corrupt(#[from] CorruptStream),
     /// The server closed it without a word.
@@ -65,12 +65,21 @@ pub struct Connection {
     silence_max: Duration,
     compression: Compression,
     pace: Pace,
+    room: Room,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Flush {
     Clean,
     Needed,
+}
+
+/// Whether what is sent has filled the buffers between here and the network. Octets that went
+/// before that tell nothing of its pace: they may be megabytes, taken at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Untried,
+    Filled,
 }
 
 impl Connection {
@@ -84,6 +93,7 @@ impl Connection {
             silence_max,
             compression: Compression::Off,
             pace: Pace::default(),
+            room: Room::Untried,
         }
     }
 
@@ -113,7 +123,7 @@ impl Connection {
     }
 
     /// Compresses this connection as soon as no command is in flight, at once if none is
-    /// (RFC 4978). Events go on as before; what is queued meanwhile goes out compressed. Where
+    /// (RFC 4978 §3). Events go on as before; what is queued meanwhile goes out compressed. Where
     /// the server does not have it or refuses, the connection goes on without. To be asked for
     /// after login only.
     ///
@@ -241,7 +251,9 @@ impl Connection {
                 Poll::Ready(Ok(0)) => return Err(ConnectionError::Closed),
                 Poll::Ready(Ok(octets)) => {
                     self.session.sent(octets);
-                    self.pace.octets += octets as u64;
+                    if self.room == Room::Filled {
+                        self.pace.octets += octets as u64;
+                    }
                     self.unflushed = Flush::Needed;
                     any = true;
                 }
@@ -372,8 +384,11 @@ impl Future for Moving<'_> {
         let polled = self.connection.poll_octets(context);
         if polled.is_pending() && self.held_up.is_none() {
             let session = &self.connection.session;
-            let held_up = session.is_within_literal() || !session.unsent().is_empty();
-            self.held_up = held_up.then(Instant::now);
+            let (in_body, unsent) = (session.is_within_literal(), !session.unsent().is_empty());
+            if unsent {
+                self.connection.room = Room::Filled;
+            }
+            self.held_up = (in_body || unsent).then(Instant::now);
         }
         polled
     }

@@ -3,6 +3,7 @@
 mod appends;
 mod bodies;
 mod changes;
+pub mod compression;
 mod listings;
 mod mailboxes;
 mod messages;
@@ -23,6 +24,7 @@ use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
 use mailferry_imap::tls::Met;
 
+use self::compression::Compression;
 use crate::contract::{
     Appended, AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, ListRequest, Selection, Source,
     Target, TellListed, Wanted,
@@ -40,6 +42,7 @@ pub struct ImapAccount {
     namespaces: Option<mailboxes::Namespaces>,
     bodies: bodies::Bodies,
     appends: appends::Appends,
+    policy: Compression,
     /// What was learnt when connecting, for whoever shows it.
     pub welcome: Welcome,
 }
@@ -136,10 +139,26 @@ impl ImapAccount {
         endpoint: &Endpoint,
         credentials: &Credentials,
     ) -> Result<Self, Fault> {
+        Self::open_with(side, endpoint, credentials, Compression::Never).await
+    }
+
+    /// The same, compressed where `policy` says so and the server can.
+    ///
+    /// # Errors
+    /// As [`ImapAccount::open`].
+    pub async fn open_with(
+        side: Side,
+        endpoint: &Endpoint,
+        credentials: &Credentials,
+        policy: Compression,
+    ) -> Result<Self, Fault> {
         let greeted = connect(endpoint).await.map_err(|error| connect_fault(side, &error))?;
         let mut connection = greeted.connection;
         if greeted.preauthenticated == Preauthenticated::No {
             login(&mut connection, credentials).await.map_err(|error| login_fault(side, &error))?;
+        }
+        if policy.is_due() {
+            connection.compress().await.map_err(|error| broken(side, &error))?;
         }
         let welcome = Welcome {
             banner: greeted.banner,
@@ -161,6 +180,7 @@ impl ImapAccount {
             namespaces: None,
             bodies,
             appends,
+            policy,
             welcome,
         })
     }
@@ -334,10 +354,12 @@ impl Source for ImapAccount {
         mailbox: AsListed<'_>,
         wanted: Vec<Wanted>,
     ) -> Result<(), Fault> {
+        self.see_to_compression()?;
         self.begin_bodies(mailbox, wanted).await
     }
 
     async fn next_body(&mut self) -> Result<BodyEvent<'_>, Fault> {
+        self.see_to_compression()?;
         self.advance_bodies().await
     }
 
@@ -377,6 +399,7 @@ impl Target for ImapAccount {
     }
 
     async fn open_appends(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        self.see_to_compression()?;
         self.unselect().await?;
         let opened = self.appends.open(&mut self.connection, mailbox);
         opened
@@ -384,7 +407,7 @@ impl Target for ImapAccount {
     }
 
     fn has_room(&self) -> bool {
-        self.appends.has_room(&self.connection)
+        self.appends.has_room(&self.connection) && !self.awaits_quiet()
     }
 
     fn is_busy(&self) -> bool {
@@ -412,6 +435,7 @@ impl Target for ImapAccount {
     }
 
     async fn advance_appends(&mut self) -> Result<(), Fault> {
+        self.see_to_compression()?;
         self.move_appends_on().await
     }
 
@@ -456,7 +480,7 @@ fn narrow(value: u64) -> u32 {
 
 fn broken(side: Side, error: &ConnectionError) -> Fault {
     let kind = match error {
-        ConnectionError::Protocol(_) => FaultKind::Protocol,
+        ConnectionError::Protocol(_) | ConnectionError::Corrupt(_) => FaultKind::Protocol,
         _ => FaultKind::Connection,
     };
     Fault::new(side, kind, error.to_string())

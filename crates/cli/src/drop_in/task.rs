@@ -25,7 +25,9 @@ use mailferry_run::job::{
 };
 use mailferry_run::pace::PaceLimits;
 use mailferry_store::contract::Selection;
+use mailferry_store::imap::compression::Compression;
 
+use crate::compress::{self, Compress};
 use crate::deletion_limit;
 use crate::imapsync::settings::{
     Addresses, CertificateCheck, Mechanism, Password, PasswordSource, SideOptions, Subscribe,
@@ -57,9 +59,12 @@ impl Unusable {
 pub(super) async fn servers(options: &ImapsyncOptions, tell: Tell) -> Result<Servers, Unusable> {
     let password1 = password(&options.side1, 1)?;
     let password2 = password(&options.side2, 2)?;
+    let (compress1, compress2) = (compression(&options.side1)?, compression(&options.side2)?);
     let (security1, security2) = tokio::join!(security(&options.side1), security(&options.side2));
     let mut source = login(options, &options.side1, password1, security1);
     let mut target = login(options, &options.side2, password2, security2);
+    source.compression = compress1.policy();
+    target.compression = compress2.policy();
     if options.reports.trace1 {
         source.endpoint.trace = Some(traced("Host1", &tell));
     }
@@ -167,6 +172,19 @@ fn login(
             login_as: side.authuser.clone(),
             mechanism,
         },
+        compression: Compression::Never,
+    }
+}
+
+/// The option, else the environment's word.
+fn compression(side: &SideOptions) -> Result<Compress, Unusable> {
+    match (side.compress, std::env::var(compress::VARIABLE)) {
+        (Some(true), _) => Ok(Compress::Always),
+        (Some(false), _) | (None, Err(_)) => Ok(Compress::Never),
+        (None, Ok(text)) => Compress::parse(&text).ok_or_else(|| {
+            let words = format!("{}: `{text}` is not never, auto or always", compress::VARIABLE);
+            Unusable::new(ExitStatus::Usage, words)
+        }),
     }
 }
 

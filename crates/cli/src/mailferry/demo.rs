@@ -10,6 +10,7 @@ use mailferry_engine::policy::Rules;
 use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
 use mailferry_imap::tls::TlsPolicy;
 use mailferry_run::job::{Job, Naming};
+use mailferry_store::imap::compression::Compression;
 use mailferry_testkit::sim::{Profile, Server, sample};
 
 use super::options::Output;
@@ -76,6 +77,7 @@ fn login(address: std::net::SocketAddr) -> Login {
             login_as: None,
             mechanism: Mechanism::Best,
         },
+        compression: Compression::Never,
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::compress::{self, Compress};
+
 /// Brings mailboxes from one IMAP server to another: migration, presync, exact backup, restore
 #[derive(Debug, Parser)]
 #[command(name = "mailferry", version, max_term_width = 100)]
@@ -72,6 +74,9 @@ pub struct Accounts {
     /// Seconds of silence after which a connection counts as dead
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub timeout: u64,
+    /// Compress the connections, where the server can (RFC 4978)
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "never", env = compress::VARIABLE)]
+    pub compress: Compress,
     /// Use IPv4 only
     #[arg(long, conflicts_with = "ipv6")]
     pub ipv4: bool,

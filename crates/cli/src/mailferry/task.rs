@@ -72,7 +72,7 @@ pub(super) fn servers(accounts: &Accounts, output: Output) -> Result<Servers, Us
         if url.scheme == Scheme::Imap && cleartext_allowed() {
             endpoint.security = Security::StartTlsOrClearText;
         }
-        Ok(Login { endpoint, credentials })
+        Ok(Login { endpoint, credentials, compression: accounts.compress.policy() })
     };
     let mut source = side(
         &accounts.source,

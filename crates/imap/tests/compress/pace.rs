@@ -27,13 +27,13 @@ async fn waiting_for_the_rest_of_a_body_counts_and_a_round_trip_does_not() {
     tokio::spawn(async move {
         server.write_all(b"* OK hi\r\n").await.unwrap();
         read_command(&mut server).await;
-        tokio::time::sleep(3 * PAUSE).await;
+        tokio::time::sleep(8 * PAUSE).await;
         server.write_all(b"* 1 FETCH (UID 1 BODY[] {20000}\r\n").await.unwrap();
         server.write_all(&[b'x'; 10_000]).await.unwrap();
         tokio::time::sleep(PAUSE).await;
         server.write_all(&[b'x'; 10_000]).await.unwrap();
         server.write_all(b")\r\n").await.unwrap();
-        tokio::time::sleep(3 * PAUSE).await;
+        tokio::time::sleep(8 * PAUSE).await;
         server.write_all(b"m1 OK\r\n").await.unwrap();
         read_command(&mut server).await;
     });
@@ -43,7 +43,7 @@ async fn waiting_for_the_rest_of_a_body_counts_and_a_round_trip_does_not() {
     let pace = connection.take_pace();
     assert!(pace.octets >= 10_000 && pace.octets < 21_000, "{pace:?}");
     assert!(pace.waited >= PAUSE - Duration::from_millis(5), "{pace:?}");
-    assert!(pace.waited < 2 * PAUSE + Duration::from_millis(50), "{pace:?}");
+    assert!(pace.waited < 5 * PAUSE, "{pace:?}");
     assert_eq!(connection.take_pace(), Pace::default());
 }
 
@@ -55,16 +55,17 @@ async fn waiting_for_room_to_send_counts() {
         tokio::time::sleep(PAUSE).await;
         server.read_exact(&mut vec![0; 100_000]).await.unwrap();
         read_command(&mut server).await;
-        tokio::time::sleep(3 * PAUSE).await;
+        tokio::time::sleep(8 * PAUSE).await;
         server.write_all(b"m1 OK\r\n").await.unwrap();
     });
     connection.next().await.unwrap();
     let command = Command::new("APPEND x").sp().literal(vec![b'y'; 100_000]);
     assert!(connection.run(&command, |_| {}).await.unwrap().is_ok());
     let pace = connection.take_pace();
-    assert!(pace.octets > 100_000 && pace.octets < 100_100, "{pace:?}");
+    assert!(pace.octets > 95_000, "{pace:?}");
+    assert!(pace.octets < 96_000 + 100, "what was taken at once does not count: {pace:?}");
     assert!(pace.waited >= PAUSE - Duration::from_millis(5), "{pace:?}");
-    assert!(pace.waited < 3 * PAUSE, "{pace:?}");
+    assert!(pace.waited < 5 * PAUSE, "{pace:?}");
 }
 
 #[tokio::test]
@@ -88,10 +89,10 @@ async fn time_in_which_nobody_listens_does_not_count() {
     // A wait that is given up, and then something else to do.
     let given_up = tokio::time::timeout(Duration::from_millis(1), connection.next()).await;
     drop(given_up);
-    tokio::time::sleep(4 * PAUSE).await;
+    tokio::time::sleep(10 * PAUSE).await;
     while !matches!(connection.next().await.unwrap(), mailferry_imap::session::Event::Completed(_))
     {
     }
     let pace = connection.take_pace();
-    assert!(pace.waited < 2 * PAUSE, "{pace:?}");
+    assert!(pace.waited < 5 * PAUSE, "{pace:?}");
 }

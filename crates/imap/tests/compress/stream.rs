@@ -1,5 +1,9 @@
 //! The stream itself.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use mailferry_imap::command::Command;
 use mailferry_imap::compress::Compression;
 use mailferry_imap::connection::{Connection, ConnectionError};
@@ -186,4 +190,40 @@ fn what_is_queued_behind_the_question_goes_compressed() {
     let sent = sent.lock().unwrap().clone();
     assert!(sent.starts_with(ASKED));
     assert_eq!(inflated(&sent[ASKED.len()..]), b"m2 NOOP\r\nm3 CHECK\r\n");
+}
+
+/// Polls for the next event once and gives the wait up; whether there was one, or the end.
+async fn glimpse(connection: &mut Connection) -> Option<Result<String, ConnectionError>> {
+    let mut next = pin!(connection.next());
+    poll_fn(|context| {
+        Poll::Ready(match next.as_mut().poll(context) {
+            Poll::Ready(event) => Some(event.map(|event| format!("{event:?}"))),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+#[test]
+fn a_wait_that_is_given_up_loses_nothing_of_the_change() {
+    for cut in [1, 3, 10, 1000] {
+        let (trickle, sent) = Trickle::new(OK, &deflated(b"* 4 EXISTS\r\nm2 OK\r\n"), cut);
+        let events = block_on(async {
+            let mut connection = trickle.connection();
+            connection.next().await.unwrap();
+            connection.compress_when_quiet().unwrap();
+            connection.session.send(&Command::new("NOOP")).unwrap();
+            let mut events = Vec::new();
+            loop {
+                match glimpse(&mut connection).await {
+                    Some(Ok(event)) => events.push(event),
+                    Some(Err(_)) => return events,
+                    None => {}
+                }
+            }
+        });
+        assert_eq!(events.len(), 3, "{events:?}");
+        assert!(events[1].contains("Exists(4)"), "{events:?}");
+        assert_eq!(inflated(&sent.lock().unwrap()[ASKED.len()..]), b"m2 NOOP\r\n");
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bodies;
+mod compression;
 mod flags;
 mod known;
 mod mailboxes;

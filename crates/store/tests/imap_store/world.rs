@@ -17,8 +17,8 @@ pub(crate) fn account() -> Account {
     Account::new("joe", "secret")
 }
 
-pub(crate) async fn open(address: SocketAddr) -> ImapAccount {
-    let endpoint = Endpoint {
+pub(crate) fn endpoint(address: SocketAddr) -> Endpoint {
+    Endpoint {
         host: address.ip().to_string(),
         port: address.port(),
         security: Security::ClearText,
@@ -27,14 +27,20 @@ pub(crate) async fn open(address: SocketAddr) -> ImapAccount {
         trace: None,
         introduction: Introduction::Given,
         silence_max: Duration::from_secs(10),
-    };
-    let credentials = Credentials {
+    }
+}
+
+pub(crate) fn credentials() -> Credentials {
+    Credentials {
         user: b"joe".to_vec(),
         password: b"secret".to_vec(),
         login_as: None,
         mechanism: Mechanism::Best,
-    };
-    ImapAccount::open(Side::Target, &endpoint, &credentials).await.unwrap()
+    }
+}
+
+pub(crate) async fn open(address: SocketAddr) -> ImapAccount {
+    ImapAccount::open(Side::Target, &endpoint(address), &credentials()).await.unwrap()
 }
 
 pub(crate) async fn list(store: &mut ImapAccount, mailbox: &str) -> MessageListing {

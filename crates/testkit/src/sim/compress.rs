@@ -90,8 +90,12 @@ async fn deflate_all(
     let (mut input, mut output) = (vec![0; BUFFER_OCTETS], vec![0; BUFFER_OCTETS]);
     loop {
         let received = from.read(&mut input).await?;
+        if received == 0 {
+            to.shutdown().await?;
+            return Ok(());
+        }
         let mut octets = &input[..received];
-        while received > 0 {
+        loop {
             let result = deflate(&mut state, octets, &mut output, MZFlush::Sync);
             octets = &octets[result.bytes_consumed..];
             to.write_all(&output[..result.bytes_written]).await?;
@@ -100,9 +104,5 @@ async fn deflate_all(
             }
         }
         to.flush().await?;
-        if received == 0 {
-            to.shutdown().await?;
-            return Ok(());
-        }
     }
 }

@@ -3,8 +3,8 @@
 
 mod append;
 mod client;
-mod condstore;
 mod compress;
+mod condstore;
 mod extensions;
 mod faults;
 mod hazards;

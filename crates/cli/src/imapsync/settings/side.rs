@@ -43,6 +43,8 @@ pub struct SideOptions {
     pub mechanism: Mechanism,
     /// Administrator who logs in for `user`.
     pub authuser: Option<Vec<u8>>,
+    /// Compression: asked for, denied, or open (then the environment decides).
+    pub compress: Option<bool>,
 }
 
 /// How to log in.
@@ -105,6 +107,7 @@ pub(super) struct SideNames {
     sep: Declaration,
     authmech: Declaration,
     authuser: Declaration,
+    compress: Declaration,
 }
 
 pub(super) const SIDE1: SideNames = SideNames {
@@ -122,6 +125,7 @@ pub(super) const SIDE1: SideNames = SideNames {
     sep: o::SEP1,
     authmech: o::AUTHMECH1,
     authuser: o::AUTHUSER1,
+    compress: o::COMPRESS1,
 };
 
 pub(super) const SIDE2: SideNames = SideNames {
@@ -139,6 +143,7 @@ pub(super) const SIDE2: SideNames = SideNames {
     sep: o::SEP2,
     authmech: o::AUTHMECH2,
     authuser: o::AUTHUSER2,
+    compress: o::COMPRESS2,
 };
 
 /// What reading the options yields besides values.
@@ -191,6 +196,7 @@ impl SideNames {
             separator: self.separator(parsed, findings),
             mechanism: mechanism.unwrap_or(usual),
             authuser,
+            compress: parsed.switch(&self.compress),
         }
     }
 
