@@ -383,7 +383,7 @@ fn a_killed_run_is_gone_on_with_alike_with_and_without_state() {
         for number in 0..4 {
             source.put(&format!("Zoo {number}"), &mails(&format!("zoo {number}"), 30));
         }
-        let weather = Weather { latency: Duration::from_millis(8), cut: None };
+        let weather = Weather { latency: Duration::from_millis(8), ..Weather::default() };
         let proxy = Proxy::start(target.server.imap(), weather).unwrap();
         let slow = target.through(proxy.address());
         let desk = Desk::new();

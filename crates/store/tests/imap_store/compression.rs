@@ -150,7 +150,7 @@ async fn a_slow_target_is_compressed_in_the_middle_of_a_mailbox() {
         while next < MESSAGES && store.has_room() {
             let uid = Uid::new(next + 1).unwrap();
             let (flags, date) = (FlagSet::default(), InternalDate::UNKNOWN);
-            let envelope = Envelope { uid, flags, date };
+            let envelope = Envelope { ticket: 0, uid, flags, date };
             // Every third goes in pieces, as large ones do.
             let octets = message(next);
             if next % 3 == 0 {
