@@ -83,12 +83,13 @@ impl ImapAccount {
         Ok(())
     }
 
-    /// Whether what is in flight is to be answered before more is begun. Appends follow each
-    /// other so closely that without it the quiet moment would never come.
+    /// Whether the appends in flight are to be answered before more are begun. They follow each
+    /// other so closely that without it the quiet moment would never come. Not while only
+    /// another command is in flight: nobody but the next append waits for its answer.
     pub(super) fn awaits_quiet(&self) -> bool {
         *self.connection.compression() == OnWire::Wanted
             && !self.connection.session.is_writing()
-            && self.connection.session.in_flight() > 0
+            && self.appends.is_busy(&self.connection)
     }
 }
 
