@@ -95,8 +95,8 @@ enum Next {
 /// Copies mailboxes until none is left, or nothing more can be done on these connections.
 ///
 /// # Errors
-/// A connection broke, or a mailbox of the source could not be opened; neither connection is to be
-/// used again. Every course was told of, with the fault in those that it concerns.
+/// A connection broke; neither is to be used again. Every course was told of, with the fault in
+/// those that it concerns.
 pub(crate) async fn run_lane<'a, S: Source, T: Target, C: Courses<'a>>(
     source: &mut S,
     target: &mut T,

@@ -122,7 +122,7 @@ impl ImapAccount {
         let mut again = Vec::new();
         let mut flights: VecDeque<Flight> = VecDeque::new();
         loop {
-            self.take_off(&mut waiting, &mut flights)?;
+            self.take_off(&mut waiting, &mut flights);
             for flight in &mut flights {
                 self.send_steps(flight, keys)?;
                 // Behind the EXAMINE of the next mailbox its commands would be about that one.
@@ -166,10 +166,10 @@ impl ImapAccount {
 
     /// Opens more mailboxes.
     fn take_off(
-        &mut self,
+        &self,
         waiting: &mut VecDeque<(usize, ListRequest)>,
         flights: &mut VecDeque<Flight>,
-    ) -> Result<(), Fault> {
+    ) {
         let orderly = self.connection.session.quirks.keeps_order;
         let flights_max = if orderly { MAILBOXES_IN_FLIGHT_MAX } else { 1 };
         while flights.len() < flights_max
@@ -183,7 +183,6 @@ impl ImapAccount {
             };
             flights.push_back(Flight::new(at, request, open, mod_sequences));
         }
-        Ok(())
     }
 
     fn send_steps(&mut self, flight: &mut Flight, keys: &KeyRule) -> Result<(), Fault> {

@@ -83,7 +83,7 @@ impl ImapAccount {
         Ok(account_listing(seen, &self.namespaces.clone().unwrap_or_default()))
     }
 
-    /// Whether every one of these mailboxes is there by its name.
+    /// Those of these mailboxes that are not there by their names.
     pub(super) async fn missing_of(
         &mut self,
         names: &[MailboxName],
@@ -95,8 +95,8 @@ impl ImapAccount {
             let words = format!("LIST: {}", completion.words());
             return Err(self.fault(FaultKind::ListingIncomplete, words));
         }
-        let listed = |name: &&MailboxName| !seen.get(*name).is_some_and(|entry| entry.listed);
-        Ok(names.iter().filter(listed).cloned().collect())
+        let missing = |name: &&MailboxName| !seen.get(*name).is_some_and(|entry| entry.listed);
+        Ok(names.iter().filter(missing).cloned().collect())
     }
 
     /// Without LIST-STATUS (RFC 5819 §2): STATUS for each mailbox, pipelined. A mailbox that
