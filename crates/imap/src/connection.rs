@@ -9,7 +9,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -223,6 +223,33 @@ impl Connection {
         Ok(None)
     }
 
+    /// Sends what is queued as far as it goes without waiting; the rest goes with the next event.
+    ///
+    /// # Errors
+    /// The connection is of no more use.
+    pub fn push(&mut self) -> Result<(), ConnectionError> {
+        // Whoever waits for the next event is woken for what is left.
+        self.poll_send(&mut Context::from_waker(Waker::noop())).map(drop)
+    }
+
+    /// Sends what is queued, and that nothing more will come. What the server says to that is not
+    /// waited for.
+    ///
+    /// # Errors
+    /// The connection broke before all of it was sent.
+    pub async fn hang_up(&mut self) -> Result<(), ConnectionError> {
+        let sent = std::future::poll_fn(|context| match self.poll_queue(context) {
+            Ok(_) if !self.session.unsent().is_empty() || self.unflushed == Flush::Needed => {
+                Poll::Pending
+            }
+            other => Poll::Ready(other.map(drop)),
+        });
+        sent.await?;
+        std::future::poll_fn(|context| Pin::new(&mut self.transport).poll_shutdown(context))
+            .await?;
+        Ok(())
+    }
+
     async fn move_octets(&mut self) -> Result<(), ConnectionError> {
         let silence_max = self.silence_max;
         let moving = Moving { connection: self, held_up: None };
@@ -241,6 +268,15 @@ impl Connection {
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>) -> Result<bool, ConnectionError> {
+        match self.poll_queue(context) {
+            // What the server said last tells more than the broken pipe: read it first.
+            Err(_) if self.session.in_flight() > 0 => Ok(false),
+            sent => sent,
+        }
+    }
+
+    /// Hands what is queued to the network, as far as it takes it; whether it took any.
+    fn poll_queue(&mut self, context: &mut Context<'_>) -> Result<bool, ConnectionError> {
         let mut any = false;
         loop {
             let unsent = self.session.unsent();
@@ -257,11 +293,8 @@ impl Connection {
                     self.unflushed = Flush::Needed;
                     any = true;
                 }
-                // What the server said last tells more than the broken pipe: read it first.
-                Poll::Ready(Err(error)) if self.session.in_flight() == 0 => {
-                    return Err(error.into());
-                }
-                Poll::Ready(Err(_)) | Poll::Pending => break,
+                Poll::Ready(Err(error)) => return Err(error.into()),
+                Poll::Pending => break,
             }
         }
         if self.unflushed == Flush::Needed

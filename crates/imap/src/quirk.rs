@@ -26,7 +26,7 @@ pub struct Quirks {
     /// `EXAMINE mailbox (CONDSTORE)` was answered BAD although CONDSTORE is offered.
     pub no_condstore_parameter: bool,
     /// How many commands may be answered BAD or NO before the server hangs up: pymap ends
-    /// the connection after 5, Courier after 9.
+    /// the connection after 5, Courier after 9. Dovecot 2.3 answered 200 NO in a row and stayed.
     pub errors_max: u32,
 }
 
@@ -55,6 +55,9 @@ impl Quirks {
         let uw_imapd = says(b"imap4rev1 2007") || says(b"imap4rev1 2010") || says(b"panda imap");
         if says(b"dovecot") || says(b"cyrus") || says(b"courier-imap") || uw_imapd {
             self.keeps_order = true;
+        }
+        if says(b"dovecot") {
+            self.errors_max = u32::MAX;
         }
         if says(b"hoodiecrow") || uw_imapd {
             self.uidvalidity_reused = true;

@@ -109,7 +109,7 @@ impl Feed {
                 self.open = Open::Nothing;
                 0
             }
-            BodyEvent::Missing { .. } | BodyEvent::Finished => 0,
+            BodyEvent::Missing { .. } | BodyEvent::Finished | BodyEvent::Unavailable { .. } => 0,
         }
     }
 

@@ -1,7 +1,9 @@
 //! One pair of connections that copies one mailbox after the other. Bodies of a mailbox come in
-//! while the answers for the one before it are still on their way, so that a mailbox costs one
-//! round trip of the source and none of the target (`docs/design/round-trips.md`).
+//! while the answers for the one before it are still on their way, and the source is asked for the
+//! next ones before its last body has come where it permits that
+//! (`docs/design/round-trips.md`).
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
@@ -69,17 +71,33 @@ struct Lane<'a, 'c, S, T, C> {
     courses: &'c mut C,
     open: Vec<Option<Course<'a>>>,
     runs: Vec<Run>,
-    /// The run whose bodies are coming.
-    feeding: Option<usize>,
+    /// The runs whose bodies were asked for: those of the first are coming.
+    feeding: VecDeque<usize>,
+    /// Every run and every course before these has ended.
+    first_run: usize,
+    first_course: usize,
     left: Left,
-    /// Nothing more is begun.
     closing: Closing,
 }
 
+/// Whether another mailbox is begun.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Closing {
     No,
-    Yes,
+    /// None is left; those that were begun are carried out.
+    Exhausted,
+    /// None, and those that were begun are left.
+    Leaving,
+}
+
+/// What came from the source.
+enum Came {
+    /// Some of a body, or that one is missing.
+    Body,
+    /// The last of a mailbox.
+    All,
+    /// That nothing of it will come, and why.
+    Nothing(Fault),
 }
 
 /// What is to be done while the source has nothing to deliver.
@@ -108,7 +126,9 @@ pub(crate) async fn run_lane<'a, S: Source, T: Target, C: Courses<'a>>(
         courses,
         open: Vec::new(),
         runs: Vec::new(),
-        feeding: None,
+        feeding: VecDeque::new(),
+        first_run: 0,
+        first_course: 0,
         left: Left::Usable,
         closing: Closing::No,
     };
@@ -125,34 +145,41 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
     async fn carry_out(&mut self) -> Result<(), Fault> {
         loop {
             let next = self.begin_next().await?;
-            let (busy, feeding) = (self.target.is_busy(), self.feeding);
+            let (busy, feeding) = (self.target.is_busy(), self.feeding.front().copied());
             if !busy && matches!(next, Next::Nothing) {
                 return Ok(());
             }
             let room = self.target.has_room();
             let pause = self.pause();
             let takes = feeding.is_some() && room && pause.is_none();
-            let mut source_failed = None;
+            let mut came = Ok(Came::Body);
             tokio::select! {
                 moved = self.target.advance_appends(), if busy => moved?,
                 event = self.source.next_body(), if takes => {
                     let Some(at) = feeding else { continue };
                     let (run, open) = (&mut self.runs[at], &mut self.open);
                     let course = open[run.course].as_mut();
-                    match (event, course) {
-                        (Err(fault), _) => source_failed = Some(fault),
-                        (Ok(BodyEvent::Finished), _) => self.feeding = None,
-                        (Ok(event), Some(course)) => run.take(event, self.target, course),
-                        (Ok(_), None) => {}
-                    }
+                    came = match (event, course) {
+                        (Err(fault), _) => Err(fault),
+                        (Ok(BodyEvent::Finished), _) => Ok(Came::All),
+                        (Ok(BodyEvent::Unavailable { fault }), _) => Ok(Came::Nothing(fault)),
+                        (Ok(event), Some(course)) => {
+                            run.take(event, self.target, course);
+                            Ok(Came::Body)
+                        }
+                        (Ok(_), None) => Ok(Came::Body),
+                    };
                 }
                 () = until(pause), if pause.is_some() => {}
             }
-            if let Some(fault) = source_failed {
-                self.leave_source(fault)?;
+            match came {
+                Ok(Came::Body) => {}
+                Ok(Came::All) => self.end_front(None).await?,
+                Ok(Came::Nothing(fault)) => self.end_front(Some(fault)).await?,
+                Err(fault) => self.leave_source(&fault)?,
             }
             let told = self.target.take_appended();
-            if !told.is_empty() || self.feeding.is_none() {
+            if !told.is_empty() || self.feeding.is_empty() {
                 told.into_iter().for_each(|appended| self.take_note(appended));
                 self.end_answered();
             }
@@ -162,19 +189,47 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
 
     /// Until when nothing is to be taken from the source, for the sake of the limits.
     fn pause(&self) -> Option<Instant> {
-        let run = &self.runs[self.feeding?];
+        let run = &self.runs[*self.feeding.front()?];
         let course = self.open[run.course].as_ref()?;
         course.task.pace.wait_until(Instant::now())
     }
 
-    /// The source failed: what the target was sent is answered for before the lane ends, unless a
-    /// message is half sent.
-    fn leave_source(&mut self, fault: Fault) -> Result<(), Fault> {
-        let current = self.feeding.filter(|&at| self.runs[at].feed.is_between_messages());
-        let Some(at) = current else { return Err(fault) };
-        if let Some(course) = &mut self.open[self.runs[at].course] {
+    /// Nothing more comes of the first run, or nothing at all for the reason given.
+    async fn end_front(&mut self, unavailable: Option<Fault>) -> Result<(), Fault> {
+        let Some(ended) = self.feeding.pop_front() else { return Ok(()) };
+        let run = &mut self.runs[ended];
+        if let (Some(fault), Some(course)) = (unavailable, &mut self.open[run.course]) {
+            run.outstanding = 0;
             let fault = placed(fault, course.task.plan);
             course.task.note_fault(fault, &mut course.progress);
+        }
+        self.begin_front().await
+    }
+
+    /// What comes next goes to the mailbox of the first run.
+    async fn begin_front(&mut self) -> Result<(), Fault> {
+        let Some(&front) = self.feeding.front() else { return Ok(()) };
+        let Some(course) = &self.open[self.runs[front].course] else { return Ok(()) };
+        match self.target.open_appends(&course.task.plan.target).await {
+            Ok(()) => Ok(()),
+            Err(fault) => self.leave_source(&fault),
+        }
+    }
+
+    /// The source failed: what the target was sent is answered for before the lane ends, unless a
+    /// message is half sent.
+    fn leave_source(&mut self, fault: &Fault) -> Result<(), Fault> {
+        let front = self.feeding.front().copied();
+        if !front.is_some_and(|at| self.runs[at].feed.is_between_messages()) {
+            return Err(fault.clone());
+        }
+        let mut courses: Vec<usize> = self.feeding.iter().map(|&at| self.runs[at].course).collect();
+        courses.dedup();
+        for at in courses {
+            if let Some(course) = &mut self.open[at] {
+                let fault = placed(fault.clone(), course.task.plan);
+                course.task.note_fault(fault, &mut course.progress);
+            }
         }
         self.give_up_feeding();
         Ok(())
@@ -182,21 +237,22 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
 
     /// The source goes on delivering what nobody takes any more.
     fn give_up_feeding(&mut self) {
-        self.closing = Closing::Yes;
-        self.feeding = None;
+        self.closing = Closing::Leaving;
+        self.feeding.clear();
         self.target.flush_appends();
         if self.left == Left::Usable {
             self.left = Left::Spent;
         }
     }
 
-    /// Begins the next source mailbox where the source is idle.
+    /// Has the source asked for the next mailboxes, as far as it takes them.
     async fn begin_next(&mut self) -> Result<Next, Fault> {
-        if self.feeding.is_some() {
-            return Ok(Next::Feeding);
-        }
         loop {
-            if self.closing == Closing::Yes {
+            let idle = self.feeding.is_empty();
+            if !idle && (self.closing != Closing::No || !self.source.has_room_for_bodies()) {
+                return Ok(Next::Feeding);
+            }
+            if self.closing != Closing::No {
                 self.target.flush_appends();
                 return Ok(Next::Nothing);
             }
@@ -205,42 +261,49 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             else {
                 match self.courses.next_course() {
                     Some(course) => self.open.push(Some(course)),
-                    None => self.closing = Closing::Yes,
+                    None => self.closing = Closing::Exhausted,
                 }
                 self.end_answered();
                 continue;
             };
             let Some(course) = &mut self.open[at] else { continue };
-            if course.kept.is_none() {
+            if course.kept.is_none() && course.task.must_ask_for_flags() {
                 // Another mailbox is opened for it: not while messages are on their way.
-                if course.task.must_ask_for_flags() {
-                    self.target.flush_appends();
-                    if self.target.is_busy() {
-                        return Ok(Next::Drain);
-                    }
+                if !idle {
+                    return Ok(Next::Feeding);
                 }
-                course.kept = Some(course.task.permanent_flags(self.target).await?);
+                self.target.flush_appends();
+                if self.target.is_busy() {
+                    return Ok(Next::Drain);
+                }
             }
-            if self.feed_next(at).await? {
-                return Ok(Next::Feeding);
-            }
+            self.feed_next(at).await?;
         }
     }
 
-    /// Asks for the bodies of the next part of a course; `false` where it has nothing to copy.
-    async fn feed_next(&mut self, at: usize) -> Result<bool, Fault> {
-        let Some(course) = &mut self.open[at] else { return Ok(false) };
+    /// Asks for the bodies of the next part of a course, if it has something to copy.
+    async fn feed_next(&mut self, at: usize) -> Result<(), Fault> {
+        let Some(course) = &mut self.open[at] else { return Ok(()) };
         let part = course.next_part;
         course.next_part += 1;
         let kept = course.kept.clone().unwrap_or(PermanentFlags::Unknown);
-        let orders = course.task.orders(part, &kept);
+        let mut orders = course.task.orders(part, &kept);
         if orders.is_empty() {
-            return Ok(false);
+            return Ok(());
+        }
+        let wanted = orders.iter().map(|order| Wanted { uid: order.uid, size: order.size });
+        let listings = course.task.listings;
+        let from = listed(&course.task.plan.parts[part].source, &listings.sources[part]);
+        self.source.open_bodies(from, wanted.collect());
+        if course.kept.is_none() {
+            // The source sends meanwhile.
+            let kept = course.task.permanent_flags(self.target).await?;
+            if kept != PermanentFlags::Unknown {
+                orders = course.task.orders(part, &kept);
+            }
+            course.kept = Some(kept);
         }
         course.feeds_open += 1;
-        let wanted = orders.iter().map(|order| Wanted { uid: order.uid, size: order.size });
-        let wanted: Vec<Wanted> = wanted.collect();
-        let (plan, listings) = (course.task.plan, course.task.listings);
         let ticket = self.runs.len();
         self.runs.push(Run {
             outstanding: orders.len(),
@@ -249,17 +312,8 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             part,
             copies: Copies::default(),
         });
-        self.feeding = Some(ticket);
-        let from = listed(&plan.parts[part].source, &listings.sources[part]);
-        let (opened, ready) = tokio::join!(
-            self.source.open_bodies(from, wanted),
-            self.target.open_appends(&plan.target)
-        );
-        if let Err(fault) = opened.and(ready) {
-            self.leave_source(fault)?;
-            return Ok(false);
-        }
-        Ok(true)
+        self.feeding.push_back(ticket);
+        if self.feeding.len() == 1 { self.begin_front().await } else { Ok(()) }
     }
 
     fn take_note(&mut self, mut appended: Appended) {
@@ -281,47 +335,52 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         // What reaches further than a message ends the mailbox it is about; what reaches further
         // than a mailbox, all of them.
         let reach = appended.result.as_ref().err().map(|fault| fault.scope);
-        let about_this = self.feeding == Some(appended.ticket);
+        let about_this = self.feeding.front() == Some(&appended.ticket);
         if self.left == Left::Full
             || reach > Some(Scope::Mailbox)
             || (reach == Some(Scope::Mailbox) && about_this)
         {
-            self.closing = Closing::Yes;
+            self.closing = Closing::Leaving;
         }
         course.task.note_appended(run.part, appended, &mut course.progress);
     }
 
     /// Leaves the source where nothing more is to be begun, once no message is half sent.
     fn stop_if_asked(&mut self) {
-        let current = self.open.iter().flatten().last();
-        if current.is_some_and(|course| course.task.stop.is_asked()) {
-            self.closing = Closing::Yes;
+        let Some(&at) = self.feeding.front() else { return };
+        let course = self.open[self.runs[at].course].as_ref();
+        if course.is_some_and(|course| course.task.stop.is_asked()) {
+            self.closing = Closing::Leaving;
         }
-        let Some(at) = self.feeding.filter(|_| self.closing == Closing::Yes) else { return };
-        if self.runs[at].feed.is_between_messages() {
+        if self.closing == Closing::Leaving && self.runs[at].feed.is_between_messages() {
             self.give_up_feeding();
         }
     }
 
     /// Ends the mailboxes of which every message was told of.
     fn end_answered(&mut self) {
-        for (ticket, run) in self.runs.iter_mut().enumerate() {
-            if run.outstanding > 0 || self.feeding == Some(ticket) {
+        for ticket in self.first_run..self.runs.len() {
+            let run = &mut self.runs[ticket];
+            if run.outstanding > 0 || self.feeding.contains(&ticket) {
                 continue;
             }
             let Some(course) = &mut self.open[run.course] else { continue };
-            if run.part < course.next_part && !run.feed.orders().is_empty() {
+            if !run.feed.orders().is_empty() {
                 keep_copies(run, &course.task);
                 run.feed = Feed::new(ticket, Vec::new());
                 course.feeds_open -= 1;
             }
         }
-        for course in &mut self.open {
+        let ended = |run: &Run| run.feed.orders().is_empty();
+        self.first_run += self.runs[self.first_run..].iter().take_while(|run| ended(run)).count();
+        for course in &mut self.open[self.first_course..] {
             let done = |course: &mut Course<'_>| course.feeds_open == 0 && !course.has_more();
             if let Some(course) = course.take_if(done) {
                 self.courses.has_ended(course);
             }
         }
+        let open = &self.open[self.first_course..];
+        self.first_course += open.iter().take_while(|course| course.is_none()).count();
     }
 
     /// The connections are of no more use: says so in the mailboxes that are not done.

@@ -116,8 +116,14 @@ pub enum BodyEvent<'a> {
         /// Why, as a fault of scope message.
         fault: Fault,
     },
-    /// Everything wanted has come or been told missing.
+    /// Everything wanted of the mailbox has come or been told missing.
     Finished,
+    /// The mailbox cannot be opened, or is not the one that was listed: nothing of it has come,
+    /// and nothing will.
+    Unavailable {
+        /// Why, as a fault of scope mailbox.
+        fault: Fault,
+    },
 }
 
 /// A place to read mail from.
@@ -152,14 +158,16 @@ pub trait Source: Send {
         of: DigestOf,
     ) -> impl Future<Output = Result<Digests, Fault>> + Send;
 
-    /// Opens a mailbox and asks for the bodies of `wanted`, in ascending order of UID. That it
-    /// cannot be opened may be told by [`Source::next_body`]; then this connection is of no more
-    /// use.
-    fn open_bodies(
-        &mut self,
-        mailbox: AsListed<'_>,
-        wanted: Vec<Wanted>,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Whether the bodies of another mailbox may be asked for now. Where none are wanted of an
+    /// earlier one it is so; else only if they can be asked for behind those without a doubt which
+    /// is which.
+    fn has_room_for_bodies(&self) -> bool;
+
+    /// Has the bodies of `wanted` asked for, in ascending order of UID. They come from
+    /// [`Source::next_body`], which opens the mailbox, behind those of the mailboxes asked for
+    /// before: each is ended by [`BodyEvent::Finished`] or [`BodyEvent::Unavailable`]. Only where
+    /// [`Source::has_room_for_bodies`].
+    fn open_bodies(&mut self, mailbox: AsListed<'_>, wanted: Vec<Wanted>);
 
     /// The next of them. May be dropped while waiting and called again.
     fn next_body(&mut self) -> impl Future<Output = Result<BodyEvent<'_>, Fault>> + Send;

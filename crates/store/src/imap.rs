@@ -30,7 +30,7 @@ use crate::contract::{
     Target, TellListed, Wanted,
 };
 
-/// How long to wait for the answer to LOGOUT before the connection is simply dropped.
+/// How long LOGOUT may take to be sent before the connection is simply dropped.
 const LOGOUT_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// One logged-in connection to one account.
@@ -84,6 +84,10 @@ impl Selected {
             mailbox_id: None,
             permanent_flags: PermanentFlags::Unknown,
         }
+    }
+
+    fn is(&self, mailbox: &MailboxName, access: Access) -> bool {
+        self.mailbox == *mailbox && self.access == access
     }
 
     /// Takes note of what the server says on opening it, the number of messages apart.
@@ -270,19 +274,20 @@ impl ImapAccount {
             Some(now) if self.is_open(mailbox, access) => now.uid_validity,
             _ => self.select(mailbox, access).await?.uid_validity,
         };
-        if now == uid_validity { Ok(()) } else { Err(self.renumbered(mailbox, uid_validity, now)) }
+        if now == uid_validity { Ok(()) } else { Err(self.renumbered(listed, now)) }
     }
 
     fn is_open(&self, mailbox: &MailboxName, access: Access) -> bool {
-        self.selected.as_ref().is_some_and(|now| now.mailbox == *mailbox && now.access == access)
+        self.selected.as_ref().is_some_and(|now| now.is(mailbox, access))
     }
 
     /// Every UID may be that of another message now (RFC 9051 §2.3.1.1).
-    fn renumbered(&self, mailbox: &MailboxName, listed: u32, now: u32) -> Fault {
+    fn renumbered(&self, listed: AsListed<'_>, now: u32) -> Fault {
         let words = format!(
-            "the mailbox was renumbered after it was listed: UIDVALIDITY {listed}, then {now}"
+            "the mailbox was renumbered after it was listed: UIDVALIDITY {}, then {now}",
+            listed.uid_validity
         );
-        self.fault(FaultKind::ListingIncomplete, words).in_mailbox(mailbox)
+        self.fault(FaultKind::ListingIncomplete, words).in_mailbox(listed.mailbox)
     }
 
     /// Leaves nothing selected and nothing expunged: imap4d loses messages appended to the
@@ -349,13 +354,14 @@ impl Source for ImapAccount {
         digests.map_err(|fault| fault.in_mailbox(mailbox.mailbox))
     }
 
-    async fn open_bodies(
-        &mut self,
-        mailbox: AsListed<'_>,
-        wanted: Vec<Wanted>,
-    ) -> Result<(), Fault> {
-        self.see_to_compression()?;
-        self.begin_bodies(mailbox, wanted).await
+    fn has_room_for_bodies(&self) -> bool {
+        self.has_room_for_flight()
+    }
+
+    fn open_bodies(&mut self, mailbox: AsListed<'_>, wanted: Vec<Wanted>) {
+        self.begin_bodies(mailbox, wanted);
+        // Sent at once. What fails now fails again for whoever waits for the bodies.
+        let _ = self.ask_ahead().map(|()| self.connection.push());
     }
 
     async fn next_body(&mut self) -> Result<BodyEvent<'_>, Fault> {
@@ -364,10 +370,12 @@ impl Source for ImapAccount {
     }
 
     async fn close(&mut self) {
-        let command = Command::new("LOGOUT");
-        let logout = self.connection.run(&command, |_| {});
-        // Politeness only: whatever becomes of it, the work is done.
-        let _ = tokio::time::timeout(LOGOUT_PATIENCE, logout).await;
+        // Politeness only: nothing is in flight, and nobody waits for the server's BYE, which
+        // would take a round trip.
+        if self.connection.session.send(&Command::new("LOGOUT")).is_ok() {
+            let hung_up = self.connection.hang_up();
+            let _ = tokio::time::timeout(LOGOUT_PATIENCE, hung_up).await;
+        }
     }
 }
 

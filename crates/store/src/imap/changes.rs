@@ -10,6 +10,7 @@ use mailferry_imap::response::{Code, Untagged};
 use mailferry_imap::session::Completion;
 use mailferry_imap::uid_set::UidSet;
 
+use super::mailboxes::Present;
 use super::messages::UID_SET_BYTES_MAX;
 use super::{Access, ImapAccount};
 use crate::contract::{AsListed, FlagUpdate};
@@ -20,6 +21,8 @@ const CREATE_COMMANDS_MIN: usize = 4;
 const CREATE_COMMANDS_MAX: usize = 64;
 
 impl ImapAccount {
+    /// Some servers trim names or write them anew: what was created must be there by the name
+    /// that will be used.
     pub(super) async fn create_mailboxes(
         &mut self,
         mailboxes: &[(MailboxName, Option<SpecialUse>)],
@@ -35,14 +38,25 @@ impl ImapAccount {
             }
         };
         let mut results = Vec::with_capacity(mailboxes.len());
-        let (mut left, mut window) = (mailboxes, CREATE_COMMANDS_MIN);
+        let quirks = &self.connection.session.quirks;
+        let (orderly, patience) = (quirks.keeps_order, quirks.errors_max as usize);
+        let window_min = patience.clamp(CREATE_COMMANDS_MIN, CREATE_COMMANDS_MAX);
+        let (mut left, mut window) = (mailboxes, window_min);
+        let (mut there, mut refused_any) = (Present::default(), false);
         while !left.is_empty() {
             let (some, rest) = left.split_at(window.min(left.len()));
             left = rest;
-            let commands: Vec<Command> = some.iter().map(create).collect();
-            let completions = self.run_all(&commands, |_| {}).await?;
+            let mut commands: Vec<Command> = some.iter().map(create).collect();
+            if orderly && rest.is_empty() {
+                commands.push(Present::command());
+            }
+            let completions = self.run_all(&commands, |data| there.take_note(data)).await?;
+            if let Some(completion) = completions.get(some.len()) {
+                there.complete(completion);
+            }
             let refused = completions.iter().any(|completion| !completion.is_ok());
-            window = if refused { CREATE_COMMANDS_MIN } else { CREATE_COMMANDS_MAX };
+            window = if refused { window_min } else { CREATE_COMMANDS_MAX };
+            refused_any |= refused;
             for (completion, (mailbox, special_use)) in completions.iter().zip(some) {
                 results.push(match completion.is_ok() {
                     true => Ok(()),
@@ -55,26 +69,17 @@ impl ImapAccount {
                 });
             }
         }
-        self.look_for_created(mailboxes, &mut results).await?;
-        Ok(results)
-    }
-
-    /// Some servers trim names or write them anew: what was created must be there by the name
-    /// that will be used.
-    async fn look_for_created(
-        &mut self,
-        mailboxes: &[(MailboxName, Option<SpecialUse>)],
-        results: &mut [Result<(), Fault>],
-    ) -> Result<(), Fault> {
-        let names: Vec<MailboxName> = mailboxes.iter().map(|(name, _)| name.clone()).collect();
-        let missing = self.missing_of(&names).await?;
-        for (result, name) in results.iter_mut().zip(&names) {
-            if result.is_ok() && missing.contains(name) {
+        // What was refused may have been made since.
+        if refused_any || !there.is_complete() {
+            there = self.present().await?;
+        }
+        for (result, (name, _)) in results.iter_mut().zip(mailboxes) {
+            if result.is_ok() && !there.has(name) {
                 let words = "CREATE was answered OK, but no mailbox of that name is listed";
                 *result = Err(self.fault(FaultKind::Create, words).in_mailbox(name));
             }
         }
-        Ok(())
+        Ok(results)
     }
 
     /// A mailbox whose creation was refused may be there nevertheless.

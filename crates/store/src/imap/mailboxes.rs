@@ -8,6 +8,7 @@ use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_imap::command::Command;
 use mailferry_imap::login::Introduction;
 use mailferry_imap::response::{List, StatusItems, Untagged};
+use mailferry_imap::session::Completion;
 
 use super::{ImapAccount, narrow};
 
@@ -83,20 +84,16 @@ impl ImapAccount {
         Ok(account_listing(seen, &self.namespaces.clone().unwrap_or_default()))
     }
 
-    /// Those of these mailboxes that are not there by their names.
-    pub(super) async fn missing_of(
-        &mut self,
-        names: &[MailboxName],
-    ) -> Result<Vec<MailboxName>, Fault> {
-        let mut seen: BTreeMap<MailboxName, Seen> = BTreeMap::new();
-        let list = Command::new("LIST \"\" \"*\"");
-        let completion = self.run(&list, |data| note(&mut seen, data)).await?;
-        if !completion.is_ok() {
-            let words = format!("LIST: {}", completion.words());
-            return Err(self.fault(FaultKind::ListingIncomplete, words));
+    /// The mailboxes that are there now.
+    pub(super) async fn present(&mut self) -> Result<Present, Fault> {
+        let mut present = Present::default();
+        let completion = self.run(&Present::command(), |data| present.take_note(data)).await?;
+        present.complete(&completion);
+        if present.is_complete() {
+            return Ok(present);
         }
-        let missing = |name: &&MailboxName| !seen.get(*name).is_some_and(|entry| entry.listed);
-        Ok(names.iter().filter(missing).cloned().collect())
+        let words = format!("LIST: {}", completion.words());
+        Err(self.fault(FaultKind::ListingIncomplete, words))
     }
 
     /// Without LIST-STATUS (RFC 5819 §2): STATUS for each mailbox, pipelined. A mailbox that
@@ -197,6 +194,40 @@ impl ImapAccount {
             commands.push(Command::new("ID").sp().raw(&fields));
         }
         commands
+    }
+}
+
+/// The mailboxes that a LIST finds.
+#[derive(Default)]
+pub(super) struct Present {
+    names: BTreeSet<MailboxName>,
+    listed: bool,
+}
+
+impl Present {
+    pub(super) fn command() -> Command {
+        Command::new("LIST \"\" \"*\"")
+    }
+
+    pub(super) fn take_note(&mut self, data: &Untagged<'_>) {
+        if let Untagged::List(list) = data
+            && !list.is_lsub
+        {
+            self.names.insert(MailboxName::new(&*list.name));
+        }
+    }
+
+    pub(super) fn complete(&mut self, completion: &Completion) {
+        self.listed = completion.is_ok();
+    }
+
+    /// Whether the server said that those are all.
+    pub(super) fn is_complete(&self) -> bool {
+        self.listed
+    }
+
+    pub(super) fn has(&self, name: &MailboxName) -> bool {
+        self.names.contains(name)
     }
 }
 

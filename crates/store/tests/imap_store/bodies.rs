@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use mailferry_engine::fault::{FaultKind, Scope};
+use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::message::{FlagSet, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_store::contract::{
@@ -20,7 +20,7 @@ use crate::world::{account, fill, list, open};
 
 /// What came of one message.
 #[derive(Debug, PartialEq, Eq)]
-enum Came {
+pub(crate) enum Came {
     Octets(usize),
     Missing(FaultKind),
 }
@@ -43,7 +43,7 @@ async fn fetch_all(
     let wanted =
         listing.uid.iter().zip(&listing.size).map(|(&uid, &size)| Wanted { uid, size }).collect();
     let listed = AsListed { mailbox: &name, uid_validity: listing.uid_validity };
-    store.open_bodies(listed, wanted).await.unwrap();
+    store.open_bodies(listed, wanted);
     let mut came = BTreeMap::new();
     let mut streamed: Option<(Uid, usize, u64)> = None;
     loop {
@@ -84,8 +84,18 @@ async fn fetch_all(
                 (uid, Came::Octets(octets))
             }
             BodyEvent::Finished => return came,
+            BodyEvent::Unavailable { fault } => panic!("{fault}"),
         };
         assert!(came.insert(uid.value(), what).is_none(), "{uid} came twice");
+    }
+}
+
+/// Why the body of a message cannot be had, where its mailbox cannot.
+async fn unavailable(store: &mut ImapAccount, listed: AsListed<'_>, uid: Uid) -> Fault {
+    store.open_bodies(listed, vec![Wanted { uid, size: 300 }]);
+    match store.next_body().await.unwrap() {
+        BodyEvent::Unavailable { fault } => fault,
+        event => panic!("{event:?}"),
     }
 }
 
@@ -205,7 +215,7 @@ async fn uids_of_another_uidvalidity_are_neither_read_nor_changed() {
             remove: FlagSet::default(),
         };
         let faults = [
-            store.open_bodies(listed, vec![Wanted { uid, size: 300 }]).await.unwrap_err(),
+            unavailable(&mut store, listed, uid).await,
             store.digests(listed, &[uid], DigestOf::Octets).await.unwrap_err(),
             store.update_flags(listed, &[update]).await.unwrap_err(),
             store.delete_messages(listed, &[uid]).await.unwrap_err(),

@@ -46,7 +46,7 @@ async fn read_bodies(store: &mut ImapAccount, mailbox: &str) -> usize {
     let name = MailboxName::from(mailbox);
     let wanted = listing.uid.iter().zip(&listing.size).map(|(&uid, &size)| Wanted { uid, size });
     let listed = AsListed { mailbox: &name, uid_validity: listing.uid_validity };
-    store.open_bodies(listed, wanted.collect()).await.unwrap();
+    store.open_bodies(listed, wanted.collect());
     let mut octets = 0;
     loop {
         match store.next_body().await.unwrap() {
@@ -54,6 +54,7 @@ async fn read_bodies(store: &mut ImapAccount, mailbox: &str) -> usize {
             BodyEvent::Chunk(chunk) => octets += chunk.len(),
             BodyEvent::Finished => return octets,
             BodyEvent::Missing { uid, fault } => panic!("{uid}: {fault}"),
+            BodyEvent::Unavailable { fault } => panic!("{fault}"),
             BodyEvent::Begin { .. } | BodyEvent::End => {}
         }
     }

@@ -39,6 +39,9 @@ impl Meddler {
 
 async fn carry(client: TcpStream, upstream: SocketAddr, rewrite: Rewrite) {
     let Ok(server) = TcpStream::connect(upstream).await else { return };
+    // Answers are told one by one: Nagle's algorithm would keep each back.
+    client.set_nodelay(true).unwrap();
+    server.set_nodelay(true).unwrap();
     let (mut from_client, mut to_client) = client.into_split();
     let (from_server, mut to_server) = server.into_split();
     let mut from_server = BufReader::new(from_server);

@@ -3,15 +3,17 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use mailferry_engine::fault::{Fault, FaultKind};
+use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::message::Uid;
 use mailferry_imap::command::Command;
 use mailferry_imap::response::Fetch;
 use mailferry_imap::session::{Completion, Tag};
 use mailferry_imap::uid_set::UidSet;
 
+use super::super::ImapAccount;
 use super::super::messages::UID_SET_BYTES_MAX;
-use super::{Attempt, Doubt, ImapAccount, Wanted};
+use super::Wanted;
+use super::flight::{Attempt, Doubt, Flight};
 
 /// Which of some messages exist, and how long they are.
 pub(super) struct Question {
@@ -86,10 +88,11 @@ impl Question {
 }
 
 impl ImapAccount {
-    /// Nothing is in flight: settles a doubt, asks again for what did not come, tells what is
-    /// missing for good.
+    /// Nothing is in flight for the first mailbox: settles a doubt, asks again for what did not
+    /// come, tells what is missing for good.
     pub(super) fn resolve(&mut self) -> Result<Resolved, Fault> {
-        if let Some(question) = &mut self.bodies.question {
+        let Some(front) = self.bodies.flights.front_mut() else { return Ok(Resolved::All) };
+        if let Some(question) = &mut front.question {
             if question.asked.is_some() {
                 return Ok(Resolved::Asking);
             }
@@ -102,70 +105,74 @@ impl ImapAccount {
             question.asked = Some(sent);
             return Ok(Resolved::Asking);
         }
-        let bodies = &mut self.bodies;
-        if let Some(doubt) = &bodies.doubtful {
-            bodies.question = Some(Question::about([&doubt.wanted]));
-        } else if !bodies.to_ask.is_empty() || !bodies.missing.is_empty() {
+        if let Some(doubt) = &front.doubtful {
+            front.question = Some(Question::about([&doubt.wanted]));
+        } else if !front.to_ask.is_empty() || !front.missing.is_empty() {
             // They come first.
-        } else if bodies.again.is_empty() {
+        } else if front.again.is_empty() {
             return Ok(Resolved::All);
-        } else if bodies.attempt == Attempt::First {
-            bodies.attempt = Attempt::Second;
-            bodies.to_ask = std::mem::take(&mut bodies.again).into();
+        } else if front.attempt == Attempt::First {
+            front.attempt = Attempt::Second;
+            front.to_ask = std::mem::take(&mut front.again).into();
         } else {
-            bodies.question = Some(Question::about(&bodies.again));
+            front.question = Some(Question::about(&front.again));
         }
         Ok(Resolved::Some)
     }
 
     fn take_answer(&mut self) {
-        let Some(question) = self.bodies.question.take() else { return };
-        if let Some(doubt) = self.bodies.doubtful.take() {
-            self.settle_doubt(doubt, &question);
+        let side = self.side;
+        let Some(front) = self.bodies.flights.front_mut() else { return };
+        let Some(question) = front.question.take() else { return };
+        if let Some(doubt) = front.doubtful.take() {
+            if settle_doubt(front, side, doubt, &question) == Sizes::Lie {
+                self.bodies.size_lies = true;
+            }
             return;
         }
-        for wanted in std::mem::take(&mut self.bodies.again) {
-            let said = question.said(wanted.uid);
-            self.tell_missing(wanted.uid, &said);
+        for wanted in std::mem::take(&mut front.again) {
+            tell_missing(front, side, wanted.uid, &question.said(wanted.uid));
         }
     }
+}
 
-    /// A message whose length surprised: whether it is still there, and how long it is.
-    fn settle_doubt(&mut self, doubt: Doubt, question: &Question) {
-        let uid = doubt.wanted.uid;
-        match question.said(uid) {
-            Said::Size(size) if size == doubt.octets => {
-                for wanted in self.bodies.to_ask.iter_mut().filter(|wanted| wanted.uid == uid) {
-                    wanted.size = u32::try_from(size).unwrap_or(u32::MAX);
-                }
-            }
-            // It is there and its size is not what it says: what it delivers is the truth.
-            Said::Size(_) => self.bodies.size_lies = true,
-            said => {
-                self.bodies.to_ask.retain(|wanted| wanted.uid != uid);
-                self.tell_missing(uid, &said);
+/// Whether the listed sizes of a server are those of its messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sizes {
+    Hold,
+    Lie,
+}
+
+/// A message whose length surprised: whether it is still there, and how long it is.
+fn settle_doubt(flight: &mut Flight, side: Side, doubt: Doubt, question: &Question) -> Sizes {
+    let uid = doubt.wanted.uid;
+    match question.said(uid) {
+        Said::Size(size) if size == doubt.octets => {
+            for wanted in flight.to_ask.iter_mut().filter(|wanted| wanted.uid == uid) {
+                wanted.size = u32::try_from(size).unwrap_or(u32::MAX);
             }
         }
+        // It is there and its size is not what it says: what it delivers is the truth.
+        Said::Size(_) => return Sizes::Lie,
+        said => {
+            flight.to_ask.retain(|wanted| wanted.uid != uid);
+            tell_missing(flight, side, uid, &said);
+        }
     }
+    Sizes::Hold
+}
 
-    fn tell_missing(&mut self, uid: Uid, said: &Said) {
-        let (kind, words) = match said {
-            Said::Size(_) => {
-                (FaultKind::Fetch, "the server lists the message and does not deliver its body")
-            }
-            Said::Gone => {
-                (FaultKind::Expunged, "the message was removed while the run was under way")
-            }
-            Said::Nothing => (
-                FaultKind::Fetch,
-                "the server neither delivers the message nor says whether it is there",
-            ),
-        };
-        let fault = self.fault(kind, words).of_message(uid);
-        let fault = match &self.bodies.mailbox {
-            Some(mailbox) => fault.in_mailbox(mailbox),
-            None => fault,
-        };
-        self.bodies.missing.push_back((uid, fault));
-    }
+fn tell_missing(flight: &mut Flight, side: Side, uid: Uid, said: &Said) {
+    let (kind, words) = match said {
+        Said::Size(_) => {
+            (FaultKind::Fetch, "the server lists the message and does not deliver its body")
+        }
+        Said::Gone => (FaultKind::Expunged, "the message was removed while the run was under way"),
+        Said::Nothing => (
+            FaultKind::Fetch,
+            "the server neither delivers the message nor says whether it is there",
+        ),
+    };
+    let fault = Fault::new(side, kind, words).of_message(uid).in_mailbox(&flight.mailbox);
+    flight.missing.push_back((uid, fault));
 }
