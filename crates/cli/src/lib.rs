@@ -2,6 +2,7 @@
 //! outcome to an exit status. The only room that prints or reads the environment.
 
 pub mod account;
+pub mod budget;
 pub mod compress;
 pub mod deletion_limit;
 pub mod drop_in;

@@ -29,6 +29,15 @@ impl Use {
     }
 }
 
+/// The folder that it is kept in, where there is one.
+#[must_use]
+pub fn place(wanted: Use) -> Option<PathBuf> {
+    if wanted == Use::None || Use::of_environment() == Use::None {
+        return None;
+    }
+    folder(|name| std::env::var_os(name))
+}
+
 /// Opens the state of these two accounts. Where that cannot be, the run goes on without, as
 /// correctly and more slowly, and `tell` hears of it.
 #[must_use]
@@ -36,7 +45,7 @@ pub fn open(servers: &Servers, wanted: Use, tell: &Tell) -> Option<Arc<State>> {
     if wanted == Use::None || Use::of_environment() == Use::None {
         return None;
     }
-    let Some(folder) = folder(|name| std::env::var_os(name)) else {
+    let Some(folder) = place(wanted) else {
         tell(
             "notice: there is no home folder to keep local state in: every run lists both sides anew",
         );

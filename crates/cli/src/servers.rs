@@ -12,9 +12,11 @@ use mailferry_imap::mutf7;
 use mailferry_imap::session::printable;
 use mailferry_imap::tls::Met;
 use mailferry_imap::trace::{Direction, Trace};
-use mailferry_run::accounts::Accounts;
+use mailferry_run::accounts::{Accounts, Need, Seat};
 use mailferry_store::imap::ImapAccount;
 use mailferry_store::imap::compression::Compression;
+
+use crate::budget::Budget;
 
 /// One side: where it is and who logs in.
 #[derive(Clone, Debug)]
@@ -34,6 +36,7 @@ pub struct Servers {
     target: Login,
     tell: Tell,
     told: Arc<Mutex<BTreeSet<(Side, Notice)>>>,
+    budget: Option<Budget>,
 }
 
 /// What is told once a side.
@@ -67,7 +70,13 @@ impl Servers {
     /// them, and of compression that was asked for and is not to be had, once a side.
     #[must_use]
     pub fn new(source: Login, target: Login, tell: Tell) -> Self {
-        Self { source, target, tell, told: Arc::default() }
+        Self { source, target, tell, told: Arc::default(), budget: None }
+    }
+
+    /// The same, with the connections counted that all runs have to either server.
+    #[must_use]
+    pub fn within(self, budget: Option<Budget>) -> Self {
+        Self { budget, ..self }
     }
 
     async fn open(&self, side: Side, login: &Login) -> Result<ImapAccount, Fault> {
@@ -135,6 +144,13 @@ impl Accounts for Servers {
 
     async fn open_target(&self) -> Result<ImapAccount, Fault> {
         self.open(Side::Target, &self.target).await
+    }
+
+    fn seat(&self, need: Need) -> Option<Seat> {
+        let Some(budget) = &self.budget else { return Some(Seat::unlimited()) };
+        let host = |login: &Login| format!("{}:{}", login.endpoint.host, login.endpoint.port);
+        let (source, target) = (host(&self.source), host(&self.target));
+        budget.take([&source, &target], need).map(Seat::holding)
     }
 }
 

@@ -17,4 +17,40 @@ pub trait Accounts: Send + Sync + 'static {
 
     /// Opens another connection to the target.
     fn open_target(&self) -> impl Future<Output = Result<Self::Target, Fault>> + Send;
+
+    /// Leave for a pair of connections, where the runs on this machine share the connections that
+    /// the two servers are to have. A first pair gets one if there is one, and does without
+    /// otherwise; a spare pair is opened only with one.
+    fn seat(&self, need: Need) -> Option<Seat> {
+        let _ = need;
+        Some(Seat::unlimited())
+    }
+}
+
+/// What a pair of connections is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Without it nothing is copied.
+    First,
+    /// With it mail is copied faster.
+    Spare,
+}
+
+/// Leave for one pair of connections; given back when it is dropped.
+pub struct Seat {
+    _held: Option<Box<dyn Send>>,
+}
+
+impl Seat {
+    /// Where nothing is counted.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self { _held: None }
+    }
+
+    /// Holds what stands for it.
+    #[must_use]
+    pub fn holding(held: impl Send + 'static) -> Self {
+        Self { _held: Some(Box::new(held)) }
+    }
 }

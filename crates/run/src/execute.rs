@@ -4,26 +4,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use mailferry_engine::account::Plan;
-use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::guard::Approval;
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::plan::Subscription;
 use mailferry_store::contract::{Source, Target};
-use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Need};
 use crate::events::{Event, EventSink};
 use crate::job::Job;
-use crate::lane::{Course, Courses, Left, placed, run_lane};
-use crate::mailbox::{KeywordsKept, Progress, Task};
-use crate::pace::Pace;
+use crate::mailbox::Progress;
 use crate::report::Report;
 use crate::stop::Stop;
-use crate::survey::{MailboxListings, Survey};
+use crate::survey::Survey;
+use crate::workers::{First, Shared, open_spares, run_workers};
 
 /// Who carries a plan out, and for whom.
 pub struct Execution<A: Accounts> {
@@ -56,24 +52,6 @@ impl EventSink for FaultLimit {
     }
 }
 
-/// What the workers share.
-struct Shared<A: Accounts> {
-    execution: Execution<A>,
-    plan: Plan,
-    listings: Vec<MailboxListings>,
-    /// Indices of the mailboxes with something to do, largest first.
-    queue: Vec<usize>,
-    next: AtomicUsize,
-    keywords: KeywordsKept,
-    pace: Pace,
-}
-
-/// What a worker tells of a mailbox, or of itself.
-enum News {
-    Mailbox(usize, Progress),
-    Lost(Fault),
-}
-
 impl<A: Accounts> Execution<A> {
     /// Carries a plan out. A plan is used once, and only with the guard's approval.
     pub async fn run(mut self, survey: Survey<A>, _: Approval) -> Report {
@@ -87,31 +65,14 @@ impl<A: Accounts> Execution<A> {
         let mut report = Report::new(&plan);
         report.faults.extend(faults);
         let act = plan.mailboxes.iter().filter(|mailbox| mailbox.counts.act() > 0).count();
-        let spares = self.open_spares(act);
+        let seat = self.accounts.seat(Need::First);
+        let spares = open_spares(&self, act);
         let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;
-        let mut queue: Vec<usize> =
-            (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
-        queue.retain(|&at| plan.mailboxes[at].counts.act() > 0);
-        queue.sort_by_key(|&at| std::cmp::Reverse(plan.mailboxes[at].counts.copy_octets));
-        let pace = Pace::new(self.job.limits.pace, Instant::now());
-        let shared = Arc::new(Shared {
-            execution: self,
-            plan,
-            listings,
-            queue,
-            next: AtomicUsize::new(0),
-            keywords: KeywordsKept::default(),
-            pace,
-        });
-        let (pair, failed) = run_workers(&shared, (source, target), spares, &mut report).await;
+        let shared = Arc::new(Shared::new(self, plan, listings, &blocked));
+        let (pair, failed) =
+            run_workers(&shared, First { source, target, seat }, spares, &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
         report
-    }
-
-    /// Begins to open the connections of the further workers, for so many mailboxes.
-    fn open_spares(&self, mailboxes: usize) -> Vec<JoinHandle<OpenedPair<A>>> {
-        let pairs = self.job.limits.pairs_max.clamp(1, mailboxes.max(1));
-        (1..pairs).map(|_| tokio::spawn(open_pair(self.accounts.clone()))).collect()
     }
 
     /// Creates and subscribes; answers the indices of mailboxes that could not be had.
@@ -194,203 +155,7 @@ impl<A: Accounts> Execution<A> {
     }
 }
 
-/// Lets the pairs of connections work until nothing is left; answers the pair that was used
-/// last, if one can still be used, and the mailboxes in which something failed.
-async fn run_workers<A: Accounts>(
-    shared: &Arc<Shared<A>>,
-    (source, target): (A::Source, A::Target),
-    spares: Vec<JoinHandle<OpenedPair<A>>>,
-    report: &mut Report,
-) -> (Option<(A::Source, A::Target)>, Vec<usize>) {
-    let mut failed = Vec::new();
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let mut workers = JoinSet::new();
-    workers.spawn(work(shared.clone(), Start::Pair(source, target), tell.clone()));
-    for spare in spares {
-        workers.spawn(work(shared.clone(), Start::Opening(spare), tell.clone()));
-    }
-    drop(tell);
-    let mut lost = Vec::new();
-    while let Some(news) = told.recv().await {
-        match news {
-            News::Lost(fault) => lost.push(fault),
-            News::Mailbox(at, progress) => {
-                let mailbox = &mut report.mailboxes[at];
-                mailbox.done = progress.done;
-                mailbox.out_of_order = progress.out_of_order;
-                if !progress.faults.is_empty() {
-                    failed.push(at);
-                }
-                report.faults.extend(progress.faults);
-            }
-        }
-    }
-    report.faults.extend(shared.unattended(lost));
-    let mut left = None;
-    while let Some(ended) = workers.join_next().await {
-        match ended {
-            Ok(Some(pair)) => {
-                if let Some((mut source, mut target)) = left.replace(pair) {
-                    tokio::join!(source.close(), target.close());
-                }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                let words = format!("a worker ended early: {error}");
-                report.faults.push(Fault {
-                    scope: Scope::Run,
-                    ..Fault::new(Side::Source, FaultKind::Limit, words)
-                });
-            }
-        }
-    }
-    (left, failed)
-}
-
-/// What a worker begins with.
-enum Start<A: Accounts> {
-    Pair(A::Source, A::Target),
-    /// Connections that were opened while mailboxes were being created.
-    Opening(JoinHandle<OpenedPair<A>>),
-}
-
-type OpenedPair<A> =
-    (Result<<A as Accounts>::Source, Fault>, Result<<A as Accounts>::Target, Fault>);
-
-async fn open_pair<A: Accounts>(accounts: Arc<A>) -> OpenedPair<A> {
-    tokio::join!(accounts.open_source(), accounts.open_target())
-}
-
-/// The mailboxes that one worker takes.
-struct Taken<'a, A: Accounts> {
-    shared: &'a Shared<A>,
-    tell: &'a mpsc::UnboundedSender<News>,
-    /// Those that have their copies, and whose flags are to be changed.
-    to_flag: Vec<Course<'a>>,
-}
-
-impl<'a, A: Accounts> Courses<'a> for Taken<'a, A> {
-    fn next_course(&mut self) -> Option<Course<'a>> {
-        if !self.shared.has_more() {
-            return None;
-        }
-        let at = *self.shared.queue.get(self.shared.next.fetch_add(1, Ordering::Relaxed))?;
-        let course = Course::new(at, self.shared.task(at));
-        let target = &self.shared.plan.mailboxes[at].target;
-        self.shared.execution.events.on(&Event::MailboxBegins { at, target });
-        Some(course)
-    }
-
-    fn has_ended(&mut self, course: Course<'a>) {
-        if course.task.plan.counts.update_flags > 0 {
-            self.to_flag.push(course);
-        } else {
-            self.tell(course);
-        }
-    }
-}
-
-impl<A: Accounts> Taken<'_, A> {
-    fn tell(&self, course: Course<'_>) {
-        let (at, target) = (course.at, &course.task.plan.target);
-        self.shared.execution.events.on(&Event::MailboxEnds { at, target });
-        drop(self.tell.send(News::Mailbox(at, course.progress)));
-    }
-
-    /// Changes the flags of the mailboxes that have their copies.
-    async fn update_flags(&mut self, target: &mut A::Target) -> Result<(), Fault> {
-        while let Some(mut course) = self.to_flag.pop() {
-            let updated = course.update_flags(target).await;
-            if let Err(fault) = &updated {
-                let fault = placed(fault.clone(), course.task.plan);
-                course.task.note_fault(fault, &mut course.progress);
-            }
-            self.tell(course);
-            updated?;
-        }
-        Ok(())
-    }
-}
-
-/// One worker: takes the next mailbox until none is left. `start`: the connections to begin
-/// with; others are opened when needed.
-async fn work<A: Accounts>(
-    shared: Arc<Shared<A>>,
-    start: Start<A>,
-    tell: mpsc::UnboundedSender<News>,
-) -> Option<(A::Source, A::Target)> {
-    let mut taken = Taken { shared: &shared, tell: &tell, to_flag: Vec::new() };
-    let mut start = Some(start);
-    let mut pair = None;
-    while shared.has_more() || !taken.to_flag.is_empty() {
-        // Connections first: a mailbox that was taken is not given back, and one worker fewer
-        // is no failure as long as others do the work.
-        let opened = match start.take() {
-            Some(Start::Pair(source, target)) => (Ok(source), Ok(target)),
-            Some(Start::Opening(opening)) => match opening.await {
-                Ok(opened) => opened,
-                Err(_) => open_pair(shared.execution.accounts.clone()).await,
-            },
-            None => open_pair(shared.execution.accounts.clone()).await,
-        };
-        let (mut source, mut target) = match opened {
-            (Ok(source), Ok(target)) => (source, target),
-            (source, target) => {
-                let faults = source.err().into_iter().chain(target.err());
-                faults.for_each(|fault| drop(tell.send(News::Lost(fault))));
-                break;
-            }
-        };
-        match run_lane(&mut source, &mut target, &mut taken).await {
-            Err(_) => {}
-            Ok(left) => {
-                let flagged = taken.update_flags(&mut target).await;
-                if left == Left::Full {
-                    break;
-                }
-                if left == Left::Usable && flagged.is_ok() {
-                    pair = Some((source, target));
-                    break;
-                }
-            }
-        }
-    }
-    if let Some(Start::Opening(opening)) = start {
-        opening.abort();
-    } else if let Some(Start::Pair(source, target)) = start {
-        pair = Some((source, target));
-    }
-    // Not one connection could be had for them.
-    while let Some(course) = taken.to_flag.pop() {
-        taken.tell(course);
-    }
-    pair
-}
-
 impl<A: Accounts> Shared<A> {
-    /// Whether another mailbox is to be begun.
-    fn has_more(&self) -> bool {
-        !self.execution.stop.is_asked() && self.next.load(Ordering::Relaxed) < self.queue.len()
-    }
-
-    fn task(&self, at: usize) -> Task<'_> {
-        let Execution { job, events, stop, .. } = &self.execution;
-        let (plan, listings) = (&self.plan.mailboxes[at], &self.listings[at]);
-        let (keywords, pace) = (&self.keywords, &self.pace);
-        Task { plan, listings, job, events: &**events, stop, keywords, pace }
-    }
-
-    /// Of the faults of workers that could not connect, those that count: all if mailboxes
-    /// were left over, none if the other workers did everything.
-    fn unattended(&self, lost: Vec<Fault>) -> Vec<Fault> {
-        let taken = self.next.load(Ordering::Relaxed);
-        if taken >= self.queue.len() || self.execution.stop.is_asked() {
-            return Vec::new();
-        }
-        lost.iter().for_each(|fault| self.execution.events.on(&Event::Failed(fault)));
-        lost
-    }
-
     /// Removes messages and mailboxes, after everything was copied everywhere: a message that
     /// was moved on the source is removed from one mailbox only once it is in the other.
     async fn remove_surplus(
@@ -445,7 +210,7 @@ impl<A: Accounts> Shared<A> {
     ) -> Result<(), Fault> {
         let task = self.task(at);
         let mut progress = Progress { done: report.mailboxes[at].done, ..Progress::default() };
-        if !self.queue.contains(&at) {
+        if !self.was_queued(at) {
             let target = &task.plan.target;
             self.execution.events.on(&Event::MailboxBegins { at, target });
         }

@@ -49,6 +49,8 @@ pub struct Job {
     pub state: Option<Arc<State>>,
     /// Limits of this run.
     pub limits: Limits,
+    /// In which order messages are copied.
+    pub order: CopyOrder,
 }
 
 /// Whether a mailbox without messages is created on the target.
@@ -261,6 +263,7 @@ impl Job {
             same_account: SameAccount::No,
             state: None,
             limits: Limits::default(),
+            order: CopyOrder::default(),
         }
     }
 
@@ -280,12 +283,24 @@ impl Job {
     }
 }
 
+/// The order in which the messages of a mailbox are copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CopyOrder {
+    /// That of the source's UIDs, so that the target's are in the same order.
+    #[default]
+    OfUids,
+    /// Any: several connections copy one mailbox at the same time.
+    Any,
+}
+
 /// Limits of one run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Pairs of connections that copy side by side, each another mailbox. Unknown servers
+    /// Pairs of connections that copy side by side at most, each another mailbox. Unknown servers
     /// permit five connections an account; each pair takes one on each side.
     pub pairs_max: usize,
+    /// As many of them are opened at once; further ones as long as they make the run faster.
+    pub pairs_at_first: usize,
     /// Faults after which nothing new is begun (`--errorsmax`).
     pub faults_max: usize,
     /// How fast mail is copied.
@@ -294,6 +309,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pairs_max: 3, faults_max: 10_000, pace: PaceLimits::default() }
+        Self { pairs_max: 5, pairs_at_first: 3, faults_max: 10_000, pace: PaceLimits::default() }
     }
 }

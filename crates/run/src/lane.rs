@@ -11,7 +11,7 @@ use mailferry_engine::plan::MailboxPlan;
 use mailferry_engine::policy::PermanentFlags;
 use mailferry_store::contract::{Appended, BodyEvent, Source, Target, Turn, Wanted};
 
-use crate::copy::Feed;
+use crate::copy::{Feed, Order};
 use crate::events::Event;
 use crate::mailbox::{Copies, Progress, Task};
 use crate::state::CopyMade;
@@ -20,12 +20,33 @@ use crate::survey::listed;
 /// The longest time without a look at what else there is to do.
 const PAUSE_MAX: Duration = Duration::from_millis(200);
 
+/// Which of the copies of a mailbox one pair of connections makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) number: usize,
+    pub(crate) of: usize,
+}
+
+impl Share {
+    pub(crate) fn is_first(self) -> bool {
+        self.number == 0
+    }
+
+    fn take(self, mut orders: Vec<Order>) -> Vec<Order> {
+        let (all, of) = (orders.len(), self.of.max(1));
+        orders.truncate(all * (self.number + 1) / of);
+        orders.drain(..all * self.number / of);
+        orders
+    }
+}
+
 /// A mailbox that is being worked on, and what was done there.
 pub(crate) struct Course<'a> {
     /// Its place in the plan.
     pub(crate) at: usize,
     pub(crate) task: Task<'a>,
     pub(crate) progress: Progress,
+    share: Share,
     kept: Option<PermanentFlags>,
     /// The source mailbox that is fed next.
     next_part: usize,
@@ -287,7 +308,8 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         let part = course.next_part;
         course.next_part += 1;
         let kept = course.kept.clone().unwrap_or(PermanentFlags::Unknown);
-        let mut orders = course.task.orders(part, &kept);
+        let share = course.share;
+        let mut orders = share.take(course.task.orders(part, &kept));
         if orders.is_empty() {
             return Ok(());
         }
@@ -299,7 +321,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             // The source sends meanwhile.
             let kept = course.task.permanent_flags(self.target).await?;
             if kept != PermanentFlags::Unknown {
-                orders = course.task.orders(part, &kept);
+                orders = share.take(course.task.orders(part, &kept));
             }
             course.kept = Some(kept);
         }
@@ -425,9 +447,9 @@ impl Run {
 }
 
 impl<'a> Course<'a> {
-    pub(crate) fn new(at: usize, task: Task<'a>) -> Self {
+    pub(crate) fn new(at: usize, task: Task<'a>, share: Share) -> Self {
         let progress = Progress::default();
-        Self { at, task, progress, kept: None, next_part: 0, feeds_open: 0 }
+        Self { at, task, progress, share, kept: None, next_part: 0, feeds_open: 0 }
     }
 
     fn has_more(&self) -> bool {

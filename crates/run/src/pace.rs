@@ -2,6 +2,7 @@
 //! by waiting before more is taken from the source, so that the traffic is even: no long pauses,
 //! and never more than a second's worth at once.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub struct PaceLimits {
 pub(crate) struct Pace {
     limits: PaceLimits,
     due: Mutex<Due>,
+    /// Octets in all.
+    copied: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,16 +40,22 @@ struct Due {
 impl Pace {
     pub(crate) fn new(limits: PaceLimits, now: Instant) -> Self {
         let due = Due { octets_free: limits.octets_free, octets: now, messages: now };
-        Self { limits, due: Mutex::new(due) }
+        Self { limits, due: Mutex::new(due), copied: AtomicU64::new(0) }
     }
 
     /// Takes note of what went.
     pub(crate) fn spend(&self, octets: u64, messages: u64, now: Instant) {
+        self.copied.fetch_add(octets, Ordering::Relaxed);
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let free = octets.min(due.octets_free);
         due.octets_free -= free;
         due.octets = later(due.octets, octets - free, self.limits.octets_per_second, now);
         due.messages = later(due.messages, messages, self.limits.messages_per_second, now);
+    }
+
+    /// Octets that went so far.
+    pub(crate) fn copied(&self) -> u64 {
+        self.copied.load(Ordering::Relaxed)
     }
 
     /// Until when nothing more is to be taken; `None`: go on.

@@ -33,7 +33,7 @@ pub struct Done {
 }
 
 impl Done {
-    fn join(&mut self, other: &Self) {
+    pub(crate) fn join(&mut self, other: &Self) {
         self.copied += other.copied;
         self.copied_octets += other.copied_octets;
         self.largest_octets = self.largest_octets.max(other.largest_octets);

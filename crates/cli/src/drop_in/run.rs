@@ -21,6 +21,7 @@ use super::lines::{Lines, ShowEta, error_line, named, raw};
 use super::pidfile::Pid;
 use super::statistics::{Facts, add, folders, resident_bytes};
 use super::task;
+use crate::budget::Budget;
 use crate::fault_text::{Front, fault_text};
 use crate::imapsync::output::{
     FolderSize, Place, Sizes, date, difference_line, errors_detected, errors_listed, exiting,
@@ -152,6 +153,11 @@ impl Session {
         let tell: Tell = Arc::new(|text: &str| log.line(text));
         job.state = local_state::open(&servers, local_state::Use::Kept, &tell);
         let state = job.state.clone();
+        let place = local_state::place(local_state::Use::Kept);
+        let servers = match Budget::of_environment(place) {
+            Ok(budget) => servers.within(budget),
+            Err(words) => return self.unusable(ExitStatus::Usage, &words),
+        };
         let ending = self.sync(Arc::new(servers), job, &guard).await;
         local_state::tell_complaint(state.as_ref(), &tell);
         ending

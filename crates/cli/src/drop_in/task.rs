@@ -20,8 +20,8 @@ use mailferry_imap::login::{
 use mailferry_imap::tls::{TlsPolicy, Unverified};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
-    Dates, EmptyMailboxes, HierarchyOverride, Job, Limits, MailboxChoice, MailboxDeletion,
-    MailboxDeletionNarrowing, Naming, Pattern, Spelling,
+    CopyOrder, Dates, EmptyMailboxes, HierarchyOverride, Job, Limits, MailboxChoice,
+    MailboxDeletion, MailboxDeletionNarrowing, Naming, Pattern, Spelling,
 };
 use mailferry_run::pace::PaceLimits;
 use mailferry_store::contract::Selection;
@@ -248,10 +248,12 @@ pub(super) fn job(
         },
         dates: if options.messages.sync_internal_dates { Dates::Keep } else { Dates::OfTarget },
         same_account: if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No },
+        order: CopyOrder::OfUids,
         limits: Limits {
             faults_max: options.process.errors_max as usize,
             pairs_max: pairs_max(),
             pace: pace(options),
+            ..Limits::default()
         },
     };
     let mut guard = GuardLimits::imapsync();

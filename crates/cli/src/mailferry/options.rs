@@ -204,9 +204,12 @@ pub struct SyncArgs {
     /// Do without what earlier runs learnt, and leave nothing for later ones
     #[arg(long, env = "MAILFERRY_NOSTATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub nostate: bool,
-    /// Pairs of connections that copy side by side
-    #[arg(long, value_name = "N", default_value_t = 3, env = "MAILFERRY_CONNECTIONS")]
+    /// Pairs of connections that copy side by side at most; as many are opened as help
+    #[arg(long, value_name = "N", default_value_t = 5, env = "MAILFERRY_CONNECTIONS")]
     pub connections: usize,
+    /// Copy a large mailbox over several connections at once, giving up the order of its messages
+    #[arg(long)]
+    pub unordered: bool,
     /// Copy no more than SIZE a second (500k, 10M)
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_bytes_per_second: Option<u32>,
@@ -274,9 +277,12 @@ pub struct RestoreArgs {
     /// Do without what earlier runs learnt, and leave nothing for later ones
     #[arg(long, env = "MAILFERRY_NOSTATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub nostate: bool,
-    /// Pairs of connections that copy side by side
-    #[arg(long, value_name = "N", default_value_t = 3, env = "MAILFERRY_CONNECTIONS")]
+    /// Pairs of connections that copy side by side at most; as many are opened as help
+    #[arg(long, value_name = "N", default_value_t = 5, env = "MAILFERRY_CONNECTIONS")]
     pub connections: usize,
+    /// Copy a large mailbox over several connections at once, giving up the order of its messages
+    #[arg(long)]
+    pub unordered: bool,
     /// How it is shown.
     #[command(flatten)]
     pub output: Output,

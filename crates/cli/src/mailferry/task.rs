@@ -13,13 +13,16 @@ use mailferry_imap::login::{Credentials, Family, Mechanism, Security};
 use mailferry_imap::mutf7;
 use mailferry_imap::tls::{Fingerprint, TlsPolicy};
 use mailferry_run::copy::AddHeader;
-use mailferry_run::job::{Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, Spelling};
+use mailferry_run::job::{
+    CopyOrder, Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, Spelling,
+};
 use mailferry_run::pace::PaceLimits;
 use mailferry_run::state::State;
 use mailferry_store::contract::Selection;
 
 use super::options::{Accounts, CheckArgs, Choice, Flags, Output, RestoreArgs, SyncArgs};
 use crate::account::{AccountUrl, Scheme};
+use crate::budget::Budget;
 use crate::deletion_limit;
 use crate::local_state;
 use crate::secret::SecretFrom;
@@ -173,6 +176,7 @@ pub(super) fn sync_job(
         job.add_header = AddHeader::IfUnidentified;
     }
     job.limits.pairs_max = args.connections.max(1);
+    job.order = order(args.unordered);
     job.limits.pace = PaceLimits {
         octets_per_second: args.max_bytes_per_second.map(f64::from),
         octets_free: 0,
@@ -224,6 +228,7 @@ pub(super) fn restore_job(
     let mut job = job(rules, &choice, servers)?;
     job.state = state(args.nostate, servers, args.output);
     job.limits.pairs_max = args.connections.max(1);
+    job.order = order(args.unordered);
     Ok((job, GuardLimits::modern()))
 }
 
@@ -235,6 +240,20 @@ pub(super) fn check_job(args: &CheckArgs, servers: &Servers) -> Result<Job, Usag
     let mut rules = Rules::mirror();
     rules.unrecognised = Unrecognised::Append;
     job(rules, &args.choice, servers)
+}
+
+fn order(unordered: bool) -> CopyOrder {
+    if unordered { CopyOrder::Any } else { CopyOrder::OfUids }
+}
+
+/// The connections that all runs of this user share.
+///
+/// # Errors
+/// The environment variable for it is no number.
+pub(super) fn budget(nostate: bool) -> Result<Option<Budget>, UsageError> {
+    let wanted = if nostate { local_state::Use::None } else { local_state::Use::Kept };
+    Budget::of_environment(local_state::place(wanted))
+        .map_err(|words| UsageError::new(words, "0 stands for no limit"))
 }
 
 fn state(nostate: bool, servers: &Servers, output: Output) -> Option<Arc<State>> {

@@ -52,6 +52,7 @@ async fn sync(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
             )
         })?),
     };
+    let servers = servers.within(task::budget(args.nostate)?);
     let run = Run { servers, job, guard, output: args.output };
     Ok(run.carry_out(|plan| as_expected(plan, expected.as_deref())).await)
 }
@@ -74,6 +75,7 @@ fn as_expected(plan: &Plan, expected: Option<&[u8]>) -> Answer {
 async fn plan(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
     let servers = task::servers(&args.accounts, args.output)?;
     let (job, guard) = task::sync_job(args, &servers)?;
+    let servers = servers.within(task::budget(args.nostate)?);
     let run = Run { servers, job, guard, output: args.output };
     let decide = |plan: &Plan| {
         show_plan(plan, args.output);
@@ -99,6 +101,7 @@ fn save(plan: &Plan, path: &std::path::Path) -> bool {
 async fn restore(args: &RestoreArgs) -> Result<ExitStatus, task::UsageError> {
     let servers = task::servers(&args.accounts, args.output)?;
     let (job, guard) = task::restore_job(args, &servers)?;
+    let servers = servers.within(task::budget(args.nostate)?);
     let run = Run { servers, job, guard, output: args.output };
     let status = run
         .carry_out(|plan| {

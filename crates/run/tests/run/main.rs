@@ -11,6 +11,7 @@ mod deletions;
 mod extensions;
 mod faults;
 mod flags;
+mod pairs;
 
 #[path = "../../../store/tests/imap_store/meddler.rs"]
 mod meddler;

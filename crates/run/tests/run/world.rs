@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use mailferry_engine::guard::{self, GuardLimits, NearlyAll};
 use mailferry_engine::policy::Rules;
 use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
 use mailferry_imap::tls::TlsPolicy;
-use mailferry_run::accounts::Accounts;
+use mailferry_run::accounts::{Accounts, Need, Seat};
 use mailferry_run::events::{Event, EventSink};
 use mailferry_run::execute::Execution;
 use mailferry_run::job::{Job, Limits};
@@ -32,6 +33,9 @@ pub(crate) struct Addresses {
     pub(crate) source: SocketAddr,
     pub(crate) target: SocketAddr,
     pub(crate) silence_max: Duration,
+    /// Pairs of connections for which there is leave.
+    pub(crate) seats: usize,
+    pub(crate) taken: Arc<AtomicUsize>,
 }
 
 impl Accounts for Addresses {
@@ -46,6 +50,23 @@ impl Accounts for Addresses {
     async fn open_target(&self) -> Result<ImapAccount, Fault> {
         ImapAccount::open(Side::Target, &endpoint(self.target, self.silence_max), &credentials())
             .await
+    }
+
+    fn seat(&self, need: Need) -> Option<Seat> {
+        if need == Need::Spare && self.taken.load(Ordering::SeqCst) >= self.seats {
+            return None;
+        }
+        self.taken.fetch_add(1, Ordering::SeqCst);
+        Some(Seat::holding(Taken(self.taken.clone())))
+    }
+}
+
+/// Gives its seat back.
+struct Taken(Arc<AtomicUsize>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -89,7 +110,13 @@ impl World {
         let source = Server::bind(source, [self.source.clone()]).await.unwrap();
         let target = Server::bind(target, [self.target.clone()]).await.unwrap();
         let silence_max = Duration::from_secs(20);
-        let addresses = Addresses { source: source.addr(), target: target.addr(), silence_max };
+        let addresses = Addresses {
+            source: source.addr(),
+            target: target.addr(),
+            silence_max,
+            seats: 10,
+            taken: Arc::default(),
+        };
         Running { addresses, source, target }
     }
 

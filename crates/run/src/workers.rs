@@ -1,0 +1,403 @@
+//! The pairs of connections that copy side by side: each takes one share of the work after the
+//! other until none is left.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use mailferry_engine::account::Plan;
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_store::contract::Source;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::accounts::{Accounts, Need, Seat};
+use crate::events::Event;
+use crate::execute::Execution;
+use crate::growth::{Growth, MEASURED};
+use crate::job::CopyOrder;
+use crate::lane::{Course, Courses, Left, Share, placed, run_lane};
+use crate::mailbox::{KeywordsKept, Progress, Task};
+use crate::pace::Pace;
+use crate::report::Report;
+use crate::survey::MailboxListings;
+
+/// Octets of a mailbox below which it is not shared among several pairs.
+const SHARE_BYTES_MIN: u64 = 8 << 20;
+/// Shares of one mailbox for each pair: the last ones end at about the same time.
+const SHARES_PER_PAIR: usize = 4;
+
+/// What the workers share.
+pub(crate) struct Shared<A: Accounts> {
+    pub(crate) execution: Execution<A>,
+    pub(crate) plan: Plan,
+    pub(crate) listings: Vec<MailboxListings>,
+    /// The mailboxes with something to do, largest first, each whole or in shares.
+    queue: Vec<(usize, Share)>,
+    next: AtomicUsize,
+    /// Shares of each mailbox that have not ended.
+    open: Vec<AtomicUsize>,
+    keywords: KeywordsKept,
+    pace: Pace,
+}
+
+/// The pair that was used last, if one can still be used.
+pub(crate) type Usable<A> = Option<(<A as Accounts>::Source, <A as Accounts>::Target)>;
+
+/// What a worker tells of a mailbox, or of itself.
+enum News {
+    Mailbox(usize, Progress),
+    Lost(Fault),
+}
+
+/// Begins to open the connections of the workers beyond the first, as many as may be of use to so
+/// many mailboxes.
+pub(crate) fn open_spares<A: Accounts>(
+    execution: &Execution<A>,
+    mailboxes: usize,
+) -> Vec<Spare<A>> {
+    let limits = &execution.job.limits;
+    let most = match execution.job.order {
+        CopyOrder::OfUids => mailboxes,
+        CopyOrder::Any => usize::MAX,
+    };
+    let pairs = limits.pairs_at_first.min(limits.pairs_max).clamp(1, most.max(1));
+    (1..pairs).map_while(|_| open_spare(&execution.accounts)).collect()
+}
+
+/// The pair of connections that listed both sides.
+pub(crate) struct First<A: Accounts> {
+    pub(crate) source: A::Source,
+    pub(crate) target: A::Target,
+    pub(crate) seat: Option<Seat>,
+}
+
+/// A further pair of connections that is being opened.
+pub(crate) struct Spare<A: Accounts> {
+    seat: Seat,
+    opening: JoinHandle<OpenedPair<A>>,
+}
+
+fn open_spare<A: Accounts>(accounts: &Arc<A>) -> Option<Spare<A>> {
+    let seat = accounts.seat(Need::Spare)?;
+    Some(Spare { seat, opening: tokio::spawn(open_pair(accounts.clone())) })
+}
+
+/// Lets the pairs of connections work until nothing is left. Answers the pair that was used last,
+/// and the mailboxes in which something failed.
+pub(crate) async fn run_workers<A: Accounts>(
+    shared: &Arc<Shared<A>>,
+    first: First<A>,
+    spares: Vec<Spare<A>>,
+    report: &mut Report,
+) -> (Usable<A>, Vec<usize>) {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let mut growth =
+        Growth::new(1 + spares.len(), shared.execution.job.limits.pairs_max, Instant::now());
+    let mut workers = JoinSet::new();
+    let First { source, target, seat } = first;
+    workers.spawn(work(shared.clone(), Start::Pair(source, target), seat, tell.clone()));
+    let begin = |spare: Spare<A>| {
+        let Spare { seat, opening } = spare;
+        work(shared.clone(), Start::Opening(opening), Some(seat), tell.clone())
+    };
+    for spare in spares {
+        workers.spawn(begin(spare));
+    }
+    let mut heard = Heard::default();
+    let mut left = None;
+    let mut looks = looks();
+    loop {
+        tokio::select! {
+            Some(news) = told.recv() => {
+                if matches!(news, News::Lost(_)) {
+                    growth.stay();
+                }
+                heard.take(news, report);
+            }
+            ended = workers.join_next() => match ended {
+                None => break,
+                Some(ended) => keep_last::<A>(&mut left, ended, report).await,
+            },
+            _ = looks.tick() => {
+                let copied = shared.pace.copied();
+                if shared.has_more() && growth.wants_another(copied, Instant::now()) {
+                    match open_spare(&shared.execution.accounts) {
+                        Some(spare) => drop(workers.spawn(begin(spare))),
+                        None => growth.stay(),
+                    }
+                }
+            }
+        }
+    }
+    while let Ok(news) = told.try_recv() {
+        heard.take(news, report);
+    }
+    report.faults.extend(shared.unattended(heard.lost));
+    (left, heard.failed)
+}
+
+fn looks() -> Interval {
+    let mut looks = tokio::time::interval_at(tokio::time::Instant::now() + MEASURED, MEASURED);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
+}
+
+/// What the workers told.
+#[derive(Default)]
+struct Heard {
+    /// Why some could not connect.
+    lost: Vec<Fault>,
+    /// Mailboxes in which something failed.
+    failed: Vec<usize>,
+}
+
+impl Heard {
+    fn take(&mut self, news: News, report: &mut Report) {
+        match news {
+            News::Lost(fault) => self.lost.push(fault),
+            News::Mailbox(at, progress) => {
+                let mailbox = &mut report.mailboxes[at];
+                mailbox.done.join(&progress.done);
+                mailbox.out_of_order.extend(progress.out_of_order);
+                if !progress.faults.is_empty() {
+                    self.failed.push(at);
+                }
+                report.faults.extend(progress.faults);
+            }
+        }
+    }
+}
+
+/// A worker ended: one pair is kept for what comes after the copies.
+async fn keep_last<A: Accounts>(
+    left: &mut Usable<A>,
+    ended: Result<Usable<A>, JoinError>,
+    report: &mut Report,
+) {
+    match ended {
+        Ok(Some(pair)) => {
+            if let Some((mut source, mut target)) = left.replace(pair) {
+                tokio::join!(source.close(), target.close());
+            }
+        }
+        Ok(None) => {}
+        Err(error) => {
+            let words = format!("a worker ended early: {error}");
+            let fault = Fault::new(Side::Source, FaultKind::Limit, words);
+            report.faults.push(Fault { scope: Scope::Run, ..fault });
+        }
+    }
+}
+
+/// What a worker begins with.
+enum Start<A: Accounts> {
+    Pair(A::Source, A::Target),
+    /// Connections that are being opened.
+    Opening(JoinHandle<OpenedPair<A>>),
+}
+
+type OpenedPair<A> =
+    (Result<<A as Accounts>::Source, Fault>, Result<<A as Accounts>::Target, Fault>);
+
+async fn open_pair<A: Accounts>(accounts: Arc<A>) -> OpenedPair<A> {
+    tokio::join!(accounts.open_source(), accounts.open_target())
+}
+
+/// The shares that one worker takes.
+struct Taken<'a, A: Accounts> {
+    shared: &'a Shared<A>,
+    tell: &'a mpsc::UnboundedSender<News>,
+    /// Mailboxes that have their copies, and whose flags are to be changed.
+    to_flag: Vec<Course<'a>>,
+}
+
+impl<'a, A: Accounts> Courses<'a> for Taken<'a, A> {
+    fn next_course(&mut self) -> Option<Course<'a>> {
+        if !self.shared.has_more() {
+            return None;
+        }
+        let next = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        let &(at, share) = self.shared.queue.get(next)?;
+        let course = Course::new(at, self.shared.task(at), share);
+        if share.is_first() {
+            let target = &self.shared.plan.mailboxes[at].target;
+            self.shared.execution.events.on(&Event::MailboxBegins { at, target });
+        }
+        Some(course)
+    }
+
+    fn has_ended(&mut self, course: Course<'a>) {
+        // The last share of a mailbox sees to its flags.
+        let is_last = self.shared.open[course.at].fetch_sub(1, Ordering::AcqRel) == 1;
+        if is_last && course.task.plan.counts.update_flags > 0 {
+            self.to_flag.push(course);
+        } else {
+            self.tell(course, is_last);
+        }
+    }
+}
+
+impl<A: Accounts> Taken<'_, A> {
+    fn tell(&self, course: Course<'_>, is_last: bool) {
+        let (at, target) = (course.at, &course.task.plan.target);
+        if is_last {
+            self.shared.execution.events.on(&Event::MailboxEnds { at, target });
+        }
+        drop(self.tell.send(News::Mailbox(at, course.progress)));
+    }
+
+    /// Changes the flags of the mailboxes that have their copies.
+    async fn update_flags(&mut self, target: &mut A::Target) -> Result<(), Fault> {
+        while let Some(mut course) = self.to_flag.pop() {
+            let updated = course.update_flags(target).await;
+            if let Err(fault) = &updated {
+                let fault = placed(fault.clone(), course.task.plan);
+                course.task.note_fault(fault, &mut course.progress);
+            }
+            self.tell(course, true);
+            updated?;
+        }
+        Ok(())
+    }
+}
+
+/// One worker: takes the next share until none is left. `start`: the connections to begin with;
+/// others are opened when needed. The seat is given up with the worker.
+async fn work<A: Accounts>(
+    shared: Arc<Shared<A>>,
+    start: Start<A>,
+    _seat: Option<Seat>,
+    tell: mpsc::UnboundedSender<News>,
+) -> Usable<A> {
+    let mut taken = Taken { shared: &shared, tell: &tell, to_flag: Vec::new() };
+    let mut start = Some(start);
+    let mut pair = None;
+    while shared.has_more() || !taken.to_flag.is_empty() {
+        // Connections first: a mailbox that was taken is not given back, and one worker fewer
+        // is no failure as long as others do the work.
+        let opened = match start.take() {
+            Some(Start::Pair(source, target)) => (Ok(source), Ok(target)),
+            Some(Start::Opening(opening)) => match opening.await {
+                Ok(opened) => opened,
+                Err(_) => open_pair(shared.execution.accounts.clone()).await,
+            },
+            None => open_pair(shared.execution.accounts.clone()).await,
+        };
+        let (mut source, mut target) = match opened {
+            (Ok(source), Ok(target)) => (source, target),
+            (source, target) => {
+                let faults = source.err().into_iter().chain(target.err());
+                faults.for_each(|fault| drop(tell.send(News::Lost(fault))));
+                break;
+            }
+        };
+        match run_lane(&mut source, &mut target, &mut taken).await {
+            Err(_) => {}
+            Ok(left) => {
+                let flagged = taken.update_flags(&mut target).await;
+                if left == Left::Full {
+                    break;
+                }
+                if left == Left::Usable && flagged.is_ok() {
+                    pair = Some((source, target));
+                    break;
+                }
+            }
+        }
+    }
+    if let Some(Start::Opening(opening)) = start {
+        opening.abort();
+    } else if let Some(Start::Pair(source, target)) = start {
+        pair = Some((source, target));
+    }
+    // Not one connection could be had for them.
+    while let Some(course) = taken.to_flag.pop() {
+        taken.tell(course, true);
+    }
+    pair
+}
+
+impl<A: Accounts> Shared<A> {
+    /// The work of a plan, apart from the mailboxes that are blocked.
+    pub(crate) fn new(
+        execution: Execution<A>,
+        plan: Plan,
+        listings: Vec<MailboxListings>,
+        blocked: &[usize],
+    ) -> Self {
+        let mut mailboxes: Vec<usize> =
+            (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
+        mailboxes.retain(|&at| plan.mailboxes[at].counts.act() > 0);
+        mailboxes.sort_by_key(|&at| std::cmp::Reverse(plan.mailboxes[at].counts.copy_octets));
+        let mut open: Vec<usize> = vec![0; plan.mailboxes.len()];
+        let mut queue = Vec::with_capacity(mailboxes.len());
+        for at in mailboxes {
+            let octets = plan.mailboxes[at].counts.copy_octets;
+            open[at] = match execution.job.order {
+                CopyOrder::OfUids => 1,
+                CopyOrder::Any => shares(octets, execution.job.limits.pairs_max),
+            };
+            queue.extend((0..open[at]).map(|number| (at, Share { number, of: open[at] })));
+        }
+        let pace = Pace::new(execution.job.limits.pace, Instant::now());
+        Self {
+            execution,
+            plan,
+            listings,
+            queue,
+            next: AtomicUsize::new(0),
+            open: open.into_iter().map(AtomicUsize::new).collect(),
+            keywords: KeywordsKept::default(),
+            pace,
+        }
+    }
+
+    /// Whether a mailbox was given to the workers.
+    pub(crate) fn was_queued(&self, mailbox: usize) -> bool {
+        self.queue.iter().any(|&(at, _)| at == mailbox)
+    }
+
+    /// Whether another share is to be begun.
+    fn has_more(&self) -> bool {
+        !self.execution.stop.is_asked() && self.next.load(Ordering::Relaxed) < self.queue.len()
+    }
+
+    pub(crate) fn task(&self, at: usize) -> Task<'_> {
+        let Execution { job, events, stop, .. } = &self.execution;
+        let (plan, listings) = (&self.plan.mailboxes[at], &self.listings[at]);
+        let (keywords, pace) = (&self.keywords, &self.pace);
+        Task { plan, listings, job, events: &**events, stop, keywords, pace }
+    }
+
+    /// Of the faults of workers that could not connect, those that count: all if mailboxes
+    /// were left over, none if the other workers did everything.
+    fn unattended(&self, lost: Vec<Fault>) -> Vec<Fault> {
+        let taken = self.next.load(Ordering::Relaxed);
+        if taken >= self.queue.len() || self.execution.stop.is_asked() {
+            return Vec::new();
+        }
+        lost.iter().for_each(|fault| self.execution.events.on(&Event::Failed(fault)));
+        lost
+    }
+}
+
+/// Among how many a mailbox of so many octets is shared.
+fn shares(octets: u64, pairs_max: usize) -> usize {
+    let most = pairs_max.saturating_mul(SHARES_PER_PAIR);
+    usize::try_from(octets / SHARE_BYTES_MIN).unwrap_or(usize::MAX).clamp(1, most.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mailbox_is_shared_by_its_octets() {
+        assert_eq!(shares(0, 3), 1);
+        assert_eq!(shares(2 * SHARE_BYTES_MIN - 1, 3), 1);
+        assert_eq!(shares(5 * SHARE_BYTES_MIN, 3), 5);
+        assert_eq!(shares(u64::MAX, 3), 12);
+    }
+}
