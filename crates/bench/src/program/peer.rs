@@ -63,7 +63,7 @@ impl Peer {
                 "doveadm -c TARGET.conf -o imapc_host=127.0.0.1 -o imapc_port=PORT \
                  -o imapc_user=USER -o imapc_password=… \
                  -o \"imapc_features=rfc822.size fetch-headers fetch-bodystructure\" \
-                 backup -R -u USER imapc:   # writes to the target's storage, not to its port"
+                 -o mail_prefetch_count=50 backup -R -u USER imapc:   # writes to the target's storage, not to its port"
             }
             Self::Imapsync(_) => {
                 "imapsync --host1 127.0.0.1 --port1 PORT --user1 USER --password1 … --nossl1 --notls1 \
@@ -131,6 +131,8 @@ fn doveadm(route: &Route) -> Result<Vec<OsString>> {
         format!("imapc_user={}", source.user),
         format!("imapc_password={}", source.password),
         "imapc_features=rfc822.size fetch-headers fetch-bodystructure".to_owned(),
+        // As Dovecot's guide to migrations has it: without it each message costs a round trip.
+        "mail_prefetch_count=50".to_owned(),
     ] {
         arguments.extend(["-o".into(), setting.into()]);
     }
