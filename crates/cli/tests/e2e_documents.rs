@@ -7,6 +7,7 @@
 mod world;
 
 use mailferry_cli::imapsync::ExitStatus;
+use mailferry_testkit::proxy::{Cut, Manner, Proxy, Weather};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -389,6 +390,15 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     note("plan", &["--json", "--mirror"], 0);
     note("sync", &["--json", "--mirror"], 0);
     note("restore", &["--json", "--yes"], 0);
+    // The way to the target breaks once, in the middle of copying.
+    source.put("INBOX", &mails("more", 300));
+    let cut = Cut { client_octets: 60_000, connections: 1, manner: Manner::LostAnswers };
+    let weather = Weather { cut: Some(cut), ..Weather::default() };
+    let proxy = Proxy::start(target.server.imap(), weather).unwrap();
+    let detour = target.through(proxy.address());
+    lines.extend(desk.ferry("sync", &source, &detour, &["--json"]).expect(0).json_lines());
+    let expect = Expect { subscriptions: Duty::May, ..IN_ANY_ORDER };
+    assert_copied(&source.read(), &target.read(), &expect);
     let refused = Place { password: "wrong".to_owned(), ..target.clone() };
     lines.extend(desk.ferry("sync", &source, &refused, &["--json"]).expect(162).json_lines());
     lines

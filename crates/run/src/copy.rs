@@ -69,6 +69,16 @@ impl Feed {
         &self.orders
     }
 
+    /// The place of a message among the orders.
+    pub(crate) fn position(&self, uid: Uid) -> Option<usize> {
+        self.orders.binary_search_by_key(&uid, |order| order.uid).ok()
+    }
+
+    /// Whether a message may have been handed over.
+    pub(crate) fn was_handed_over(&self, uid: Uid) -> bool {
+        self.highest >= Some(uid)
+    }
+
     /// The INTERNALDATE that a copy is given.
     pub(crate) fn date_of(&self, uid: Uid) -> InternalDate {
         let order = self.orders.binary_search_by_key(&uid, |order| order.uid);

@@ -1,5 +1,7 @@
 //! What happens, as it happens: for a terminal, a log, JSON Lines, a progress bar.
 
+use std::time::Duration;
+
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, Side};
 use mailferry_engine::listing::AccountListing;
@@ -61,6 +63,23 @@ pub enum Event<'a> {
     },
     /// A mailbox was deleted on the target.
     MailboxDeleted(&'a MailboxName),
+    /// A connection broke; another is opened after a while, and the run goes on.
+    Reconnecting {
+        /// Why.
+        fault: &'a Fault,
+        /// How long is waited first.
+        wait: Duration,
+    },
+    /// After a connection broke, so many messages that were not answered for were found on the
+    /// target, and so many are to be sent again.
+    Settled {
+        /// The mailbox on the target.
+        mailbox: &'a MailboxName,
+        /// Found.
+        found: u64,
+        /// Not found.
+        absent: u64,
+    },
     /// Something failed.
     Failed(&'a Fault),
     /// Work on a target mailbox ended.

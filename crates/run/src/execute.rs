@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mailferry_engine::account::Plan;
-use mailferry_engine::fault::{Fault, FaultKind, Side};
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::guard::Approval;
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::plan::Subscription;
@@ -16,6 +16,7 @@ use crate::accounts::{Accounts, Need};
 use crate::events::{Event, EventSink};
 use crate::job::Job;
 use crate::mailbox::Progress;
+use crate::patience::{self, Patience, is_worth_another_try};
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::survey::Survey;
@@ -62,7 +63,7 @@ impl<A: Accounts> Execution<A> {
             events: self.events,
         });
         let Survey { plan, listings, faults, connections: (source, mut target), .. } = survey;
-        let mut report = Report::new(&plan);
+        let mut report = Report { reconnections: survey.reconnections, ..Report::new(&plan) };
         report.faults.extend(faults);
         let act = plan.mailboxes.iter().filter(|mailbox| mailbox.counts.act() > 0).count();
         let seat = self.accounts.seat(Need::First);
@@ -92,7 +93,14 @@ impl<A: Accounts> Execution<A> {
             .collect();
         if !wanted.is_empty() {
             let (places, mailboxes): (Vec<usize>, Vec<_>) = wanted.into_iter().unzip();
-            match target.create(&mailboxes).await {
+            let mut patience = Patience::new(self.job.limits.reconnect);
+            let created = loop {
+                match target.create(&mailboxes).await {
+                    Err(fault) if self.reopen(target, &fault, &mut patience, report).await => {}
+                    created => break created,
+                }
+            };
+            match created {
                 Ok(results) => {
                     for ((at, (name, _)), result) in places.into_iter().zip(mailboxes).zip(results)
                     {
@@ -133,7 +141,14 @@ impl<A: Accounts> Execution<A> {
         if names.is_empty() {
             return;
         }
-        match target.subscribe(&names).await {
+        let mut patience = Patience::new(self.job.limits.reconnect);
+        let subscribed = loop {
+            match target.subscribe(&names).await {
+                Err(fault) if self.reopen(target, &fault, &mut patience, report).await => {}
+                subscribed => break subscribed,
+            }
+        };
+        match subscribed {
             Err(fault) => self.note(fault, report),
             Ok(results) => {
                 for (name, result) in names.into_iter().zip(results) {
@@ -147,6 +162,33 @@ impl<A: Accounts> Execution<A> {
                 }
             }
         }
+    }
+
+    /// The connection to the target broke: opens another, unless that is of no use. For what may be
+    /// done a second time.
+    async fn reopen(
+        &self,
+        target: &mut A::Target,
+        fault: &Fault,
+        patience: &mut Patience,
+        report: &mut Report,
+    ) -> bool {
+        let mut fault = fault.clone();
+        while is_worth_another_try(&fault) && fault.scope > Scope::Mailbox {
+            let wait = patience.next_wait().filter(|_| !self.stop.is_asked());
+            let Some(wait) = wait else { return false };
+            self.events.on(&Event::Reconnecting { fault: &fault, wait });
+            report.reconnections[1] += 1;
+            patience::wait(wait, &self.stop).await;
+            match self.accounts.open_target().await {
+                Ok(opened) => {
+                    *target = opened;
+                    return true;
+                }
+                Err(other) => fault = other,
+            }
+        }
+        false
     }
 
     fn note(&self, fault: Fault, report: &mut Report) {
@@ -174,10 +216,14 @@ impl<A: Accounts> Shared<A> {
                 Err(fault) => return self.execution.note(fault, report),
             },
         };
-        for at in surplus {
-            if let Err(fault) = self.remove_messages(at, &mut target, report).await {
-                self.execution.note(fault, report);
-                break;
+        'mailboxes: for at in surplus {
+            let mut patience = Patience::new(self.execution.job.limits.reconnect);
+            while let Err(fault) = self.remove_messages(at, &mut target, report).await {
+                let execution = &self.execution;
+                if !execution.reopen(&mut target, &fault, &mut patience, report).await {
+                    execution.note(fault, report);
+                    break 'mailboxes;
+                }
             }
         }
         self.delete_mailboxes(&mut target, report).await;
@@ -236,7 +282,15 @@ impl<A: Accounts> Shared<A> {
             return;
         }
         for deletion in gone {
-            match target.delete_mailbox(&deletion.name).await {
+            let mut patience = Patience::new(self.execution.job.limits.reconnect);
+            let deleted = loop {
+                match target.delete_mailbox(&deletion.name).await {
+                    Err(fault)
+                        if self.execution.reopen(target, &fault, &mut patience, report).await => {}
+                    deleted => break deleted,
+                }
+            };
+            match deleted {
                 Ok(()) => {
                     self.execution.events.on(&Event::MailboxDeleted(&deletion.name));
                     report.deleted_mailboxes.push(deletion.name.clone());

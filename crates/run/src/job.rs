@@ -1,6 +1,7 @@
 //! What a run is to do, whatever front asked for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mailferry_engine::account::MailboxDeleteRule;
 use mailferry_engine::identity::KeyRule;
@@ -305,10 +306,42 @@ pub struct Limits {
     pub faults_max: usize,
     /// How fast mail is copied.
     pub pace: PaceLimits,
+    /// What happens after a connection broke.
+    pub reconnect: ReconnectLimits,
+}
+
+/// How a run goes on after a connection broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReconnectLimits {
+    /// Attempts in a row that bring nothing, after which it is given up.
+    pub attempts_max: u32,
+    /// The wait before the first of them; each further one waits twice as long, give or take a
+    /// quarter.
+    pub first_wait: Duration,
+    /// How long a message that was sent and not answered for may still appear on the target after
+    /// the connection broke, before it is sent again.
+    pub settle_wait: Duration,
+}
+
+impl Default for ReconnectLimits {
+    /// About a minute in all: a server that restarts is back by then.
+    fn default() -> Self {
+        Self {
+            attempts_max: 6,
+            first_wait: Duration::from_secs(1),
+            settle_wait: Duration::from_secs(1),
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pairs_max: 5, pairs_at_first: 3, faults_max: 10_000, pace: PaceLimits::default() }
+        Self {
+            pairs_max: 5,
+            pairs_at_first: 3,
+            faults_max: 10_000,
+            pace: PaceLimits::default(),
+            reconnect: ReconnectLimits::default(),
+        }
     }
 }

@@ -7,72 +7,32 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
-use mailferry_engine::plan::MailboxPlan;
+use mailferry_engine::message::Uid;
 use mailferry_engine::policy::PermanentFlags;
 use mailferry_store::contract::{Appended, BodyEvent, Source, Target, Turn, Wanted};
 
 use crate::copy::{Feed, Order};
+use crate::course::{Course, Courses, Rest, placed};
 use crate::events::Event;
-use crate::mailbox::{Copies, Progress, Task};
+use crate::mailbox::{Copies, Task};
+use crate::patience::is_worth_another_try;
 use crate::state::CopyMade;
 use crate::survey::listed;
 
 /// The longest time without a look at what else there is to do.
 const PAUSE_MAX: Duration = Duration::from_millis(200);
 
-/// Which of the copies of a mailbox one pair of connections makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Share {
-    pub(crate) number: usize,
-    pub(crate) of: usize,
-}
-
-impl Share {
-    pub(crate) fn is_first(self) -> bool {
-        self.number == 0
-    }
-
-    fn take(self, mut orders: Vec<Order>) -> Vec<Order> {
-        let (all, of) = (orders.len(), self.of.max(1));
-        orders.truncate(all * (self.number + 1) / of);
-        orders.drain(..all * self.number / of);
-        orders
-    }
-}
-
-/// A mailbox that is being worked on, and what was done there.
-pub(crate) struct Course<'a> {
-    /// Its place in the plan.
-    pub(crate) at: usize,
-    pub(crate) task: Task<'a>,
-    pub(crate) progress: Progress,
-    share: Share,
-    kept: Option<PermanentFlags>,
-    /// The source mailbox that is fed next.
-    next_part: usize,
-    /// Feeds that are not answered for to their end.
-    feeds_open: usize,
-}
-
 /// One source mailbox that was fed, or is being fed.
 struct Run {
     feed: Feed,
+    /// Which of its orders were told of.
+    told: Vec<bool>,
     /// Index of its course.
     course: usize,
     part: usize,
     /// Messages that were not told of.
     outstanding: usize,
     copies: Copies,
-}
-
-/// Where the next mailbox comes from.
-pub(crate) trait Courses<'a> {
-    /// The next one, unless the run is to stop.
-    fn next_course(&mut self) -> Option<Course<'a>>;
-
-    /// A mailbox has all its copies, or none will be made any more. Its flags may still have to
-    /// be changed.
-    fn has_ended(&mut self, course: Course<'a>);
 }
 
 /// How a lane ended.
@@ -84,6 +44,18 @@ pub(crate) enum Left {
     Spent,
     /// The same, and the target takes no more.
     Full,
+}
+
+/// What a lane leaves.
+pub(crate) struct Ended<'a> {
+    pub(crate) left: Left,
+    /// Why a connection broke: neither is to be used again.
+    pub(crate) broken: Option<Fault>,
+    /// What another pair of connections may go on with. Every other course was told of, with the
+    /// fault in those that it concerns.
+    pub(crate) unfinished: Vec<Course<'a>>,
+    /// Messages of which the outcome was learnt.
+    pub(crate) told: u64,
 }
 
 struct Lane<'a, 'c, S, T, C> {
@@ -99,6 +71,10 @@ struct Lane<'a, 'c, S, T, C> {
     first_course: usize,
     left: Left,
     closing: Closing,
+    /// Why the source is of no more use.
+    lost: Option<Fault>,
+    /// Messages that were told of.
+    told: u64,
 }
 
 /// Whether another mailbox is begun.
@@ -132,15 +108,11 @@ enum Next {
 }
 
 /// Copies mailboxes until none is left, or nothing more can be done on these connections.
-///
-/// # Errors
-/// A connection broke; neither is to be used again. Every course was told of, with the fault in
-/// those that it concerns.
 pub(crate) async fn run_lane<'a, S: Source, T: Target, C: Courses<'a>>(
     source: &mut S,
     target: &mut T,
     courses: &mut C,
-) -> Result<Left, Fault> {
+) -> Ended<'a> {
     let mut lane = Lane {
         source,
         target,
@@ -152,14 +124,21 @@ pub(crate) async fn run_lane<'a, S: Source, T: Target, C: Courses<'a>>(
         first_course: 0,
         left: Left::Usable,
         closing: Closing::No,
+        lost: None,
+        told: 0,
     };
-    let ended = lane.carry_out().await;
-    if let Err(fault) = &ended {
-        lane.break_off(fault);
-    }
-    let left = lane.left;
+    let carried_out = lane.carry_out().await;
+    let broken = carried_out.err().or(lane.lost.take());
+    let unfinished = match &broken {
+        Some(fault) if is_worth_another_try(fault) => lane.take_back(),
+        Some(fault) => {
+            lane.break_off(fault);
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
     lane.end_all();
-    ended.map(|()| left)
+    Ended { left: lane.left, broken, unfinished, told: lane.told }
 }
 
 impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
@@ -172,7 +151,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             }
             let room = self.target.has_room();
             let pause = self.pause();
-            let takes = feeding.is_some() && room && pause.is_none();
+            let takes = feeding.is_some() && room && pause.is_none() && !self.holds_back(busy);
             let mut came = Ok(Came::Body);
             tokio::select! {
                 moved = self.target.advance_appends(), if busy => moved?,
@@ -186,6 +165,10 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
                         (Ok(BodyEvent::Unavailable { fault }), _) => Ok(Came::Nothing(fault)),
                         (Ok(event), Some(course)) => {
                             run.take(event, self.target, course);
+                            if course.careful > 0 && run.feed.is_between_messages() {
+                                course.careful -= 1;
+                                self.target.flush_appends();
+                            }
                             Ok(Came::Body)
                         }
                         (Ok(_), None) => Ok(Came::Body),
@@ -213,6 +196,13 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         let run = &self.runs[*self.feeding.front()?];
         let course = self.open[run.course].as_ref()?;
         course.task.pace.wait_until(Instant::now())
+    }
+
+    /// Whether the next message waits for the answer to the one before.
+    fn holds_back(&self, busy: bool) -> bool {
+        let Some(run) = self.feeding.front().map(|&at| &self.runs[at]) else { return false };
+        let careful = self.open[run.course].as_ref().is_some_and(|course| course.careful > 0);
+        careful && busy && run.feed.is_between_messages()
     }
 
     /// Nothing more comes of the first run, or nothing at all for the reason given.
@@ -244,14 +234,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         if !front.is_some_and(|at| self.runs[at].feed.is_between_messages()) {
             return Err(fault.clone());
         }
-        let mut courses: Vec<usize> = self.feeding.iter().map(|&at| self.runs[at].course).collect();
-        courses.dedup();
-        for at in courses {
-            if let Some(course) = &mut self.open[at] {
-                let fault = placed(fault.clone(), course.task.plan);
-                course.task.note_fault(fault, &mut course.progress);
-            }
-        }
+        self.lost.get_or_insert_with(|| fault.clone());
         self.give_up_feeding();
         Ok(())
     }
@@ -305,11 +288,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
     /// Asks for the bodies of the next part of a course, if it has something to copy.
     async fn feed_next(&mut self, at: usize) -> Result<(), Fault> {
         let Some(course) = &mut self.open[at] else { return Ok(()) };
-        let part = course.next_part;
-        course.next_part += 1;
-        let kept = course.kept.clone().unwrap_or(PermanentFlags::Unknown);
-        let share = course.share;
-        let mut orders = share.take(course.task.orders(part, &kept));
+        let Some((part, mut orders)) = course.next_orders() else { return Ok(()) };
         if orders.is_empty() {
             return Ok(());
         }
@@ -321,7 +300,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             // The source sends meanwhile.
             let kept = course.task.permanent_flags(self.target).await?;
             if kept != PermanentFlags::Unknown {
-                orders = share.take(course.task.orders(part, &kept));
+                course.task.keep_flags(part, &mut orders, &kept);
             }
             course.kept = Some(kept);
         }
@@ -329,6 +308,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         let ticket = self.runs.len();
         self.runs.push(Run {
             outstanding: orders.len(),
+            told: vec![false; orders.len()],
             feed: Feed::new(ticket, orders),
             course: at,
             part,
@@ -340,11 +320,15 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
 
     fn take_note(&mut self, mut appended: Appended) {
         let Some(run) = self.runs.get_mut(appended.ticket) else { return };
-        run.outstanding = run.outstanding.saturating_sub(1);
+        self.told += 1;
+        run.strike_off(appended.uid);
         if run.feed.is_late(appended.uid) {
             appended.turn = Turn::Retried;
         }
         let Some(course) = &mut self.open[run.course] else { return };
+        if let Ok(target) = appended.result {
+            course.landed.add(run.part, appended.uid, (target, appended.uid_validity));
+        }
         match &appended.result {
             Ok(Some(target)) if course.task.job.state.is_some() => {
                 let date = run.feed.date_of(appended.uid);
@@ -417,6 +401,24 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         }
     }
 
+    /// The courses that are not done, with what was not told of.
+    fn take_back(&mut self) -> Vec<Course<'a>> {
+        for run in self.runs.iter_mut().rev() {
+            let Some(course) = &mut self.open[run.course] else { continue };
+            keep_copies(run, &course.task);
+            let rest = run.rest();
+            if run.outstanding > 0 && !rest.orders.is_empty() {
+                course.rest.push_front(rest);
+            }
+            course.feeds_open = 0;
+        }
+        let mut unfinished = Vec::new();
+        for course in &mut self.open {
+            unfinished.extend(course.take_if(|course| course.has_more()));
+        }
+        unfinished
+    }
+
     fn end_all(&mut self) {
         for run in &mut self.runs {
             if let Some(course) = &self.open[run.course] {
@@ -430,10 +432,27 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
 }
 
 impl Run {
+    /// A message was told of.
+    fn strike_off(&mut self, uid: Uid) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        if let Some(told) = self.feed.position(uid).and_then(|at| self.told.get_mut(at)) {
+            *told = true;
+        }
+    }
+
+    /// What was not told of, and which of it was sent.
+    fn rest(&self) -> Rest {
+        let untold = self.feed.orders().iter().zip(&self.told).filter(|(_, told)| !**told);
+        let orders: Vec<Order> = untold.map(|(order, _)| order.clone()).collect();
+        let uids = orders.iter().map(|order| order.uid);
+        let in_doubt = uids.filter(|&uid| self.feed.was_handed_over(uid)).collect();
+        Rest { part: self.part, orders, in_doubt }
+    }
+
     /// Hands a body event on, or takes note of a message that did not come.
     fn take<T: Target>(&mut self, event: BodyEvent<'_>, target: &mut T, course: &mut Course<'_>) {
         if let BodyEvent::Missing { uid, fault } = event {
-            self.outstanding = self.outstanding.saturating_sub(1);
+            self.strike_off(uid);
             course.task.note_missing(self.part, (uid, fault), &mut course.progress);
             return;
         }
@@ -443,29 +462,6 @@ impl Run {
         if octets > 0 {
             course.task.events.on(&Event::Octets(octets));
         }
-    }
-}
-
-impl<'a> Course<'a> {
-    pub(crate) fn new(at: usize, task: Task<'a>, share: Share) -> Self {
-        let progress = Progress::default();
-        Self { at, task, progress, share, kept: None, next_part: 0, feeds_open: 0 }
-    }
-
-    fn has_more(&self) -> bool {
-        self.next_part < self.task.plan.parts.len() && self.task.plan.counts.copy > 0
-    }
-
-    /// Changes flags, where all copies went well enough that the connection still stands.
-    pub(crate) async fn update_flags<T: Target>(&mut self, target: &mut T) -> Result<(), Fault> {
-        if self.task.plan.counts.update_flags == 0 || self.task.stop.is_asked() {
-            return Ok(());
-        }
-        let kept = match self.kept.take() {
-            Some(kept) => kept,
-            None => self.task.permanent_flags(target).await?,
-        };
-        self.task.update_flags(target, &kept, &mut self.progress).await
     }
 }
 
@@ -484,16 +480,5 @@ fn keep_copies(run: &mut Run, task: &Task<'_>) {
         let (plan, listings) = (task.plan, task.listings);
         let from = listed(&plan.parts[run.part].source, &listings.sources[run.part]);
         state.keep_copies(from, (&plan.target, uid_validity), &task.job.keys, &made);
-    }
-}
-
-/// A fault with its mailbox named, by the name it has on the fault's side.
-pub(crate) fn placed(fault: Fault, plan: &MailboxPlan) -> Fault {
-    use mailferry_engine::fault::Side;
-    match (&fault.mailbox, fault.side, &plan.parts[..]) {
-        (Some(_), ..) => fault,
-        (None, Side::Source, [only]) => fault.in_mailbox(&only.source),
-        // Which of several sources it was is not known.
-        (None, ..) => fault.in_mailbox(&plan.target),
     }
 }

@@ -111,6 +111,16 @@ impl Task<'_> {
             .collect()
     }
 
+    /// Sets the flags of orders anew, now that it is known which the target keeps.
+    pub(crate) fn keep_flags(&self, part: usize, orders: &mut [Order], kept: &PermanentFlags) {
+        let listing = &self.listings.sources[part];
+        for order in orders {
+            if let Some(at) = listing.position(order.uid) {
+                order.flags = self.flags_to_set(listing.flag_table.set(listing.flags[at]), kept);
+            }
+        }
+    }
+
     fn target_as_listed(&self) -> AsListed<'_> {
         listed(&self.plan.target, &self.listings.target)
     }

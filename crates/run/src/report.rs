@@ -98,6 +98,8 @@ pub struct Report {
     pub deleted_mailboxes: Vec<MailboxName>,
     /// Everything that failed, in the order it did.
     pub faults: Vec<Fault>,
+    /// How often a connection to the source and to the target broke and was opened again.
+    pub reconnections: [u64; 2],
 }
 
 impl Report {
@@ -119,6 +121,7 @@ impl Report {
             mailboxes_to_delete: plan.delete_mailboxes.len() as u64,
             deleted_mailboxes: Vec::new(),
             faults: faults.collect(),
+            reconnections: [0, 0],
         }
     }
 

@@ -23,6 +23,7 @@ use self::listing::{GroupListing, Trust};
 use crate::accounts::Accounts;
 use crate::events::{Event, EventSink};
 use crate::job::{EmptyMailboxes, Job};
+use crate::patience::{self, Patience, is_worth_another_try};
 use crate::stop::Stop;
 
 /// What phase one found.
@@ -40,6 +41,8 @@ pub struct Survey<A: Accounts> {
     /// Mailboxes of the target that could not be looked into for messages moved there
     /// (restore): such messages may be brought back.
     pub faults: Vec<Fault>,
+    /// How often a connection to the source and to the target broke and was opened again.
+    pub reconnections: [u64; 2],
     /// The connections used, ready for more.
     pub connections: (A::Source, A::Target),
 }
@@ -73,6 +76,9 @@ struct Surveyor<'a, A: Accounts> {
 
 /// Lists both sides and makes the plan.
 ///
+/// A connection that breaks meanwhile is opened again, within the job's limits; one that cannot be
+/// opened at first is not.
+///
 /// # Errors
 /// Faults of scope account or run: one for each side that failed. A mailbox that cannot be
 /// listed is in the plan, with its fault.
@@ -82,8 +88,31 @@ pub async fn survey<A: Accounts>(
     events: &dyn EventSink,
     stop: &Stop,
 ) -> Result<Survey<A>, Vec<Fault>> {
-    let (source, target) = both(tokio::join!(accounts.open_source(), accounts.open_target()))?;
-    survey_with((source, target), job, events, stop).await
+    let mut opened = both(tokio::join!(accounts.open_source(), accounts.open_target()))?;
+    let mut patience = Patience::new(job.limits.reconnect);
+    let mut reconnections = [0, 0];
+    // Nothing is changed by listing, so that a connection that breaks costs only its time.
+    'anew: loop {
+        let mut faults = match survey_with(opened, job, events, stop).await {
+            Ok(survey) => return Ok(Survey { reconnections, ..survey }),
+            Err(faults) => faults,
+        };
+        while let Some(fault) = faults.iter().find(|_| faults.iter().all(is_worth_another_try)) {
+            let wait = patience.next_wait().filter(|_| !stop.is_asked());
+            let Some(wait) = wait else { return Err(faults) };
+            events.on(&Event::Reconnecting { fault, wait });
+            reconnections[usize::from(fault.side == Side::Target)] += 1;
+            patience::wait(wait, stop).await;
+            match both(tokio::join!(accounts.open_source(), accounts.open_target())) {
+                Ok(pair) => {
+                    opened = pair;
+                    continue 'anew;
+                }
+                Err(others) => faults = others,
+            }
+        }
+        return Err(faults);
+    }
 }
 
 async fn survey_with<A: Accounts>(
@@ -160,6 +189,7 @@ impl<A: Accounts> Surveyor<'_, A> {
             source: self.source_account,
             target: self.target_account,
             listings,
+            reconnections: [0, 0],
             connections,
         })
     }

@@ -13,15 +13,16 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::accounts::{Accounts, Need, Seat};
+use crate::course::Share;
 use crate::events::Event;
 use crate::execute::Execution;
 use crate::growth::{Growth, MEASURED};
 use crate::job::CopyOrder;
-use crate::lane::{Course, Courses, Left, Share, placed, run_lane};
 use crate::mailbox::{KeywordsKept, Progress, Task};
 use crate::pace::Pace;
 use crate::report::Report;
 use crate::survey::MailboxListings;
+use crate::worker::{OpenedPair, Start, open_pair, work};
 
 /// Octets of a mailbox below which it is not shared among several pairs.
 const SHARE_BYTES_MIN: u64 = 8 << 20;
@@ -46,9 +47,12 @@ pub(crate) struct Shared<A: Accounts> {
 pub(crate) type Usable<A> = Option<(<A as Accounts>::Source, <A as Accounts>::Target)>;
 
 /// What a worker tells of a mailbox, or of itself.
-enum News {
+pub(crate) enum News {
     Mailbox(usize, Progress),
+    /// It could not connect.
     Lost(Fault),
+    /// A connection broke, and the worker goes on with another.
+    Reconnecting(Side),
 }
 
 /// Begins to open the connections of the workers beyond the first, as many as may be of use to so
@@ -157,6 +161,8 @@ impl Heard {
     fn take(&mut self, news: News, report: &mut Report) {
         match news {
             News::Lost(fault) => self.lost.push(fault),
+            News::Reconnecting(Side::Source) => report.reconnections[0] += 1,
+            News::Reconnecting(Side::Target) => report.reconnections[1] += 1,
             News::Mailbox(at, progress) => {
                 let mailbox = &mut report.mailboxes[at];
                 mailbox.done.join(&progress.done);
@@ -189,134 +195,6 @@ async fn keep_last<A: Accounts>(
             report.faults.push(Fault { scope: Scope::Run, ..fault });
         }
     }
-}
-
-/// What a worker begins with.
-enum Start<A: Accounts> {
-    Pair(A::Source, A::Target),
-    /// Connections that are being opened.
-    Opening(JoinHandle<OpenedPair<A>>),
-}
-
-type OpenedPair<A> =
-    (Result<<A as Accounts>::Source, Fault>, Result<<A as Accounts>::Target, Fault>);
-
-async fn open_pair<A: Accounts>(accounts: Arc<A>) -> OpenedPair<A> {
-    tokio::join!(accounts.open_source(), accounts.open_target())
-}
-
-/// The shares that one worker takes.
-struct Taken<'a, A: Accounts> {
-    shared: &'a Shared<A>,
-    tell: &'a mpsc::UnboundedSender<News>,
-    /// Mailboxes that have their copies, and whose flags are to be changed.
-    to_flag: Vec<Course<'a>>,
-}
-
-impl<'a, A: Accounts> Courses<'a> for Taken<'a, A> {
-    fn next_course(&mut self) -> Option<Course<'a>> {
-        if !self.shared.has_more() {
-            return None;
-        }
-        let next = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        let &(at, share) = self.shared.queue.get(next)?;
-        let course = Course::new(at, self.shared.task(at), share);
-        if share.is_first() {
-            let target = &self.shared.plan.mailboxes[at].target;
-            self.shared.execution.events.on(&Event::MailboxBegins { at, target });
-        }
-        Some(course)
-    }
-
-    fn has_ended(&mut self, course: Course<'a>) {
-        // The last share of a mailbox sees to its flags.
-        let is_last = self.shared.open[course.at].fetch_sub(1, Ordering::AcqRel) == 1;
-        if is_last && course.task.plan.counts.update_flags > 0 {
-            self.to_flag.push(course);
-        } else {
-            self.tell(course, is_last);
-        }
-    }
-}
-
-impl<A: Accounts> Taken<'_, A> {
-    fn tell(&self, course: Course<'_>, is_last: bool) {
-        let (at, target) = (course.at, &course.task.plan.target);
-        if is_last {
-            self.shared.execution.events.on(&Event::MailboxEnds { at, target });
-        }
-        drop(self.tell.send(News::Mailbox(at, course.progress)));
-    }
-
-    /// Changes the flags of the mailboxes that have their copies.
-    async fn update_flags(&mut self, target: &mut A::Target) -> Result<(), Fault> {
-        while let Some(mut course) = self.to_flag.pop() {
-            let updated = course.update_flags(target).await;
-            if let Err(fault) = &updated {
-                let fault = placed(fault.clone(), course.task.plan);
-                course.task.note_fault(fault, &mut course.progress);
-            }
-            self.tell(course, true);
-            updated?;
-        }
-        Ok(())
-    }
-}
-
-/// One worker: takes the next share until none is left. `start`: the connections to begin with;
-/// others are opened when needed. The seat is given up with the worker.
-async fn work<A: Accounts>(
-    shared: Arc<Shared<A>>,
-    start: Start<A>,
-    _seat: Option<Seat>,
-    tell: mpsc::UnboundedSender<News>,
-) -> Usable<A> {
-    let mut taken = Taken { shared: &shared, tell: &tell, to_flag: Vec::new() };
-    let mut start = Some(start);
-    let mut pair = None;
-    while shared.has_more() || !taken.to_flag.is_empty() {
-        // Connections first: a mailbox that was taken is not given back, and one worker fewer
-        // is no failure as long as others do the work.
-        let opened = match start.take() {
-            Some(Start::Pair(source, target)) => (Ok(source), Ok(target)),
-            Some(Start::Opening(opening)) => match opening.await {
-                Ok(opened) => opened,
-                Err(_) => open_pair(shared.execution.accounts.clone()).await,
-            },
-            None => open_pair(shared.execution.accounts.clone()).await,
-        };
-        let (mut source, mut target) = match opened {
-            (Ok(source), Ok(target)) => (source, target),
-            (source, target) => {
-                let faults = source.err().into_iter().chain(target.err());
-                faults.for_each(|fault| drop(tell.send(News::Lost(fault))));
-                break;
-            }
-        };
-        match run_lane(&mut source, &mut target, &mut taken).await {
-            Err(_) => {}
-            Ok(left) => {
-                let flagged = taken.update_flags(&mut target).await;
-                if left == Left::Full {
-                    break;
-                }
-                if left == Left::Usable && flagged.is_ok() {
-                    pair = Some((source, target));
-                    break;
-                }
-            }
-        }
-    }
-    if let Some(Start::Opening(opening)) = start {
-        opening.abort();
-    } else if let Some(Start::Pair(source, target)) = start {
-        pair = Some((source, target));
-    }
-    // Not one connection could be had for them.
-    while let Some(course) = taken.to_flag.pop() {
-        taken.tell(course, true);
-    }
-    pair
 }
 
 impl<A: Accounts> Shared<A> {
@@ -359,8 +237,21 @@ impl<A: Accounts> Shared<A> {
         self.queue.iter().any(|&(at, _)| at == mailbox)
     }
 
+    /// The next share to be begun.
+    pub(crate) fn take_next(&self) -> Option<(usize, Share)> {
+        if !self.has_more() {
+            return None;
+        }
+        self.queue.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+    }
+
+    /// A share of a mailbox ended; whether it was the last one.
+    pub(crate) fn ends_mailbox(&self, at: usize) -> bool {
+        self.open[at].fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
     /// Whether another share is to be begun.
-    fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         !self.execution.stop.is_asked() && self.next.load(Ordering::Relaxed) < self.queue.len()
     }
 

@@ -22,6 +22,26 @@ use mailferry_engine::policy::PermanentFlags;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection(pub Option<Vec<u8>>);
 
+/// Which messages are meant.
+#[derive(Clone, Copy, Debug)]
+pub enum Among<'a> {
+    /// These, ascending.
+    These(&'a [Uid]),
+    /// This one and all above it.
+    From(Uid),
+}
+
+impl Among<'_> {
+    /// Whether a message is meant.
+    #[must_use]
+    pub fn holds(&self, uid: Uid) -> bool {
+        match self {
+            Self::These(uids) => uids.binary_search(&uid).is_ok(),
+            Self::From(first) => uid >= *first,
+        }
+    }
+}
+
 /// A mailbox to be listed.
 #[derive(Clone, Debug)]
 pub struct ListRequest {
@@ -136,6 +156,15 @@ pub trait Source: Send {
         &mut self,
         mailbox: &MailboxName,
         selection: &Selection,
+        keys: &KeyRule,
+    ) -> impl Future<Output = Result<MessageListing, Fault>> + Send;
+
+    /// Some messages of a mailbox with their identity keys, told afresh: those of `which` that are
+    /// there now. Nothing is said of the others.
+    fn messages_among(
+        &mut self,
+        mailbox: &MailboxName,
+        which: Among<'_>,
         keys: &KeyRule,
     ) -> impl Future<Output = Result<MessageListing, Fault>> + Send;
 

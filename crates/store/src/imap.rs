@@ -26,8 +26,8 @@ use mailferry_imap::tls::Met;
 
 use self::compression::Compression;
 use crate::contract::{
-    Appended, AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, ListRequest, Selection, Source,
-    Target, TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, ListRequest, Selection,
+    Source, Target, TellListed, Wanted,
 };
 
 /// How long LOGOUT may take to be sent before the connection is simply dropped.
@@ -332,6 +332,16 @@ impl Source for ImapAccount {
         keys: &KeyRule,
     ) -> Result<MessageListing, Fault> {
         let listed = self.list_messages(mailbox, selection, keys).await;
+        listed.map_err(|fault| fault.in_mailbox(mailbox))
+    }
+
+    async fn messages_among(
+        &mut self,
+        mailbox: &MailboxName,
+        which: Among<'_>,
+        keys: &KeyRule,
+    ) -> Result<MessageListing, Fault> {
+        let listed = self.list_among(mailbox, which, keys).await;
         listed.map_err(|fault| fault.in_mailbox(mailbox))
     }
 

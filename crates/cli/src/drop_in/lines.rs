@@ -145,6 +145,14 @@ impl EventSink for Lines<'_> {
             Event::MailboxDeleted(name) => {
                 self.log.line(&format!("Host2: Deleted folder {}", bracketed(name)))
             }
+            Event::Reconnecting { fault, wait } => {
+                let number = if fault.side == Side::Source { 1 } else { 2 };
+                self.log.line(&format!(
+                    "Host{number}: the connection broke ({}), reconnecting in {:.1} s",
+                    fault.words,
+                    wait.as_secs_f32()
+                ));
+            }
             Event::Failed(fault) => {
                 self.log.line(&error_line(fault));
                 self.with_sums(|sums| sums.errors.push((*fault).clone()));

@@ -45,7 +45,7 @@ impl Facts<'_> {
             deleted: [0, done.deleted],
             octets_transferred: done.copied_octets,
             octets_skipped: 0,
-            reconnections: [0, 0],
+            reconnections: self.report.map_or([0, 0], |report| report.reconnections),
             memory: self.memory(),
             load: std::fs::read_to_string("/proc/loadavg").ok().map(|line| {
                 let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mailferry_engine::account::Plan;
+use mailferry_engine::fault::Side;
 use mailferry_run::events::{Event, EventSink};
 use serde_json::json;
 
@@ -82,6 +83,15 @@ impl Progress {
             Event::Failed(fault) => {
                 self.bar.suspend(|| screen::news(&fault_text(fault, Front::Mailferry)))
             }
+            Event::Reconnecting { fault, wait } => {
+                let side = side_name(fault.side);
+                let line = format!(
+                    "notice: the connection to the {side} broke ({}); opening another in {:.1} s",
+                    fault.words,
+                    wait.as_secs_f32()
+                );
+                self.bar.suspend(|| screen::news(&line));
+            }
             Event::Copied(copied) if self.output.verbose => {
                 let line = format!(
                     "copied {}/{} -> {}",
@@ -155,7 +165,22 @@ fn json(event: &Event<'_>) -> Option<String> {
         Event::MailboxDeleted(mailbox) => {
             json_line("mailbox-deleted", json!({ "mailbox": shown(mailbox) }))
         }
+        Event::Reconnecting { fault, wait } => json_line(
+            "reconnecting",
+            json!({ "side": fault.side, "words": fault.words, "wait_seconds": wait.as_secs_f32() }),
+        ),
+        Event::Settled { mailbox, found, absent } => json_line(
+            "settled",
+            json!({ "mailbox": shown(mailbox), "found": found, "absent": absent }),
+        ),
         Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
         Event::MailboxBegins { .. } | Event::MailboxEnds { .. } | Event::Octets(_) => return None,
     })
+}
+
+fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Source => "source",
+        Side::Target => "target",
+    }
 }

@@ -173,6 +173,7 @@ pub(super) fn report_text(report: &Report, seconds: f64) -> String {
     add(report.created.len() as u64, "mailboxes created");
     add(report.deleted_mailboxes.len() as u64, "mailboxes deleted");
     add(report.subscribed.len() as u64, "mailboxes subscribed");
+    add(report.reconnections.iter().sum(), "times a connection broke and was opened again");
     for mailbox in report.mailboxes.iter().filter(|mailbox| !mailbox.out_of_order.is_empty()) {
         let uids: Vec<String> = mailbox.out_of_order.iter().map(ToString::to_string).collect();
         lines.push(format!(
@@ -268,6 +269,7 @@ pub(super) fn report_json(report: &Report, seconds: f64, status: u8) -> String {
             "copied": total.copied, "copied_octets": total.copied_octets, "flags_updated": total.flags_updated,
             "deleted": total.deleted, "failed": total.failed, "expunged": total.expunged,
             "not_started": report.not_started(),
+            "reconnections": { "source": report.reconnections[0], "target": report.reconnections[1] },
             "created": report.created.iter().map(shown).collect::<Vec<_>>(),
             "subscribed": report.subscribed.iter().map(shown).collect::<Vec<_>>(),
             "deleted_mailboxes": report.deleted_mailboxes.iter().map(shown).collect::<Vec<_>>(),

@@ -6,14 +6,14 @@ use mailferry_engine::fault::FaultKind;
 use mailferry_engine::policy::Rules;
 use mailferry_run::check::{Comparison, Depth, compare};
 use mailferry_run::events::{Event, EventSink, Silent};
-use mailferry_run::job::{Job, Limits};
+use mailferry_run::job::{Job, Limits, ReconnectLimits};
 use mailferry_run::stop::Stop;
 use mailferry_run::survey::survey;
 use mailferry_testkit::sim::{AppendRequest, Effect, Extension, Fault, Profile};
 
 use crate::meddler::{Meddler, Rewrite, holds, replaced};
 use crate::world::{
-    Addresses, Running, World, assert_complete, digest, faults, fill, job, job_in_order,
+    Addresses, Running, World, assert_complete, digest, faults, fill, job, job_in_order, quick,
 };
 
 /// Does something when the plan is made.
@@ -134,7 +134,7 @@ async fn the_limit_of_faults_is_one_for_all_mailboxes() {
     }
     let refuse = Arc::new(|_: &AppendRequest<'_>| Some("no".to_owned()));
     let target = Profile { refuse: Some(refuse), ..Profile::modern() };
-    let limits = Limits { pairs_max: 1, faults_max: 5, ..Limits::default() };
+    let limits = Limits { pairs_max: 1, faults_max: 5, ..quick() };
     let report = world.run(Profile::modern(), target, &Job { limits, ..job(Rules::sync()) }).await;
     let failed = report.total().failed;
     // What was on its way when the fifth was refused is answered, too.
@@ -176,13 +176,16 @@ async fn a_moved_message_is_not_removed_before_its_copy_is_there() {
         world
     };
     let full = Effect::No("[OVERQUOTA] full".into());
+    let reconnect = ReconnectLimits { attempts_max: 0, ..quick().reconnect };
+    let limits = Limits { reconnect, ..quick() };
+    let once = Job { limits, ..job(Rules::presync()) };
     for effect in [full, Effect::Cut, Effect::CutUnanswered, Effect::Bye("bye".into())] {
         let world = moved().await;
         let fault = Fault::at_command("APPEND", 1, effect.clone());
         // The batch, then each message alone.
         let again = Fault::at_command("APPEND", 2, effect);
         let target = Profile { faults: vec![fault, again], ..Profile::modern() };
-        let report = world.run(Profile::modern(), target, &job(Rules::presync())).await;
+        let report = world.run(Profile::modern(), target, &once).await;
         assert!(!report.is_complete());
         assert_eq!(report.total().deleted, 0);
         assert_eq!(world.target.messages("A").len(), 20, "removed before it was copied");

@@ -7,7 +7,9 @@ use mailferry_run::job::{EmptyMailboxes, Job, Limits};
 use mailferry_store::contract::Selection;
 use mailferry_testkit::sim::{Effect, Extension, Fault, Profile};
 
-use crate::world::{World, assert_complete, assert_idle, faults, fill, furnish, job, job_in_order};
+use crate::world::{
+    World, assert_complete, assert_idle, faults, fill, furnish, job, job_in_order, quick,
+};
 
 fn flagged() -> Selection {
     Selection(Some(b"FLAGGED".to_vec()))
@@ -58,7 +60,7 @@ async fn too_many_faults_end_the_run() {
         std::sync::Arc::new(|_| Some("[CANNOT] no".to_owned()));
     let target =
         Profile { refuse: Some(refuse), ..Profile::modern() }.without(Extension::MultiAppend);
-    let limits = Limits { faults_max: 5, pairs_max: 1, ..Limits::default() };
+    let limits = Limits { faults_max: 5, pairs_max: 1, ..quick() };
     let report =
         world.run(Profile::modern(), target, &Job { limits, ..job_in_order(Rules::sync()) }).await;
     assert!(report.not_started() >= 200, "{}", report.not_started());

@@ -7,9 +7,10 @@ use mailferry_engine::policy::Rules;
 use mailferry_run::events::{Event, EventSink};
 use mailferry_run::report::Report;
 use mailferry_run::stop::Stop;
-use mailferry_testkit::sim::{Effect, Extension, Fault, Limits, Profile, UidPlace};
+use mailferry_testkit::sim::{Effect, Fault, Limits, Profile, UidPlace};
 
 use crate::meddler::{Meddler, Rewrite, holds, replaced};
+use crate::reconnect::{Reconnect, job_without_reconnecting, survives, with};
 use crate::world::{
     Addresses, Running, World, assert_complete, assert_idle, bodies, faults, fill, furnish, job,
     job_in_order,
@@ -225,71 +226,6 @@ async fn flags_that_no_flag_may_be_do_not_keep_a_message_back() {
     }
 }
 
-/// Cuts a connection after ever more octets, or at a command; whatever was done before, the
-/// next run brings the rest and nothing twice.
-async fn survives(source: Profile, target: Profile) -> u32 {
-    let world = World::new();
-    furnish(&world.source);
-    fill(&world.source, "INBOX", 400..402, 200_000);
-    let hit = !source.faults.is_empty() || !target.faults.is_empty();
-    let running = world.serve(source.clone(), target.clone()).await;
-    let cut = match running.run(&job(Rules::sync())).await {
-        Ok(report) if report.is_complete() => 0,
-        Ok(report) => {
-            assert!(report.failures().next().is_some(), "incomplete without a fault: {report:#?}");
-            1
-        }
-        Err(faults) => {
-            assert!(!faults.is_empty());
-            1
-        }
-    };
-    drop(running);
-    let plain = |profile: Profile| Profile { faults: Vec::new(), ..profile };
-    let report = world.run(plain(source.clone()), plain(target.clone()), &job(Rules::sync())).await;
-    assert_complete(&report);
-    for (name, mut mail) in crate::world::digest(&world.source) {
-        let mut there = crate::world::digest(&world.target)[&name].clone();
-        mail.sort();
-        there.sort();
-        assert!(mail == there, "{name}: lost or doubled");
-    }
-    assert!(hit);
-    let report = world.run(plain(source), plain(target), &job(Rules::sync())).await;
-    assert_idle(&report);
-    cut
-}
-
-fn with(fault: Fault, profile: Profile) -> Profile {
-    Profile { faults: vec![fault], ..profile }
-}
-
-#[tokio::test]
-async fn a_cut_connection_is_told_and_made_good_by_the_next_run() {
-    let mut cuts = 0;
-    for octets in [10, 200, 700, 3_000, 20_000, 90_000, 300_000] {
-        let fault = Fault::after_sent(octets, Effect::Cut);
-        cuts += survives(with(fault, Profile::modern()), Profile::modern()).await;
-        for target in [Profile::modern(), Profile::bare()] {
-            let fault = Fault::after_received(octets, Effect::Cut);
-            cuts += survives(Profile::modern(), with(fault, target)).await;
-        }
-    }
-    assert!(cuts > 15, "only {cuts} runs were cut: the test does not test");
-}
-
-#[tokio::test]
-async fn an_append_whose_answer_is_lost_is_not_sent_twice_by_the_next_run() {
-    for profile in
-        [Profile::modern(), Profile::modern().without(Extension::MultiAppend), Profile::bare()]
-    {
-        for nth in [1, 2, 3] {
-            let fault = Fault::at_command("APPEND", nth, Effect::CutUnanswered);
-            assert_eq!(survives(Profile::modern(), with(fault, profile.clone())).await, 1);
-        }
-    }
-}
-
 #[tokio::test]
 async fn refusals_of_any_command_are_told_and_made_good_by_the_next_run() {
     for name in [
@@ -312,8 +248,13 @@ async fn refusals_of_any_command_are_told_and_made_good_by_the_next_run() {
         ] {
             for nth in [1, 2] {
                 let fault = Fault::at_command(name, nth, effect.clone());
-                survives(with(fault.clone(), Profile::modern()), Profile::modern()).await;
-                survives(Profile::modern(), with(fault, Profile::modern())).await;
+                survives(
+                    with(fault.clone(), Profile::modern()),
+                    Profile::modern(),
+                    Reconnect::Never,
+                )
+                .await;
+                survives(Profile::modern(), with(fault, Profile::modern()), Reconnect::Never).await;
             }
         }
     }
@@ -404,7 +345,7 @@ async fn a_fault_names_its_mailbox_as_its_own_side_does() {
     for (source, target, name) in
         [(source, Profile::dotted(), "A/B"), (Profile::modern(), target, "INBOX.A.B")]
     {
-        let report = world.run(source, target, &job(Rules::sync())).await;
+        let report = world.run(source, target, &job_without_reconnecting()).await;
         let named: Vec<_> = report.failures().map(|fault| fault.mailbox.clone()).collect();
         assert_eq!(named, [Some(name.into())], "{:?}", report.faults);
     }

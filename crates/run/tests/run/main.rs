@@ -12,6 +12,7 @@ mod extensions;
 mod faults;
 mod flags;
 mod pairs;
+mod reconnect;
 
 #[path = "../../../store/tests/imap_store/meddler.rs"]
 mod meddler;

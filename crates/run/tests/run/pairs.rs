@@ -4,10 +4,10 @@ use mailferry_engine::policy::{FlagPolicy, Rules};
 use mailferry_run::job::{CopyOrder, Job, Limits};
 use mailferry_testkit::sim::Profile;
 
-use crate::world::{World, assert_complete, assert_idle, fill, furnish, job};
+use crate::world::{World, assert_complete, assert_idle, fill, furnish, job, quick};
 
 fn job_of(order: CopyOrder, pairs: usize) -> Job {
-    let limits = Limits { pairs_max: pairs, pairs_at_first: pairs, ..Limits::default() };
+    let limits = Limits { pairs_max: pairs, pairs_at_first: pairs, ..quick() };
     Job { order, limits, ..job(Rules { flags: FlagPolicy::Mirror, ..Rules::sync() }) }
 }
 

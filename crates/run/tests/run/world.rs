@@ -14,7 +14,7 @@ use mailferry_imap::tls::TlsPolicy;
 use mailferry_run::accounts::{Accounts, Need, Seat};
 use mailferry_run::events::{Event, EventSink};
 use mailferry_run::execute::Execution;
-use mailferry_run::job::{Job, Limits};
+use mailferry_run::job::{Job, Limits, ReconnectLimits};
 use mailferry_run::report::Report;
 use mailferry_run::stop::Stop;
 use mailferry_run::survey::survey;
@@ -243,12 +243,20 @@ fn limits() -> GuardLimits {
 }
 
 pub(crate) fn job(rules: Rules) -> Job {
-    Job::new(rules)
+    Job { limits: quick(), ..Job::new(rules) }
+}
+
+/// Waits that are no waits.
+pub(crate) fn quick() -> Limits {
+    let wait = Duration::from_millis(5);
+    let reconnect =
+        ReconnectLimits { first_wait: wait, settle_wait: wait, ..ReconnectLimits::default() };
+    Limits { reconnect, ..Limits::default() }
 }
 
 /// One pair of connections, so that things happen in order.
 pub(crate) fn job_in_order(rules: Rules) -> Job {
-    Job { limits: Limits { pairs_max: 1, ..Limits::default() }, ..job(rules) }
+    Job { limits: Limits { pairs_max: 1, ..quick() }, ..job(rules) }
 }
 
 /// What happened, in words.

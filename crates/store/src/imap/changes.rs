@@ -20,6 +20,12 @@ const CREATE_COMMANDS_MIN: usize = 4;
 /// The same once the server answered as many without an error.
 const CREATE_COMMANDS_MAX: usize = 64;
 
+/// How often it is looked again for a mailbox that was created and is not listed: where several
+/// connections create the same mailboxes, Dovecot's LIST lags behind.
+const LOOKS_MAX: usize = 5;
+/// The wait before each of them.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
+
 impl ImapAccount {
     /// Some servers trim names or write them anew: what was created must be there by the name
     /// that will be used.
@@ -71,6 +77,17 @@ impl ImapAccount {
         }
         // What was refused may have been made since.
         if refused_any || !there.is_complete() {
+            there = self.present().await?;
+        }
+        let is_there = |there: &Present| {
+            let made = mailboxes.iter().zip(&results).filter(|(_, result)| result.is_ok());
+            made.into_iter().all(|((name, _), _)| there.has(name))
+        };
+        for _ in 0..LOOKS_MAX {
+            if is_there(&there) {
+                break;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
             there = self.present().await?;
         }
         for (result, (name, _)) in results.iter_mut().zip(mailboxes) {

@@ -14,7 +14,7 @@ use mailferry_imap::session::{Completion, Event, printable};
 use mailferry_imap::uid_set::UidSet;
 
 use super::{Access, ImapAccount};
-use crate::contract::Selection;
+use crate::contract::{Among, Selection};
 
 /// Identity headers of one message longer than this count as absent: a digest decides.
 pub(super) const HEADER_BYTES_MAX: usize = 1 << 20;
@@ -61,6 +61,50 @@ impl ImapAccount {
             for (mark, uid) in listing.selected.iter_mut().zip(&listing.uid) {
                 *mark = chosen.contains(&uid.value());
             }
+        }
+        Ok(listing)
+    }
+
+    /// Lists some messages, and holds what FETCH told of them against what SEARCH finds.
+    pub(super) async fn list_among(
+        &mut self,
+        mailbox: &MailboxName,
+        which: Among<'_>,
+        keys: &KeyRule,
+    ) -> Result<MessageListing, Fault> {
+        let selected = self.select(mailbox, Access::Read).await?;
+        let mut listing = MessageListing {
+            uid_validity: selected.uid_validity,
+            uid_next: selected.uid_next,
+            ..MessageListing::default()
+        };
+        if selected.exists == 0 {
+            return Ok(listing);
+        }
+        let sets: Vec<String> = match which {
+            Among::From(first) => vec![format!("{first}:*")],
+            Among::These(uids) => {
+                let uids: Vec<u32> = uids.iter().map(|uid| uid.value()).collect();
+                let sets = UidSet::from_sorted(&uids).split(UID_SET_BYTES_MAX);
+                sets.iter().map(UidSet::to_string).collect()
+            }
+        };
+        let mut there = BTreeSet::new();
+        for set in &sets {
+            self.fetch_rows(set, keys, &mut listing).await?;
+            there.extend(self.search(format!("UID {set}").as_bytes()).await?);
+        }
+        // `n:*` names the last message, too, be it below n (RFC 9051 §9).
+        listing.retain(|uid| which.holds(uid));
+        there.retain(|&uid| Uid::new(uid).is_some_and(|uid| which.holds(uid)));
+        listing.sort();
+        for set in UidSet::from_sorted(&absent(&there, &listing)).split(UID_SET_BYTES_MAX) {
+            self.fetch_rows(&set.to_string(), keys, &mut listing).await?;
+        }
+        listing.sort();
+        if let Some(uid) = absent(&there, &listing).into_iter().find_map(Uid::new) {
+            let words = "the server finds a message and does not list it";
+            return Err(self.fault(FaultKind::ListingIncomplete, words).of_message(uid));
         }
         Ok(listing)
     }

@@ -1,0 +1,279 @@
+//! A mailbox on its way through a pair of connections, and through the next one where that breaks.
+
+use std::collections::{HashSet, VecDeque};
+
+use mailferry_engine::fault::{Fault, FaultKind, Side};
+use mailferry_engine::message::Uid;
+use mailferry_engine::plan::MailboxPlan;
+use mailferry_engine::policy::PermanentFlags;
+use mailferry_store::contract::{Appended, Target, Turn};
+
+use crate::copy::Order;
+use crate::mailbox::{Progress, Task};
+
+/// A message at which a connection broke so often, with nothing else under way, is given up.
+const STRIKES_MAX: u32 = 2;
+
+/// Which of the copies of a mailbox one pair of connections makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) number: usize,
+    pub(crate) of: usize,
+}
+
+impl Share {
+    pub(crate) fn is_first(self) -> bool {
+        self.number == 0
+    }
+
+    fn take(self, mut orders: Vec<Order>) -> Vec<Order> {
+        let (all, of) = (orders.len(), self.of.max(1));
+        orders.truncate(all * (self.number + 1) / of);
+        orders.drain(..all * self.number / of);
+        orders
+    }
+}
+
+/// A mailbox that is being worked on, and what was done there.
+pub(crate) struct Course<'a> {
+    /// Its place in the plan.
+    pub(crate) at: usize,
+    pub(crate) task: Task<'a>,
+    pub(crate) progress: Progress,
+    pub(crate) share: Share,
+    pub(crate) kept: Option<PermanentFlags>,
+    /// The source mailbox that is fed next.
+    pub(crate) next_part: usize,
+    /// Feeds that are not answered for to their end.
+    pub(crate) feeds_open: usize,
+    /// What a broken connection left undone, before anything that was not begun.
+    pub(crate) rest: VecDeque<Rest>,
+    /// What became of the copies, by which they are told from those in doubt.
+    pub(crate) landed: Landed,
+    /// So many messages are to be sent one by one, to find the one at which connections break.
+    pub(crate) careful: usize,
+    suspect: Option<Suspect>,
+}
+
+/// The messages of one source mailbox that were not answered for when a connection broke.
+pub(crate) struct Rest {
+    pub(crate) part: usize,
+    /// Ascending by UID.
+    pub(crate) orders: Vec<Order>,
+    /// Those that were sent: they may be on the target.
+    pub(crate) in_doubt: HashSet<Uid>,
+}
+
+/// The copies that were answered for.
+#[derive(Default)]
+pub(crate) struct Landed {
+    /// The UIDVALIDITY of the target mailbox by what APPENDUID told; 0 where it told nothing.
+    pub(crate) uid_validity: u32,
+    /// The copies whose UIDs were told.
+    pub(crate) named: HashSet<Uid>,
+    /// Part and UID on the source of those whose UIDs were not.
+    pub(crate) unnamed: Vec<(usize, Uid)>,
+}
+
+impl Landed {
+    /// A copy was answered for.
+    pub(crate) fn add(
+        &mut self,
+        part: usize,
+        uid: Uid,
+        (target, uid_validity): (Option<Uid>, u32),
+    ) {
+        match target {
+            Some(target) => {
+                self.uid_validity = uid_validity;
+                self.named.insert(target);
+            }
+            None => self.unnamed.push((part, uid)),
+        }
+    }
+}
+
+/// A message at which connections break.
+#[derive(Clone, Copy)]
+struct Suspect {
+    part: usize,
+    uid: Uid,
+    side: Side,
+    strikes: u32,
+}
+
+/// Where the next mailbox comes from.
+pub(crate) trait Courses<'a> {
+    /// The next one, unless the run is to stop.
+    fn next_course(&mut self) -> Option<Course<'a>>;
+
+    /// A mailbox has all its copies, or none will be made any more. Its flags may still have to
+    /// be changed.
+    fn has_ended(&mut self, course: Course<'a>);
+}
+
+impl<'a> Course<'a> {
+    pub(crate) fn new(at: usize, task: Task<'a>, share: Share) -> Self {
+        let progress = Progress::default();
+        Self {
+            at,
+            task,
+            progress,
+            share,
+            kept: None,
+            next_part: 0,
+            feeds_open: 0,
+            rest: VecDeque::new(),
+            landed: Landed::default(),
+            careful: 0,
+            suspect: None,
+        }
+    }
+
+    pub(crate) fn has_more(&self) -> bool {
+        !self.rest.is_empty() || self.has_parts()
+    }
+
+    fn has_parts(&self) -> bool {
+        self.next_part < self.task.plan.parts.len() && self.task.plan.counts.copy > 0
+    }
+
+    /// What is asked for next, with the flags that the target keeps; `None` where nothing is left.
+    pub(crate) fn next_orders(&mut self) -> Option<(usize, Vec<Order>)> {
+        if let Some(rest) = self.rest.pop_front() {
+            return Some((rest.part, rest.orders));
+        }
+        if !self.has_parts() {
+            return None;
+        }
+        let part = self.next_part;
+        self.next_part += 1;
+        let kept = self.kept.as_ref().unwrap_or(&PermanentFlags::Unknown);
+        Some((part, self.share.take(self.task.orders(part, kept))))
+    }
+
+    /// A connection broke, on that side, and nothing was achieved since the one before broke:
+    /// what was under way is tried one by one, and what it broke at again and again, being under
+    /// way alone, is given up.
+    pub(crate) fn broke_in_vain(&mut self, side: Side) {
+        let alone = match side {
+            Side::Target => self.alone_in_doubt(),
+            Side::Source => self.ask_alone(),
+        };
+        let Some((part, uid)) = alone else { return };
+        let strikes = match self.suspect {
+            Some(before) if (before.part, before.uid) == (part, uid) => before.strikes + 1,
+            _ => 1,
+        };
+        self.suspect = Some(Suspect { part, uid, side, strikes });
+    }
+
+    /// The only message that was sent and not answered for; from now on each waits for the answer
+    /// to the one before.
+    fn alone_in_doubt(&mut self) -> Option<(usize, Uid)> {
+        let rest = self.rest.front()?;
+        // One more, so that the last of them is answered for before the rest follows.
+        self.careful = rest.in_doubt.len() + 1;
+        let mut in_doubt = rest.in_doubt.iter();
+        let (first, more) = (in_doubt.next()?, in_doubt.next());
+        more.is_none().then_some((rest.part, *first))
+    }
+
+    /// The message that was to come from the source, if it was asked for alone; from now on it is.
+    fn ask_alone(&mut self) -> Option<(usize, Uid)> {
+        let at = self.rest.iter().position(|rest| rest.orders.len() > rest.in_doubt.len())?;
+        let rest = &mut self.rest[at];
+        let part = rest.part;
+        let unsent = |order: &Order| !rest.in_doubt.contains(&order.uid);
+        let place = rest.orders.iter().position(unsent)?;
+        if rest.orders.len() == 1 {
+            return Some((part, rest.orders[0].uid));
+        }
+        let behind = rest.orders.split_off(place + 1);
+        let alone = rest.orders.pop().into_iter().collect();
+        let later: Vec<Rest> = [alone, behind]
+            .into_iter()
+            .filter(|orders: &Vec<Order>| !orders.is_empty())
+            .map(|orders| {
+                let sent = |order: &&Order| rest.in_doubt.contains(&order.uid);
+                let in_doubt = orders.iter().filter(sent).map(|order| order.uid).collect();
+                Rest { part, orders, in_doubt }
+            })
+            .collect();
+        let here: HashSet<Uid> = rest.orders.iter().map(|order| order.uid).collect();
+        rest.in_doubt.retain(|uid| here.contains(uid));
+        for (place, later) in later.into_iter().enumerate() {
+            self.rest.insert(at + 1 + place, later);
+        }
+        self.rest.retain(|rest| !rest.orders.is_empty());
+        None
+    }
+
+    /// Gives up the message at which connections broke time and again; whether there was one.
+    pub(crate) fn give_up_suspect(&mut self) -> bool {
+        let Some(suspect) = self.suspect.filter(|it| it.strikes >= STRIKES_MAX) else {
+            return false;
+        };
+        self.suspect = None;
+        let Suspect { part, uid, side, .. } = suspect;
+        let mut found = None;
+        for rest in self.rest.iter_mut().filter(|rest| rest.part == part) {
+            if let Ok(at) = rest.orders.binary_search_by_key(&uid, |order| order.uid) {
+                found = Some(rest.orders.remove(at));
+                rest.in_doubt.remove(&uid);
+            }
+        }
+        self.rest.retain(|rest| !rest.orders.is_empty());
+        let Some(order) = found else { return false };
+        let words = "the connection broke each time when this message was under way";
+        match side {
+            Side::Source => {
+                let fault = Fault::new(side, FaultKind::Fetch, words);
+                self.task.note_missing(part, (uid, fault), &mut self.progress);
+            }
+            Side::Target => {
+                let fault = Fault::new(side, FaultKind::Append, words);
+                let appended = Appended {
+                    ticket: 0,
+                    uid,
+                    octets: u64::from(order.size),
+                    result: Err(fault.in_mailbox(&self.task.plan.target)),
+                    uid_validity: 0,
+                    turn: Turn::First,
+                };
+                self.task.note_appended(part, appended, &mut self.progress);
+            }
+        }
+        true
+    }
+
+    /// Nothing more is tried.
+    pub(crate) fn give_up(&mut self, fault: &Fault) {
+        let fault = placed(fault.clone(), self.task.plan);
+        self.task.note_fault(fault, &mut self.progress);
+        self.rest.clear();
+    }
+
+    /// Changes flags, where all copies went well enough that the connection still stands.
+    pub(crate) async fn update_flags<T: Target>(&mut self, target: &mut T) -> Result<(), Fault> {
+        if self.task.plan.counts.update_flags == 0 || self.task.stop.is_asked() {
+            return Ok(());
+        }
+        let kept = match self.kept.take() {
+            Some(kept) => kept,
+            None => self.task.permanent_flags(target).await?,
+        };
+        self.task.update_flags(target, &kept, &mut self.progress).await
+    }
+}
+
+/// A fault with its mailbox named, by the name it has on the fault's side.
+pub(crate) fn placed(fault: Fault, plan: &MailboxPlan) -> Fault {
+    use mailferry_engine::fault::Side;
+    match (&fault.mailbox, fault.side, &plan.parts[..]) {
+        (Some(_), ..) => fault,
+        (None, Side::Source, [only]) => fault.in_mailbox(&only.source),
+        // Which of several sources it was is not known.
+        (None, ..) => fault.in_mailbox(&plan.target),
+    }
+}

@@ -1,0 +1,237 @@
+//! What became of messages that were sent to a target whose connection broke before it answered.
+//!
+//! A server may have stored them, may be storing them still, or may never have seen them
+//! (RFC 3501 §6.3.11 promises only that a refused APPEND leaves nothing). So it is looked: which
+//! messages of the mailbox came since it was listed, and are not among the copies that were
+//! answered for. What is not there is looked for once more, after a wait, before it is sent again.
+
+use std::collections::BTreeMap;
+
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::listing::MessageListing;
+use mailferry_engine::message::Uid;
+use mailferry_engine::name::MailboxName;
+use mailferry_engine::pairing::{
+    Digests, PairInput, PairRule, Pairing, SourceFate, TargetQuestion, pair,
+};
+use mailferry_engine::policy::{Duplicates, Sizes};
+use mailferry_store::contract::{Among, Appended, AsListed, DigestOf, Source, Turn};
+
+use crate::course::Course;
+use crate::events::Event;
+use crate::patience;
+use crate::state::CopyMade;
+
+/// How often pairing may ask for more digests.
+const PAIRING_ROUNDS_MAX: usize = 4;
+
+/// Messages of one part of a course, on the source.
+struct Doubt {
+    part: usize,
+    listing: MessageListing,
+}
+
+/// Finds out what became of the messages of a course that are in doubt. Those that are on the
+/// target are told of as copied; the others are to be sent. Answers how many were found.
+///
+/// # Errors
+/// One of scope mailbox: it cannot be found out. Any other: a connection is of no more use.
+pub(crate) async fn settle<S: Source, T: Source>(
+    source: &mut S,
+    target: &mut T,
+    course: &mut Course<'_>,
+) -> Result<u64, Fault> {
+    if course.rest.iter().all(|rest| rest.in_doubt.is_empty()) {
+        return Ok(0);
+    }
+    let mut found = 0;
+    let mut absent = 0;
+    for look in [Look::First, Look::Second] {
+        if look == Look::Second {
+            let wait = course.task.job.limits.reconnect.settle_wait;
+            patience::wait(wait, course.task.stop).await;
+        }
+        found += look_once(source, target, course).await?;
+        absent = course.rest.iter().map(|rest| rest.in_doubt.len()).sum();
+        if absent == 0 {
+            break;
+        }
+    }
+    for rest in &mut course.rest {
+        rest.in_doubt.clear();
+    }
+    course.task.events.on(&Event::Settled {
+        mailbox: &course.task.plan.target,
+        found,
+        absent: absent as u64,
+    });
+    Ok(found)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    First,
+    Second,
+}
+
+async fn look_once<S: Source, T: Source>(
+    source: &mut S,
+    target: &mut T,
+    course: &mut Course<'_>,
+) -> Result<u64, Fault> {
+    let (plan, keys) = (course.task.plan, &course.task.job.keys);
+    let arrived = arrived(target, course).await?;
+    if arrived.is_empty() {
+        return Ok(0);
+    }
+    let mut doubts = Vec::new();
+    for (part, uids) in in_question(course) {
+        let mailbox = &plan.parts[part].source;
+        let listing = source.messages_among(mailbox, Among::These(&uids), keys).await?;
+        if listing.uid_validity != course.task.listings.sources[part].uid_validity {
+            return Err(renumbered(Side::Source, mailbox));
+        }
+        doubts.push(Doubt { part, listing });
+    }
+    let pairs = pair_all((source, &doubts), (target, &arrived), course).await?;
+    let mut there: Vec<(usize, Uid, Uid, u32)> = Vec::new();
+    for (doubt, fates) in doubts.iter().zip(pairs) {
+        for (at, fate) in fates.into_iter().enumerate() {
+            if let SourceFate::Paired(target) = fate {
+                let (uid, size) = (doubt.listing.uid[at], doubt.listing.size[at]);
+                there.push((doubt.part, uid, arrived.uid[target as usize], size));
+            }
+        }
+    }
+    Ok(take_note(course, &there, arrived.uid_validity))
+}
+
+/// What came into the target mailbox since it was listed, without the copies whose UIDs are known.
+async fn arrived<T: Source>(target: &mut T, course: &Course<'_>) -> Result<MessageListing, Fault> {
+    let (task, landed) = (&course.task, &course.landed);
+    let (mailbox, before) = (&task.plan.target, &task.listings.target);
+    // Where UIDNEXT was not told, what was listed tells the same.
+    let next = before.uid.last().map_or(1, |last| last.value().saturating_add(1));
+    let Some(first) = Uid::new(before.uid_next.max(next)) else {
+        return Ok(MessageListing::default());
+    };
+    let listing = target.messages_among(mailbox, Among::From(first), &task.job.keys).await;
+    let mut listing = match listing {
+        Ok(listing) => listing,
+        // What is gone holds nothing.
+        Err(fault) if fault.kind == FaultKind::Select => return Ok(MessageListing::default()),
+        Err(fault) => return Err(fault),
+    };
+    let known = [before.uid_validity, landed.uid_validity];
+    if known.into_iter().any(|known| known != 0 && known != listing.uid_validity) {
+        return Err(renumbered(Side::Target, mailbox));
+    }
+    listing.retain(|uid| !landed.named.contains(&uid));
+    Ok(listing)
+}
+
+/// The messages in doubt, as part and UIDs, ascending. Before them those whose copies cannot be
+/// told from theirs, since the target told no UIDs: of equal messages these were there first.
+fn in_question(course: &Course<'_>) -> Vec<(usize, Vec<Uid>)> {
+    let mut landed: BTreeMap<usize, Vec<Uid>> = BTreeMap::new();
+    for &(part, uid) in &course.landed.unnamed {
+        landed.entry(part).or_default().push(uid);
+    }
+    let mut in_doubt: BTreeMap<usize, Vec<Uid>> = BTreeMap::new();
+    for rest in course.rest.iter().filter(|rest| !rest.in_doubt.is_empty()) {
+        in_doubt.entry(rest.part).or_default().extend(&rest.in_doubt);
+    }
+    let mut question: Vec<_> = landed.into_iter().chain(in_doubt).collect();
+    for (_, uids) in &mut question {
+        uids.sort_unstable();
+        uids.dedup();
+    }
+    question
+}
+
+/// The fates of the messages in question, for each part.
+async fn pair_all<S: Source, T: Source>(
+    (source, doubts): (&mut S, &[Doubt]),
+    (target, arrived): (&mut T, &MessageListing),
+    course: &Course<'_>,
+) -> Result<Vec<Vec<SourceFate>>, Fault> {
+    let plan = course.task.plan;
+    // Each copy stands for one message: a second of equal content is another copy.
+    let rule = PairRule {
+        duplicates: Duplicates::CopyAll,
+        question: TargetQuestion::None,
+        sizes: Sizes::default(),
+    };
+    let mut digests = vec![Digests::default(); doubts.len()];
+    let mut target_digests = Digests::default();
+    for _ in 0..PAIRING_ROUNDS_MAX {
+        let inputs = doubts.iter().zip(&digests);
+        let inputs: Vec<PairInput<'_>> =
+            inputs.map(|(doubt, digests)| PairInput { listing: &doubt.listing, digests }).collect();
+        let on_target = PairInput { listing: arrived, digests: &target_digests };
+        let (of_source, of_target) = match pair(&inputs, on_target, &rule) {
+            Pairing::Done(pairs) => return Ok(pairs.parts),
+            Pairing::NeedDigests { source, target } => (source, target),
+        };
+        for (at, doubt) in doubts.iter().enumerate() {
+            let uids = of_source.iter().filter(|(of, _)| *of as usize == at);
+            let uids: Vec<Uid> = uids.map(|(_, uid)| *uid).collect();
+            if !uids.is_empty() {
+                let mailbox = &plan.parts[doubt.part].source;
+                let from = AsListed { mailbox, uid_validity: doubt.listing.uid_validity };
+                digests[at].extend(source.digests(from, &uids, DigestOf::CanonicalForm).await?);
+            }
+        }
+        if !of_target.is_empty() {
+            let from = AsListed { mailbox: &plan.target, uid_validity: arrived.uid_validity };
+            let found = target.digests(from, &of_target, DigestOf::CanonicalForm).await?;
+            target_digests.extend(found);
+        }
+    }
+    let words = "what was sent could not be told apart from what is there";
+    let fault = Fault::new(Side::Target, FaultKind::Limit, words);
+    Err(Fault { scope: Scope::Mailbox, ..fault }.in_mailbox(&plan.target))
+}
+
+/// Tells of the messages that are there; answers how many of them were in doubt.
+fn take_note(course: &mut Course<'_>, there: &[(usize, Uid, Uid, u32)], uid_validity: u32) -> u64 {
+    let mut found = 0;
+    for &(part, uid, target, size) in there {
+        let Some(rest) =
+            course.rest.iter_mut().find(|rest| rest.part == part && rest.in_doubt.contains(&uid))
+        else {
+            continue;
+        };
+        rest.in_doubt.remove(&uid);
+        let order = rest.orders.binary_search_by_key(&uid, |order| order.uid);
+        let date = order.ok().map(|at| rest.orders.remove(at).date);
+        found += 1;
+        course.landed.add(part, uid, (Some(target), uid_validity));
+        if let (Some(state), Some(date)) = (&course.task.job.state, date) {
+            let (plan, listings) = (course.task.plan, course.task.listings);
+            let from = AsListed {
+                mailbox: &plan.parts[part].source,
+                uid_validity: listings.sources[part].uid_validity,
+            };
+            let copy = CopyMade { source: uid, target, date };
+            state.keep_copies(from, (&plan.target, uid_validity), &course.task.job.keys, &[copy]);
+        }
+        let appended = Appended {
+            ticket: 0,
+            uid,
+            octets: u64::from(size),
+            result: Ok(Some(target)),
+            uid_validity,
+            turn: Turn::First,
+        };
+        course.task.note_appended(part, appended, &mut course.progress);
+    }
+    course.rest.retain(|rest| !rest.orders.is_empty());
+    found
+}
+
+fn renumbered(side: Side, mailbox: &MailboxName) -> Fault {
+    let words = "the mailbox was renumbered, so that it cannot be told what became of the \
+                 messages under way when the connection broke; the next run will find out";
+    Fault::new(side, FaultKind::ListingIncomplete, words).in_mailbox(mailbox)
+}

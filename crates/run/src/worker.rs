@@ -1,0 +1,304 @@
+//! One worker: a pair of connections that takes one share of the work after the other, and another
+//! pair where they break.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use mailferry_engine::fault::{Fault, Side};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::accounts::{Accounts, Seat};
+use crate::course::{Course, Courses, placed};
+use crate::events::Event;
+use crate::lane::{Ended, Left, run_lane};
+use crate::patience::{self, Patience, is_worth_another_try};
+use crate::settle::settle;
+use crate::workers::{News, Shared, Usable};
+
+/// What a worker begins with.
+pub(crate) enum Start<A: Accounts> {
+    Pair(A::Source, A::Target),
+    /// Connections that are being opened.
+    Opening(JoinHandle<OpenedPair<A>>),
+}
+
+pub(crate) type OpenedPair<A> =
+    (Result<<A as Accounts>::Source, Fault>, Result<<A as Accounts>::Target, Fault>);
+
+pub(crate) async fn open_pair<A: Accounts>(accounts: Arc<A>) -> OpenedPair<A> {
+    tokio::join!(accounts.open_source(), accounts.open_target())
+}
+
+/// One worker and the shares that it takes.
+struct Worker<'a, A: Accounts> {
+    shared: &'a Shared<A>,
+    tell: &'a mpsc::UnboundedSender<News>,
+    /// Mailboxes that a broken connection left undone.
+    to_resume: VecDeque<Course<'a>>,
+    /// Mailboxes that have their copies, and whose flags are to be changed.
+    to_flag: Vec<Course<'a>>,
+    patience: Patience,
+}
+
+impl<'a, A: Accounts> Courses<'a> for Worker<'a, A> {
+    fn next_course(&mut self) -> Option<Course<'a>> {
+        if self.shared.execution.stop.is_asked() {
+            return None;
+        }
+        if let Some(course) = self.to_resume.pop_front() {
+            return Some(course);
+        }
+        let (at, share) = self.shared.take_next()?;
+        let course = Course::new(at, self.shared.task(at), share);
+        if share.is_first() {
+            let target = &self.shared.plan.mailboxes[at].target;
+            self.shared.execution.events.on(&Event::MailboxBegins { at, target });
+        }
+        Some(course)
+    }
+
+    fn has_ended(&mut self, course: Course<'a>) {
+        // The last share of a mailbox sees to its flags.
+        let is_last = self.shared.ends_mailbox(course.at);
+        if is_last && course.task.plan.counts.update_flags > 0 {
+            self.to_flag.push(course);
+        } else {
+            self.tell(course, is_last);
+        }
+    }
+}
+
+/// Whether the same pair of connections can be used on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Everything is done that this worker will do, and the pair is good.
+    Done,
+    /// It is done, and the pair is of no more use.
+    Over,
+    /// With another pair.
+    Again,
+}
+
+impl<'a, A: Accounts> Worker<'a, A> {
+    fn tell(&self, course: Course<'_>, is_last: bool) {
+        let (at, target) = (course.at, &course.task.plan.target);
+        if is_last {
+            self.shared.execution.events.on(&Event::MailboxEnds { at, target });
+        }
+        drop(self.tell.send(News::Mailbox(at, course.progress)));
+    }
+
+    fn has_work(&self) -> bool {
+        self.shared.has_more() || !self.to_flag.is_empty() || !self.to_resume.is_empty()
+    }
+
+    /// Works on one pair of connections as long as it can.
+    async fn use_pair(&mut self, source: &mut A::Source, target: &mut A::Target) -> Next {
+        if let Err(fault) = self.settle_all(source, target).await {
+            return self.after_break(&fault).await;
+        }
+        let Ended { left, broken, unfinished, told } = run_lane(source, target, self).await;
+        if told > 0 {
+            self.patience.restore();
+        }
+        if let Some(fault) = broken {
+            self.take_back(unfinished, &fault, told);
+            return if is_worth_another_try(&fault) {
+                self.after_break(&fault).await
+            } else {
+                Next::Again
+            };
+        }
+        match self.update_flags(target).await {
+            Err(fault) if is_worth_another_try(&fault) => self.after_break(&fault).await,
+            Err(_) => Next::Again,
+            Ok(()) if left == Left::Usable => Next::Done,
+            Ok(()) if left == Left::Full => Next::Over,
+            Ok(()) => Next::Again,
+        }
+    }
+
+    /// What a broken pair left undone is gone on with first.
+    fn take_back(&mut self, unfinished: Vec<Course<'a>>, fault: &Fault, told: u64) {
+        for (at, mut course) in unfinished.into_iter().enumerate() {
+            if told == 0 && (at == 0 || fault.side == Side::Target) {
+                course.broke_in_vain(fault.side);
+            }
+            self.to_resume.push_back(course);
+        }
+    }
+
+    /// Finds out what became of the messages that are in doubt.
+    async fn settle_all(
+        &mut self,
+        source: &mut A::Source,
+        target: &mut A::Target,
+    ) -> Result<(), Fault> {
+        for _ in 0..self.to_resume.len() {
+            let Some(mut course) = self.to_resume.pop_front() else { break };
+            match settle(source, target, &mut course).await {
+                Ok(found) => {
+                    if course.give_up_suspect() || found > 0 {
+                        self.patience.restore();
+                    }
+                    self.to_resume.push_back(course);
+                }
+                Err(fault) if is_worth_another_try(&fault) => {
+                    self.to_resume.push_front(course);
+                    return Err(fault);
+                }
+                Err(fault) => {
+                    course.give_up(&fault);
+                    self.has_ended(course);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection broke: waits before the next one, or gives up what was under way.
+    async fn after_break(&mut self, fault: &Fault) -> Next {
+        let stop = &self.shared.execution.stop;
+        let wait = self.patience.next_wait().filter(|_| !stop.is_asked());
+        let Some(wait) = wait else {
+            self.give_up(fault);
+            self.patience.restore();
+            return Next::Again;
+        };
+        self.shared.execution.events.on(&Event::Reconnecting { fault, wait });
+        drop(self.tell.send(News::Reconnecting(fault.side)));
+        patience::wait(wait, stop).await;
+        Next::Again
+    }
+
+    /// What was under way is left to the next run.
+    fn give_up(&mut self, fault: &Fault) {
+        while let Some(mut course) = self.to_resume.pop_front() {
+            course.give_up(fault);
+            self.has_ended(course);
+        }
+        while let Some(mut course) = self.to_flag.pop() {
+            course.give_up(fault);
+            self.tell(course, true);
+        }
+    }
+
+    /// The run is to stop, or the target is full: what is left is left.
+    fn leave(&mut self) {
+        while let Some(mut course) = self.to_resume.pop_front() {
+            course.rest.clear();
+            self.has_ended(course);
+        }
+        while let Some(course) = self.to_flag.pop() {
+            self.tell(course, true);
+        }
+    }
+
+    /// Changes the flags of the mailboxes that have their copies.
+    async fn update_flags(&mut self, target: &mut A::Target) -> Result<(), Fault> {
+        while let Some(mut course) = self.to_flag.pop() {
+            match course.update_flags(target).await {
+                Ok(()) => {
+                    self.patience.restore();
+                    self.tell(course, true);
+                }
+                Err(fault) if is_worth_another_try(&fault) => {
+                    self.to_flag.push(course);
+                    return Err(fault);
+                }
+                Err(fault) => {
+                    let placed = placed(fault.clone(), course.task.plan);
+                    course.task.note_fault(placed, &mut course.progress);
+                    self.tell(course, true);
+                    return Err(fault);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn run(&mut self, start: Start<A>) -> Usable<A> {
+        let mut start = Some(start);
+        while self.has_work() {
+            if self.shared.execution.stop.is_asked() {
+                self.leave();
+                continue;
+            }
+            // Connections first: a mailbox that was taken is not given back.
+            let accounts = &self.shared.execution.accounts;
+            let opened = match start.take() {
+                Some(Start::Pair(source, target)) => (Ok(source), Ok(target)),
+                Some(Start::Opening(opening)) => match opening.await {
+                    Ok(opened) => opened,
+                    Err(_) => open_pair(accounts.clone()).await,
+                },
+                None => open_pair(accounts.clone()).await,
+            };
+            let (mut source, mut target) = match opened {
+                (Ok(source), Ok(target)) => (source, target),
+                (source, target) => {
+                    let faults: Vec<Fault> = source.err().into_iter().chain(target.err()).collect();
+                    if self.may_try_again(&faults).await {
+                        continue;
+                    }
+                    if let Some(fault) = faults.first() {
+                        self.give_up(fault);
+                    }
+                    faults.into_iter().for_each(|fault| drop(self.tell.send(News::Lost(fault))));
+                    return None;
+                }
+            };
+            match self.use_pair(&mut source, &mut target).await {
+                Next::Again => {}
+                Next::Done => return Some((source, target)),
+                Next::Over => return None,
+            }
+        }
+        match start {
+            Some(Start::Pair(source, target)) => Some((source, target)),
+            Some(Start::Opening(opening)) => {
+                opening.abort();
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// No pair could be opened: whether it is to be tried again.
+    async fn may_try_again(&mut self, faults: &[Fault]) -> bool {
+        // One worker fewer is no failure as long as others do the work.
+        let has_begun = !self.to_resume.is_empty() || !self.to_flag.is_empty();
+        let Some(fault) = faults.iter().find(|_| has_begun) else { return false };
+        if !faults.iter().all(is_worth_another_try) {
+            return false;
+        }
+        let stop = &self.shared.execution.stop;
+        let Some(wait) = self.patience.next_wait().filter(|_| !stop.is_asked()) else {
+            return false;
+        };
+        self.shared.execution.events.on(&Event::Reconnecting { fault, wait });
+        patience::wait(wait, stop).await;
+        true
+    }
+}
+
+/// One worker: takes the next share until none is left. `start`: the connections to begin with;
+/// others are opened when needed. The seat is given up with the worker.
+pub(crate) async fn work<A: Accounts>(
+    shared: Arc<Shared<A>>,
+    start: Start<A>,
+    _seat: Option<Seat>,
+    tell: mpsc::UnboundedSender<News>,
+) -> Usable<A> {
+    let mut worker = Worker {
+        shared: &shared,
+        tell: &tell,
+        to_resume: VecDeque::new(),
+        to_flag: Vec::new(),
+        patience: Patience::new(shared.execution.job.limits.reconnect),
+    };
+    let usable = worker.run(start).await;
+    worker.leave();
+    usable
+}
