@@ -11,7 +11,7 @@ use mailferry_testkit::proxy::{Cut, Manner, Proxy, Weather};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use world::*;
 
 /// The sections of docs/restore.md that hold commands, and how many: each is run by a test.
@@ -370,6 +370,25 @@ fn fields_within<'v>(value: &'v Value, names: &mut BTreeSet<&'v str>) {
     }
 }
 
+/// Both list before either copies, so that one of them finds its copies doubled.
+fn lines_of_two_runs_side_by_side(source: &Place<'_>, target: &Place<'_>) -> Vec<Value> {
+    source.put("INBOX", &mails("twice", 50));
+    let weather = Weather { latency: Duration::from_millis(40), ..Weather::default() };
+    let proxy = Proxy::start(target.server.imap(), weather).unwrap();
+    let detour = target.through(proxy.address());
+    let run = || Desk::new().ferry("sync", source, &detour, &["--json"]).json_lines();
+    let mut lines = std::thread::scope(|scope| {
+        let other = scope.spawn(run);
+        let mut lines = run();
+        lines.extend(other.join().unwrap());
+        lines
+    });
+    let (here, there) = (source.read(), target.read());
+    assert_copied(&here, &there, &Expect { subscriptions: Duty::May, ..Expect::superset() });
+    lines.retain(|line| line["event"] != "failed");
+    lines
+}
+
 /// Lines of all kinds, from all verbs.
 fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     let (source, target) = world.pair(Way::SlashToDot);
@@ -399,6 +418,7 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     lines.extend(desk.ferry("sync", &source, &detour, &["--json"]).expect(0).json_lines());
     let expect = Expect { subscriptions: Duty::May, ..IN_ANY_ORDER };
     assert_copied(&source.read(), &target.read(), &expect);
+    lines.extend(lines_of_two_runs_side_by_side(&source, &target));
     let refused = Place { password: "wrong".to_owned(), ..target.clone() };
     lines.extend(desk.ferry("sync", &source, &refused, &["--json"]).expect(162).json_lines());
     lines

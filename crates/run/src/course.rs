@@ -48,7 +48,7 @@ pub(crate) struct Course<'a> {
     pub(crate) feeds_open: usize,
     /// What a broken connection left undone, before anything that was not begun.
     pub(crate) rest: VecDeque<Rest>,
-    /// What became of the copies, by which they are told from those in doubt.
+    /// The copies that were answered for, by which they are told from those in doubt.
     pub(crate) landed: Landed,
     /// So many messages are to be sent one by one, to find the one at which connections break.
     pub(crate) careful: usize,
@@ -69,27 +69,38 @@ pub(crate) struct Rest {
 pub(crate) struct Landed {
     /// The UIDVALIDITY of the target mailbox by what APPENDUID told; 0 where it told nothing.
     pub(crate) uid_validity: u32,
-    /// The copies whose UIDs were told.
-    pub(crate) named: HashSet<Uid>,
-    /// Part and UID on the source of those whose UIDs were not.
-    pub(crate) unnamed: Vec<(usize, Uid)>,
+    pub(crate) copies: Vec<Landing>,
+}
+
+/// A copy that was answered for.
+#[derive(Clone, Copy)]
+pub(crate) struct Landing {
+    /// Index of the source mailbox.
+    pub(crate) part: u32,
+    pub(crate) source: Uid,
+    /// Its UID, where the target told it.
+    pub(crate) target: Option<Uid>,
 }
 
 impl Landed {
     /// A copy was answered for.
-    pub(crate) fn add(
-        &mut self,
-        part: usize,
-        uid: Uid,
-        (target, uid_validity): (Option<Uid>, u32),
-    ) {
-        match target {
-            Some(target) => {
-                self.uid_validity = uid_validity;
-                self.named.insert(target);
-            }
-            None => self.unnamed.push((part, uid)),
+    pub(crate) fn add(&mut self, part: usize, source: Uid, copy: (Option<Uid>, u32)) {
+        let (target, uid_validity) = copy;
+        if target.is_some() {
+            self.uid_validity = uid_validity;
         }
+        self.copies.push(Landing { part: u32::try_from(part).unwrap_or(u32::MAX), source, target });
+    }
+
+    /// What another share of the mailbox brought.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.uid_validity = self.uid_validity.max(other.uid_validity);
+        self.copies.extend(other.copies);
+    }
+
+    /// The UIDs of copies that were told.
+    pub(crate) fn named(&self) -> HashSet<Uid> {
+        self.copies.iter().filter_map(|copy| copy.target).collect()
     }
 }
 

@@ -80,6 +80,15 @@ pub enum Event<'a> {
         /// Not found.
         absent: u64,
     },
+    /// A message had been stored twice; this run's own copy was removed, and the other one stays.
+    DoubleRemoved {
+        /// The mailbox on the target.
+        mailbox: &'a MailboxName,
+        /// The copy that was there.
+        uid: Uid,
+    },
+    /// A run on these accounts was killed: what it had sent is waited for first.
+    AfterKilled,
     /// Something failed.
     Failed(&'a Fault),
     /// Work on a target mailbox ended.

@@ -2,6 +2,7 @@
 //! then several pairs of connections copy side by side, each another mailbox, and target
 //! mailboxes are deleted last.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,14 +14,16 @@ use mailferry_engine::plan::Subscription;
 use mailferry_store::contract::{Source, Target};
 
 use crate::accounts::{Accounts, Need};
+use crate::course::Landed;
 use crate::events::{Event, EventSink};
 use crate::job::Job;
-use crate::mailbox::Progress;
+use crate::look_back::{Doubles, left_twice, look_back, overfull};
+use crate::mailbox::{Progress, Task};
 use crate::patience::{self, Patience, is_worth_another_try};
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::survey::Survey;
-use crate::workers::{First, Shared, open_spares, run_workers};
+use crate::workers::{First, Shared, Usable, Worked, open_spares, run_workers};
 
 /// Who carries a plan out, and for whom.
 pub struct Execution<A: Accounts> {
@@ -68,11 +71,21 @@ impl<A: Accounts> Execution<A> {
         let act = plan.mailboxes.iter().filter(|mailbox| mailbox.counts.act() > 0).count();
         let seat = self.accounts.seat(Need::First);
         let spares = open_spares(&self, act);
+        if let Some(state) = self.job.state.as_ref().filter(|_| act > 0) {
+            state.begin_copying();
+        }
         let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;
         let shared = Arc::new(Shared::new(self, plan, listings, &blocked));
-        let (pair, failed) =
-            run_workers(&shared, First { source, target, seat }, spares, &mut report).await;
+        let first = First { source, target, seat };
+        let Worked { pair, failed, landed } =
+            run_workers(&shared, first, spares, &mut report).await;
+        let pair = shared.look_back(pair, &landed, &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
+        if let Some(state) = &shared.execution.job.state
+            && !report.failures().any(is_worth_another_try)
+        {
+            state.end_copying();
+        }
         report
     }
 
@@ -198,6 +211,81 @@ impl<A: Accounts> Execution<A> {
 }
 
 impl<A: Accounts> Shared<A> {
+    /// A last look at the mailboxes that were copied to, on a pair of connections that is good or
+    /// on another one.
+    async fn look_back(
+        &self,
+        mut pair: Usable<A>,
+        landed: &BTreeMap<usize, Landed>,
+        report: &mut Report,
+    ) -> Usable<A> {
+        let mut patience = Patience::new(self.execution.job.limits.reconnect);
+        let mut left: BTreeSet<usize> = landed.keys().copied().collect();
+        while !left.is_empty() && !self.execution.stop.is_asked() {
+            let opened = match pair.take() {
+                Some(pair) => Ok(pair),
+                None => {
+                    let accounts = &self.execution.accounts;
+                    let (source, target) =
+                        tokio::join!(accounts.open_source(), accounts.open_target());
+                    source.and_then(|source| target.map(|target| (source, target)))
+                }
+            };
+            let looked: Result<(), Fault> = match opened {
+                Err(fault) => Err(fault),
+                Ok((mut source, mut target)) => {
+                    let looked =
+                        self.look_back_on(&mut source, &mut target, landed, (&mut left, report));
+                    match looked.await {
+                        Ok(()) => return Some((source, target)),
+                        Err(fault) => Err(fault),
+                    }
+                }
+            };
+            let Err(fault) = looked else { continue };
+            let wait = patience.next_wait().filter(|_| is_worth_another_try(&fault));
+            let Some(wait) = wait else {
+                self.execution.note(fault, report);
+                return None;
+            };
+            self.execution.events.on(&Event::Reconnecting { fault: &fault, wait });
+            report.reconnections[usize::from(fault.side == Side::Target)] += 1;
+            patience::wait(wait, &self.execution.stop).await;
+        }
+        pair
+    }
+
+    /// The same on one pair; `left`: mailboxes that were not looked at yet.
+    async fn look_back_on(
+        &self,
+        source: &mut A::Source,
+        target: &mut A::Target,
+        landed: &BTreeMap<usize, Landed>,
+        (left, report): (&mut BTreeSet<usize>, &mut Report),
+    ) -> Result<(), Fault> {
+        let mailboxes: Vec<(usize, Task<'_>, &Landed)> =
+            left.iter().map(|&at| (at, self.task(at), &landed[&at])).collect();
+        let overfull = overfull(target, &mailboxes).await?;
+        left.retain(|at| overfull.contains_key(at));
+        for (at, task, landed) in mailboxes {
+            let Some(&excess) = overfull.get(&at) else { continue };
+            let found = match look_back(source, target, &task, (landed, excess)).await {
+                Ok(found) => found,
+                Err(fault) if fault.scope > Scope::Mailbox => return Err(fault),
+                Err(fault) => {
+                    self.execution.note(fault, report);
+                    Doubles::default()
+                }
+            };
+            left.remove(&at);
+            report.doubles_removed += found.removed;
+            if found.left > 0 {
+                self.execution.note(left_twice(&task.plan.target, found.left), report);
+            }
+        }
+        Ok(())
+    }
+
     /// Removes messages and mailboxes, after everything was copied everywhere: a message that
     /// was moved on the source is removed from one mailbox only once it is in the other.
     async fn remove_surplus(

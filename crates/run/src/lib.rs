@@ -12,6 +12,7 @@ pub mod execute;
 mod growth;
 pub mod job;
 mod lane;
+mod look_back;
 mod mailbox;
 pub mod pace;
 mod patience;

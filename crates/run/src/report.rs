@@ -100,6 +100,8 @@ pub struct Report {
     pub faults: Vec<Fault>,
     /// How often a connection to the source and to the target broke and was opened again.
     pub reconnections: [u64; 2],
+    /// Messages that had been stored twice and of which this run's own copy was removed.
+    pub doubles_removed: u64,
 }
 
 impl Report {
@@ -122,6 +124,7 @@ impl Report {
             deleted_mailboxes: Vec::new(),
             faults: faults.collect(),
             reconnections: [0, 0],
+            doubles_removed: 0,
         }
     }
 

@@ -12,13 +12,15 @@ use mailferry_engine::listing::MessageListing;
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{
-    Digests, PairInput, PairRule, Pairing, SourceFate, TargetQuestion, pair,
+    Digests, PairInput, PairRule, Pairing, Pairs, SourceFate, TargetQuestion, pair,
 };
+use mailferry_engine::plan::MailboxPlan;
 use mailferry_engine::policy::{Duplicates, Sizes};
 use mailferry_store::contract::{Among, Appended, AsListed, DigestOf, Source, Turn};
 
-use crate::course::Course;
+use crate::course::{Course, Landed};
 use crate::events::Event;
+use crate::mailbox::Task;
 use crate::patience;
 use crate::state::CopyMade;
 
@@ -26,9 +28,9 @@ use crate::state::CopyMade;
 const PAIRING_ROUNDS_MAX: usize = 4;
 
 /// Messages of one part of a course, on the source.
-struct Doubt {
-    part: usize,
-    listing: MessageListing,
+pub(crate) struct Doubt {
+    pub(crate) part: usize,
+    pub(crate) listing: MessageListing,
 }
 
 /// Finds out what became of the messages of a course that are in doubt. Those that are on the
@@ -80,7 +82,9 @@ async fn look_once<S: Source, T: Source>(
     course: &mut Course<'_>,
 ) -> Result<u64, Fault> {
     let (plan, keys) = (course.task.plan, &course.task.job.keys);
-    let arrived = arrived(target, course).await?;
+    let mut arrived = arrived(target, &course.task, &course.landed).await?;
+    let named = course.landed.named();
+    arrived.retain(|uid| !named.contains(&uid));
     if arrived.is_empty() {
         return Ok(0);
     }
@@ -93,9 +97,10 @@ async fn look_once<S: Source, T: Source>(
         }
         doubts.push(Doubt { part, listing });
     }
-    let pairs = pair_all((source, &doubts), (target, &arrived), course).await?;
+    let question = TargetQuestion::None;
+    let pairs = pair_all((source, &doubts), (target, &arrived), (plan, question)).await?;
     let mut there: Vec<(usize, Uid, Uid, u32)> = Vec::new();
-    for (doubt, fates) in doubts.iter().zip(pairs) {
+    for (doubt, fates) in doubts.iter().zip(pairs.parts) {
         for (at, fate) in fates.into_iter().enumerate() {
             if let SourceFate::Paired(target) = fate {
                 let (uid, size) = (doubt.listing.uid[at], doubt.listing.size[at]);
@@ -106,9 +111,12 @@ async fn look_once<S: Source, T: Source>(
     Ok(take_note(course, &there, arrived.uid_validity))
 }
 
-/// What came into the target mailbox since it was listed, without the copies whose UIDs are known.
-async fn arrived<T: Source>(target: &mut T, course: &Course<'_>) -> Result<MessageListing, Fault> {
-    let (task, landed) = (&course.task, &course.landed);
+/// What came into the target mailbox since it was listed.
+pub(crate) async fn arrived<T: Source>(
+    target: &mut T,
+    task: &Task<'_>,
+    landed: &Landed,
+) -> Result<MessageListing, Fault> {
     let (mailbox, before) = (&task.plan.target, &task.listings.target);
     // Where UIDNEXT was not told, what was listed tells the same.
     let next = before.uid.last().map_or(1, |last| last.value().saturating_add(1));
@@ -116,7 +124,7 @@ async fn arrived<T: Source>(target: &mut T, course: &Course<'_>) -> Result<Messa
         return Ok(MessageListing::default());
     };
     let listing = target.messages_among(mailbox, Among::From(first), &task.job.keys).await;
-    let mut listing = match listing {
+    let listing = match listing {
         Ok(listing) => listing,
         // What is gone holds nothing.
         Err(fault) if fault.kind == FaultKind::Select => return Ok(MessageListing::default()),
@@ -126,7 +134,6 @@ async fn arrived<T: Source>(target: &mut T, course: &Course<'_>) -> Result<Messa
     if known.into_iter().any(|known| known != 0 && known != listing.uid_validity) {
         return Err(renumbered(Side::Target, mailbox));
     }
-    listing.retain(|uid| !landed.named.contains(&uid));
     Ok(listing)
 }
 
@@ -134,8 +141,8 @@ async fn arrived<T: Source>(target: &mut T, course: &Course<'_>) -> Result<Messa
 /// told from theirs, since the target told no UIDs: of equal messages these were there first.
 fn in_question(course: &Course<'_>) -> Vec<(usize, Vec<Uid>)> {
     let mut landed: BTreeMap<usize, Vec<Uid>> = BTreeMap::new();
-    for &(part, uid) in &course.landed.unnamed {
-        landed.entry(part).or_default().push(uid);
+    for copy in course.landed.copies.iter().filter(|copy| copy.target.is_none()) {
+        landed.entry(copy.part as usize).or_default().push(copy.source);
     }
     let mut in_doubt: BTreeMap<usize, Vec<Uid>> = BTreeMap::new();
     for rest in course.rest.iter().filter(|rest| !rest.in_doubt.is_empty()) {
@@ -149,19 +156,14 @@ fn in_question(course: &Course<'_>) -> Vec<(usize, Vec<Uid>)> {
     question
 }
 
-/// The fates of the messages in question, for each part.
-async fn pair_all<S: Source, T: Source>(
+/// What became of the messages in question, and of what arrived.
+pub(crate) async fn pair_all<S: Source, T: Source>(
     (source, doubts): (&mut S, &[Doubt]),
     (target, arrived): (&mut T, &MessageListing),
-    course: &Course<'_>,
-) -> Result<Vec<Vec<SourceFate>>, Fault> {
-    let plan = course.task.plan;
+    (plan, question): (&MailboxPlan, TargetQuestion),
+) -> Result<Pairs, Fault> {
     // Each copy stands for one message: a second of equal content is another copy.
-    let rule = PairRule {
-        duplicates: Duplicates::CopyAll,
-        question: TargetQuestion::None,
-        sizes: Sizes::default(),
-    };
+    let rule = PairRule { duplicates: Duplicates::CopyAll, question, sizes: Sizes::default() };
     let mut digests = vec![Digests::default(); doubts.len()];
     let mut target_digests = Digests::default();
     for _ in 0..PAIRING_ROUNDS_MAX {
@@ -170,7 +172,7 @@ async fn pair_all<S: Source, T: Source>(
             inputs.map(|(doubt, digests)| PairInput { listing: &doubt.listing, digests }).collect();
         let on_target = PairInput { listing: arrived, digests: &target_digests };
         let (of_source, of_target) = match pair(&inputs, on_target, &rule) {
-            Pairing::Done(pairs) => return Ok(pairs.parts),
+            Pairing::Done(pairs) => return Ok(pairs),
             Pairing::NeedDigests { source, target } => (source, target),
         };
         for (at, doubt) in doubts.iter().enumerate() {
@@ -230,7 +232,7 @@ fn take_note(course: &mut Course<'_>, there: &[(usize, Uid, Uid, u32)], uid_vali
     found
 }
 
-fn renumbered(side: Side, mailbox: &MailboxName) -> Fault {
+pub(crate) fn renumbered(side: Side, mailbox: &MailboxName) -> Fault {
     let words = "the mailbox was renumbered, so that it cannot be told what became of the \
                  messages under way when the connection broke; the next run will find out";
     Fault::new(side, FaultKind::ListingIncomplete, words).in_mailbox(mailbox)

@@ -12,7 +12,8 @@ mod table;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use mailferry_engine::fault::Side;
 use mailferry_engine::identity::KeyRule;
@@ -52,6 +53,10 @@ pub struct State {
     path: PathBuf,
     seal: blake3::Hasher,
     complaint: OnceLock<String>,
+    /// Whether a run on these accounts was killed while it copied.
+    killed: AtomicBool,
+    /// The row that says that this run copies.
+    underway: Mutex<Option<i64>>,
     /// Says that the database is in use.
     _lock: Option<File>,
 }
@@ -83,10 +88,48 @@ impl State {
             path,
             seal: table::seal_of(source, target),
             complaint: OnceLock::new(),
+            killed: AtomicBool::new(false),
+            underway: Mutex::new(None),
             _lock: opened.lock,
         };
         state.write(|tables| tables.claim(source, target));
+        if opened.alone {
+            // Nobody else is at work, so whoever said so has died.
+            state.write(|tables| {
+                let left = tables.connection.execute("DELETE FROM underway", [])?;
+                state.killed.store(left > 0, Ordering::Relaxed);
+                Ok(())
+            });
+        }
         Ok(state)
+    }
+
+    /// Whether a run on these accounts was killed while it copied, the first time that this is
+    /// asked: what it had sent may still be under way.
+    #[must_use]
+    pub fn take_killed(&self) -> bool {
+        self.killed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Takes note that copying begins, before anything is sent.
+    pub fn begin_copying(&self) {
+        let mut row = None;
+        self.write(|tables| {
+            tables.connection.execute("INSERT INTO underway DEFAULT VALUES", [])?;
+            row = Some(tables.connection.last_insert_rowid());
+            Ok(())
+        });
+        *self.underway.lock().unwrap_or_else(PoisonError::into_inner) = row;
+    }
+
+    /// Takes note that nothing is under way any more.
+    pub fn end_copying(&self) {
+        let row = self.underway.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(row) = row {
+            self.write(|tables| {
+                tables.connection.execute("DELETE FROM underway WHERE run = ?1", [row]).map(drop)
+            });
+        }
     }
 
     /// Why the database could not be used on the way, where that was so.

@@ -88,6 +88,10 @@ pub async fn survey<A: Accounts>(
     events: &dyn EventSink,
     stop: &Stop,
 ) -> Result<Survey<A>, Vec<Fault>> {
+    if job.state.as_ref().is_some_and(|state| state.take_killed()) {
+        events.on(&Event::AfterKilled);
+        patience::wait(job.limits.reconnect.settle_wait, stop).await;
+    }
     let mut opened = both(tokio::join!(accounts.open_source(), accounts.open_target()))?;
     let mut patience = Patience::new(job.limits.reconnect);
     let mut reconnections = [0, 0];

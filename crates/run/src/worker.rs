@@ -86,7 +86,7 @@ impl<'a, A: Accounts> Worker<'a, A> {
         if is_last {
             self.shared.execution.events.on(&Event::MailboxEnds { at, target });
         }
-        drop(self.tell.send(News::Mailbox(at, course.progress)));
+        drop(self.tell.send(News::Mailbox(at, course.progress, course.landed)));
     }
 
     fn has_work(&self) -> bool {

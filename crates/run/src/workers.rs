@@ -1,6 +1,7 @@
 //! The pairs of connections that copy side by side: each takes one share of the work after the
 //! other until none is left.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -13,7 +14,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::accounts::{Accounts, Need, Seat};
-use crate::course::Share;
+use crate::course::{Landed, Share};
 use crate::events::Event;
 use crate::execute::Execution;
 use crate::growth::{Growth, MEASURED};
@@ -48,7 +49,7 @@ pub(crate) type Usable<A> = Option<(<A as Accounts>::Source, <A as Accounts>::Ta
 
 /// What a worker tells of a mailbox, or of itself.
 pub(crate) enum News {
-    Mailbox(usize, Progress),
+    Mailbox(usize, Progress, Landed),
     /// It could not connect.
     Lost(Fault),
     /// A connection broke, and the worker goes on with another.
@@ -88,14 +89,22 @@ fn open_spare<A: Accounts>(accounts: &Arc<A>) -> Option<Spare<A>> {
     Some(Spare { seat, opening: tokio::spawn(open_pair(accounts.clone())) })
 }
 
-/// Lets the pairs of connections work until nothing is left. Answers the pair that was used last,
-/// and the mailboxes in which something failed.
+/// What the workers leave.
+pub(crate) struct Worked<A: Accounts> {
+    pub(crate) pair: Usable<A>,
+    /// Mailboxes in which something failed.
+    pub(crate) failed: Vec<usize>,
+    /// The copies that were made in each mailbox.
+    pub(crate) landed: BTreeMap<usize, Landed>,
+}
+
+/// Lets the pairs of connections work until nothing is left.
 pub(crate) async fn run_workers<A: Accounts>(
     shared: &Arc<Shared<A>>,
     first: First<A>,
     spares: Vec<Spare<A>>,
     report: &mut Report,
-) -> (Usable<A>, Vec<usize>) {
+) -> Worked<A> {
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut growth =
         Growth::new(1 + spares.len(), shared.execution.job.limits.pairs_max, Instant::now());
@@ -139,7 +148,7 @@ pub(crate) async fn run_workers<A: Accounts>(
         heard.take(news, report);
     }
     report.faults.extend(shared.unattended(heard.lost));
-    (left, heard.failed)
+    Worked { pair: left, failed: heard.failed, landed: heard.landed }
 }
 
 fn looks() -> Interval {
@@ -155,6 +164,8 @@ struct Heard {
     lost: Vec<Fault>,
     /// Mailboxes in which something failed.
     failed: Vec<usize>,
+    /// The copies that were made in each mailbox.
+    landed: BTreeMap<usize, Landed>,
 }
 
 impl Heard {
@@ -163,7 +174,10 @@ impl Heard {
             News::Lost(fault) => self.lost.push(fault),
             News::Reconnecting(Side::Source) => report.reconnections[0] += 1,
             News::Reconnecting(Side::Target) => report.reconnections[1] += 1,
-            News::Mailbox(at, progress) => {
+            News::Mailbox(at, progress, landed) => {
+                if !landed.copies.is_empty() {
+                    self.landed.entry(at).or_default().join(landed);
+                }
                 let mailbox = &mut report.mailboxes[at];
                 mailbox.done.join(&progress.done);
                 mailbox.out_of_order.extend(progress.out_of_order);

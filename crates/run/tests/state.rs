@@ -368,3 +368,22 @@ fn nobody_else_can_read_it() {
         assert_eq!(mode & 0o077, 0, "{}", path.display());
     }
 }
+
+#[test]
+fn a_run_that_was_killed_while_it_copied_is_known_once_and_only_to_whoever_is_alone() {
+    let folder = Folder::new();
+    let open = || folder.open();
+    let first = open();
+    assert!(!first.take_killed());
+    first.begin_copying();
+    let beside = open();
+    assert!(!beside.take_killed(), "the other one is alive");
+    drop((first, beside));
+    let next = open();
+    assert!(next.take_killed());
+    assert!(!next.take_killed(), "it is waited for once");
+    next.begin_copying();
+    next.end_copying();
+    drop(next);
+    assert!(!open().take_killed());
+}

@@ -151,6 +151,12 @@ pub trait Source: Send {
     /// Every mailbox of the account.
     fn mailboxes(&mut self) -> impl Future<Output = Result<AccountListing, Fault>> + Send;
 
+    /// What STATUS tells of these mailboxes now; an empty mark for one that refuses it.
+    fn marks(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> impl Future<Output = Result<Vec<Mark>, Fault>> + Send;
+
     /// Every message of a mailbox with its identity key, the selected ones marked.
     fn messages(
         &mut self,

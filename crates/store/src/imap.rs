@@ -325,6 +325,10 @@ impl Source for ImapAccount {
         self.list_mailboxes().await
     }
 
+    async fn marks(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Mark>, Fault> {
+        self.ask_marks(mailboxes).await
+    }
+
     async fn messages(
         &mut self,
         mailbox: &MailboxName,

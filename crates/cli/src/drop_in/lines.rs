@@ -145,6 +145,13 @@ impl EventSink for Lines<'_> {
             Event::MailboxDeleted(name) => {
                 self.log.line(&format!("Host2: Deleted folder {}", bracketed(name)))
             }
+            Event::AfterKilled => self
+                .log
+                .line("Notice: the last run was killed; waiting for what it had sent to arrive"),
+            Event::DoubleRemoved { mailbox, uid } => self.log.line(&format!(
+                "Host2: msg {}/{uid} had been stored twice, this copy of it was removed",
+                raw(mailbox)
+            )),
             Event::Reconnecting { fault, wait } => {
                 let number = if fault.side == Side::Source { 1 } else { 2 };
                 self.log.line(&format!(

@@ -83,6 +83,18 @@ impl Progress {
             Event::Failed(fault) => {
                 self.bar.suspend(|| screen::news(&fault_text(fault, Front::Mailferry)))
             }
+            Event::AfterKilled => self.bar.suspend(|| {
+                screen::news(
+                    "notice: the last run was killed; waiting for what it had sent to arrive",
+                );
+            }),
+            Event::DoubleRemoved { mailbox, uid } => {
+                let line = format!(
+                    "notice: {}/{uid} had been stored twice; this run's own copy was removed",
+                    shown(mailbox)
+                );
+                self.bar.suspend(|| screen::news(&line));
+            }
             Event::Reconnecting { fault, wait } => {
                 let side = side_name(fault.side);
                 let line = format!(
@@ -173,6 +185,10 @@ fn json(event: &Event<'_>) -> Option<String> {
             "settled",
             json!({ "mailbox": shown(mailbox), "found": found, "absent": absent }),
         ),
+        Event::DoubleRemoved { mailbox, uid } => {
+            json_line("double-removed", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
+        }
+        Event::AfterKilled => return None,
         Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
         Event::MailboxBegins { .. } | Event::MailboxEnds { .. } | Event::Octets(_) => return None,
     })

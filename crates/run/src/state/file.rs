@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS digest (
     seal BLOB NOT NULL,
     PRIMARY KEY (mailbox, uid)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS underway (run INTEGER PRIMARY KEY);
 ";
 
 /// An open database, and the lock that says so.
@@ -54,6 +55,8 @@ pub(super) struct Opened {
     pub(super) connection: Connection,
     /// Given back when it is dropped. `None` where the file system has no locks.
     pub(super) lock: Option<File>,
+    /// Whether no other run had it open.
+    pub(super) alone: bool,
 }
 
 /// Opens the database, or begins it anew where it cannot be read and nobody else has it open.
@@ -70,13 +73,13 @@ pub(super) fn open(path: &Path) -> Result<Opened, StateError> {
         Err(TryLockError::WouldBlock) => false,
         Err(TryLockError::Error(_)) => {
             let connection = connect(path).map_err(database)?;
-            return Ok(Opened { connection, lock: None });
+            return Ok(Opened { connection, lock: None, alone: false });
         }
     };
     if !alone {
         share(&lock).map_err(folder(&lock_path))?;
         let connection = connect(path).map_err(database)?;
-        return Ok(Opened { connection, lock: Some(lock) });
+        return Ok(Opened { connection, lock: Some(lock), alone: false });
     }
     let connection = if broken_mark(path).exists() {
         begin_anew(path)
@@ -89,7 +92,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, StateError> {
     };
     let connection = connection.map_err(database)?;
     lock.unlock().and_then(|()| share(&lock)).map_err(folder(&lock_path))?;
-    Ok(Opened { connection, lock: Some(lock) })
+    Ok(Opened { connection, lock: Some(lock), alone: true })
 }
 
 /// Takes note that the database was found broken on the way: the next run that is alone with it

@@ -8,6 +8,7 @@ mod check;
 mod choices;
 mod copies;
 mod deletions;
+mod doubles;
 mod extensions;
 mod faults;
 mod flags;

@@ -129,6 +129,21 @@ impl ImapAccount {
         Ok(())
     }
 
+    pub(super) async fn ask_marks(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Mark>, Fault> {
+        self.unselect().await?;
+        let items = format!("({})", self.status_items());
+        let mut seen: BTreeMap<MailboxName, Seen> = BTreeMap::new();
+        let patience = self.connection.session.quirks.errors_max as usize;
+        for names in mailboxes.chunks(patience.clamp(STATUS_COMMANDS_MIN, STATUS_COMMANDS_MAX)) {
+            self.run_all(&status_commands(names, &items), |data| note(&mut seen, data)).await?;
+        }
+        let mark = |name| seen.get(name).map(|seen| seen.mark.clone()).unwrap_or_default();
+        Ok(mailboxes.iter().map(mark).collect())
+    }
+
     /// What STATUS is asked: what tells whether a mailbox changed since an earlier run.
     fn status_items(&self) -> String {
         let capabilities = self.connection.capabilities();

@@ -1,0 +1,164 @@
+//! A last look at the mailboxes that were copied to: whether more came than this run sent, and
+//! whether any of it is there twice.
+//!
+//! What a killed run had sent may be stored after this run listed the mailbox, and another program
+//! may copy the same messages at the same time. Then the server counts more messages than there
+//! were and were sent. New mail does that, too, so it is looked what came. Of two messages of equal
+//! content the later one is one too many; it is removed if the target told its UID to this run as
+//! that of its own copy, and only told of otherwise. Never the earlier one: two runs that find each
+//! other's copies would remove both.
+
+use std::collections::{BTreeMap, HashSet};
+
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::listing::{MessageListing, SIZE_UNKNOWN};
+use mailferry_engine::message::Uid;
+use mailferry_engine::name::MailboxName;
+use mailferry_engine::pairing::{TargetFate, TargetQuestion};
+use mailferry_store::contract::{Among, AsListed, Source, Target};
+
+use crate::course::{Landed, Landing};
+use crate::events::Event;
+use crate::mailbox::Task;
+use crate::settle::{Doubt, arrived, pair_all, renumbered};
+
+/// What a last look found in one mailbox.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Doubles {
+    /// Removed: this run's own copies.
+    pub(crate) removed: u64,
+    /// Left: nobody can tell whose they are.
+    pub(crate) left: u64,
+}
+
+/// Of these mailboxes, by their places, those that hold more messages than were there and were
+/// sent, and how many more.
+///
+/// # Errors
+/// The connection is of no more use.
+pub(crate) async fn overfull<T: Source>(
+    target: &mut T,
+    mailboxes: &[(usize, Task<'_>, &Landed)],
+) -> Result<BTreeMap<usize, u64>, Fault> {
+    let names: Vec<MailboxName> =
+        mailboxes.iter().map(|(_, task, _)| task.plan.target.clone()).collect();
+    let marks = target.marks(&names).await?;
+    let mut overfull = BTreeMap::new();
+    for ((at, task, landed), mark) in mailboxes.iter().zip(marks) {
+        let expected = task.listings.target.len() as u64 + landed.copies.len() as u64;
+        let excess = u64::from(mark.messages.unwrap_or(0)).saturating_sub(expected);
+        if excess > 0 {
+            overfull.insert(*at, excess);
+        }
+    }
+    Ok(overfull)
+}
+
+/// Looks what came into one mailbox, and removes what is there twice through this run. `excess`:
+/// messages that it holds beyond those that were there and were sent.
+///
+/// # Errors
+/// It cannot be found out, or the connection is of no more use.
+pub(crate) async fn look_back<S: Source, T: Target>(
+    source: &mut S,
+    target: &mut T,
+    task: &Task<'_>,
+    (landed, excess): (&Landed, u64),
+) -> Result<Doubles, Fault> {
+    let mut arrived = arrived(target, task, landed).await?;
+    let named = landed.named();
+    let copied = candidates(landed, task, &arrived, &named);
+    // A copy takes part with its message, or not at all: it would look like one too many.
+    let theirs: HashSet<Uid> = copied.iter().filter_map(|copy| copy.target).collect();
+    arrived.retain(|uid| !named.contains(&uid) || theirs.contains(&uid));
+    let mut doubts = Vec::new();
+    for (part, uids) in by_part(&copied) {
+        let mailbox = &task.plan.parts[part].source;
+        let keys = &task.job.keys;
+        let listing = source.messages_among(mailbox, Among::These(&uids), keys).await?;
+        if listing.uid_validity != task.listings.sources[part].uid_validity {
+            return Err(renumbered(Side::Source, mailbox));
+        }
+        doubts.push(Doubt { part, listing });
+    }
+    if doubts.is_empty() {
+        return Ok(Doubles::default());
+    }
+    let question = (task.plan, TargetQuestion::ExtraAndDuplicates);
+    let pairs = pair_all((source, &doubts), (target, &arrived), question).await?;
+    let stands_for_a_copied_one =
+        |at: u32| matches!(pairs.target.get(at as usize), Some(TargetFate::Paired));
+    let surplus = arrived.uid.iter().zip(&pairs.target).filter(|(_, fate)| match fate {
+        TargetFate::DuplicateOf(of) => stands_for_a_copied_one(*of),
+        _ => false,
+    });
+    let (mut ours, others): (Vec<Uid>, Vec<Uid>) =
+        surplus.map(|(uid, _)| *uid).partition(|uid| named.contains(uid));
+    // Never more than there are too many.
+    ours.truncate(usize::try_from(excess).unwrap_or(usize::MAX));
+    let mut doubles = Doubles { removed: 0, left: others.len() as u64 };
+    if ours.is_empty() || task.stop.is_asked() {
+        doubles.left += ours.len() as u64;
+        return Ok(doubles);
+    }
+    let place = AsListed { mailbox: &task.plan.target, uid_validity: arrived.uid_validity };
+    let still_there: HashSet<Uid> =
+        target.delete_messages(place, &ours).await?.into_iter().map(|(uid, _)| uid).collect();
+    for uid in ours {
+        if still_there.contains(&uid) {
+            doubles.left += 1;
+        } else {
+            doubles.removed += 1;
+            let mailbox = &task.plan.target;
+            task.events.on(&Event::DoubleRemoved { mailbox, uid });
+        }
+    }
+    Ok(doubles)
+}
+
+/// The copies that may be there twice: those whose messages agree in date or
+/// size with something that came and is not known to be this run's. All, where it was not told which
+/// copies are.
+fn candidates(
+    landed: &Landed,
+    task: &Task<'_>,
+    arrived: &MessageListing,
+    named: &HashSet<Uid>,
+) -> Vec<Landing> {
+    let others = || (0..arrived.len()).filter(|&at| !named.contains(&arrived.uid[at]));
+    let dates: HashSet<Option<i64>> = others().map(|at| arrived.date[at].instant()).collect();
+    let sizes: HashSet<u32> = others().map(|at| arrived.size[at]).collect();
+    let may_be_there_twice = |part: usize, uid: Uid| {
+        let listing = &task.listings.sources[part];
+        listing.position(uid).is_none_or(|at| {
+            let size = listing.size[at];
+            size == SIZE_UNKNOWN
+                || sizes.contains(&size)
+                || dates.contains(&listing.date[at].instant())
+        })
+    };
+    let is_candidate = |copy: &&Landing| {
+        copy.target.is_none() || may_be_there_twice(copy.part as usize, copy.source)
+    };
+    landed.copies.iter().filter(is_candidate).copied().collect()
+}
+
+/// The messages of the source behind some copies, ascending by UID.
+fn by_part(copies: &[Landing]) -> BTreeMap<usize, Vec<Uid>> {
+    let mut parts: BTreeMap<usize, Vec<Uid>> = BTreeMap::new();
+    for copy in copies {
+        parts.entry(copy.part as usize).or_default().push(copy.source);
+    }
+    parts.values_mut().for_each(|uids| uids.sort_unstable());
+    parts
+}
+
+/// What is said of messages that are there twice and stay.
+pub(crate) fn left_twice(mailbox: &MailboxName, count: u64) -> Fault {
+    let words = format!(
+        "{count} messages are there twice: a connection that broke, or another program, stored them \
+         while this run copied them, and which copy is whose cannot be told"
+    );
+    let fault = Fault::new(Side::Target, FaultKind::Append, words).in_mailbox(mailbox);
+    Fault { scope: Scope::Mailbox, ..fault }
+}
