@@ -220,6 +220,7 @@ pub(super) fn job(
         rules: rules(options),
         mailboxes: mailboxes(options)?,
         naming: naming(options),
+        flag_rewrite: None,
         keys: KeyRule::default(),
         state: None,
         source_selection: Selection(selection.clone()),
