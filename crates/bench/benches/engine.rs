@@ -104,7 +104,6 @@ fn pair_and_plan(source: &MessageListing, target: &MessageListing, rules: &Rules
         parts: &[part],
         pairs: &pairs,
         permanent_flags: &PermanentFlags::default(),
-        flag_rewrite: None,
         elsewhere: None,
         other_sources: &[],
     };

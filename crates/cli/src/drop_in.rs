@@ -3,6 +3,7 @@
 mod journal;
 mod lines;
 mod pidfile;
+mod rules;
 mod run;
 mod statistics;
 mod task;

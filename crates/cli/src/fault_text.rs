@@ -24,7 +24,8 @@ pub enum Front {
 pub fn fault_text(fault: &Fault, front: Front) -> String {
     let mut text = format!("error: {}{}", what(fault), place(fault));
     text.push_str("\n  ");
-    text.push_str(if fault.kind == FaultKind::Connection { "" } else { "server: " });
+    let is_ours = matches!(fault.kind, FaultKind::Connection | FaultKind::Limit);
+    text.push_str(if is_ours { "" } else { "server: " });
     text.push_str(&mailferry_imap::session::printable(fault.words.as_bytes()));
     let hint = match front {
         Front::Mailferry => hint(fault),

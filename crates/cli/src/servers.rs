@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use mailferry_engine::fault::{Fault, Side};
 use mailferry_engine::mapping::NameRewrite;
+use mailferry_engine::name::RuleFailed;
 use mailferry_engine::select::NamePattern;
 use mailferry_imap::compress::Compression as OnWire;
 use mailferry_imap::login::{Credentials, Endpoint};
@@ -160,8 +161,8 @@ impl Accounts for Servers {
 pub struct CanonicalName;
 
 impl NameRewrite for CanonicalName {
-    fn rewrite(&self, name: &[u8]) -> Vec<u8> {
-        mutf7::canonical(name).into_owned()
+    fn rewrite(&self, name: &[u8]) -> Result<Vec<u8>, RuleFailed> {
+        Ok(mutf7::canonical(name).into_owned())
     }
 }
 
@@ -182,8 +183,8 @@ impl NameRegex {
 }
 
 impl NamePattern for NameRegex {
-    fn matches(&self, name: &[u8]) -> bool {
-        self.0.is_match(name)
-            || mutf7::decode(name).is_some_and(|decoded| self.0.is_match(decoded.as_bytes()))
+    fn matches(&self, name: &[u8]) -> Result<bool, RuleFailed> {
+        Ok(self.0.is_match(name)
+            || mutf7::decode(name).is_some_and(|decoded| self.0.is_match(decoded.as_bytes())))
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::listing::{AccountListing, MailboxInfo, Namespace};
-use crate::name::MailboxName;
+use crate::name::{MailboxName, RuleFailed};
 use crate::plan::MailboxPlan;
 use crate::policy::DeleteRule;
 use crate::select::{LeftOut, NamePattern};
@@ -85,31 +85,36 @@ pub struct MailboxDeleteRule<'a> {
 /// not. A mailbox stays if it is INBOX, not the user's own, not selectable, the name of any
 /// source mailbox, mapped or literally, or the parent of one that stays. Without any source
 /// mailbox nothing is deleted.
-#[must_use]
+///
+/// # Errors
+/// A pattern came to no result.
 pub fn mailboxes_to_delete(
     source: &AccountListing,
     target: &AccountListing,
     mapped: &BTreeSet<MailboxName>,
     rule: &MailboxDeleteRule<'_>,
-) -> Vec<MailboxDeletion> {
+) -> Result<Vec<MailboxDeletion>, RuleFailed> {
     if rule.delete != DeleteRule::MessagesAndMailboxes || source.mailboxes.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let literal: BTreeSet<&MailboxName> =
         source.mailboxes.iter().map(|mailbox| &mailbox.name).collect();
     let may_go = |mailbox: &MailboxInfo| {
-        let name = mailbox.name.as_bytes();
         mailbox.namespace == Namespace::Personal
             && mailbox.selectable
             && !mailbox.name.is_inbox()
             && !mapped.contains(&mailbox.name)
             && !literal.contains(&mailbox.name)
             && rule.below.is_none_or(|top| is_below(&mailbox.name, top, target.delimiter))
-            && rule.only.is_none_or(|pattern| pattern.matches(name))
-            && !rule.but_not.is_some_and(|pattern| pattern.matches(name))
     };
-    let (going, staying): (Vec<_>, Vec<_>) =
-        target.mailboxes.iter().partition(|mailbox| may_go(mailbox));
+    let (mut going, mut staying) = (Vec::new(), Vec::new());
+    for mailbox in &target.mailboxes {
+        if may_go(mailbox) && rule.chooses(&mailbox.name)? {
+            going.push(mailbox);
+        } else {
+            staying.push(mailbox);
+        }
+    }
     // Mailboxes still to be created keep their parents, too.
     let kept: BTreeSet<&MailboxName> =
         staying.iter().map(|mailbox| &mailbox.name).chain(mapped).collect();
@@ -127,7 +132,17 @@ pub fn mailboxes_to_delete(
         .collect();
     // Descending order of octets puts every child before its parent.
     deletions.sort_unstable_by(|one, other| other.name.cmp(&one.name));
-    deletions
+    Ok(deletions)
+}
+
+impl MailboxDeleteRule<'_> {
+    /// Whether the patterns let it go.
+    fn chooses(&self, name: &MailboxName) -> Result<bool, RuleFailed> {
+        let matches = |pattern: Option<&dyn NamePattern>, without| {
+            pattern.map_or(Ok(without), |pattern| pattern.matches(name.as_bytes()))
+        };
+        Ok(matches(self.only, true)? && !matches(self.but_not, false)?)
+    }
 }
 
 fn has_child_in(
@@ -153,6 +168,7 @@ fn is_below(name: &MailboxName, top: &MailboxName, delimiter: Option<u8>) -> boo
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn info(name: &str) -> MailboxInfo {
@@ -193,7 +209,7 @@ mod tests {
     fn children_go_before_their_parents_and_inbox_stays() {
         let target = account(&["INBOX", "INBOX/a", "Old", "Old/x", "Old/x/y", "Olds", "Kept"]);
         let deletions =
-            mailboxes_to_delete(&account(&["Kept"]), &target, &mapped(&["Kept"]), &MIRROR);
+            mailboxes_to_delete(&account(&["Kept"]), &target, &mapped(&["Kept"]), &MIRROR).unwrap();
         assert_eq!(names(&deletions), ["Olds", "Old/x/y", "Old/x", "Old", "INBOX/a"]);
         assert_eq!(deletions[0].messages, Some(3));
     }
@@ -202,7 +218,8 @@ mod tests {
     fn the_parent_of_one_that_stays_stays() {
         let target = account(&["a", "a/b", "a/b/c", "a/d", "e"]);
         let deletions =
-            mailboxes_to_delete(&account(&["x"]), &target, &mapped(&["a/b/c", "e/new"]), &MIRROR);
+            mailboxes_to_delete(&account(&["x"]), &target, &mapped(&["a/b/c", "e/new"]), &MIRROR)
+                .unwrap();
         assert_eq!(names(&deletions), ["a/d"]);
     }
 
@@ -211,29 +228,35 @@ mod tests {
         let mut target = account(&["a", "b", "c"]);
         target.mailboxes[0].namespace = Namespace::Shared;
         target.mailboxes[1].selectable = false;
-        let deletions = mailboxes_to_delete(&account(&["x"]), &target, &mapped(&["x"]), &MIRROR);
+        let deletions =
+            mailboxes_to_delete(&account(&["x"]), &target, &mapped(&["x"]), &MIRROR).unwrap();
         assert_eq!(names(&deletions), ["c"]);
     }
 
     #[test]
     fn what_has_the_name_of_a_source_mailbox_stays() {
         let target = account(&["a", "b"]);
-        let deletions = mailboxes_to_delete(&account(&["a"]), &target, &mapped(&["z"]), &MIRROR);
+        let deletions =
+            mailboxes_to_delete(&account(&["a"]), &target, &mapped(&["z"]), &MIRROR).unwrap();
         assert_eq!(names(&deletions), ["b"]);
     }
 
     #[test]
     fn nothing_goes_without_a_source_or_without_the_rule() {
         let target = account(&["a"]);
-        assert!(mailboxes_to_delete(&account(&[]), &target, &mapped(&[]), &MIRROR).is_empty());
+        assert!(
+            mailboxes_to_delete(&account(&[]), &target, &mapped(&[]), &MIRROR).unwrap().is_empty()
+        );
         let rule = MailboxDeleteRule { delete: DeleteRule::Messages, ..MIRROR };
-        assert!(mailboxes_to_delete(&account(&["x"]), &target, &mapped(&[]), &rule).is_empty());
+        assert!(
+            mailboxes_to_delete(&account(&["x"]), &target, &mapped(&[]), &rule).unwrap().is_empty()
+        );
     }
 
     struct Ends(u8);
     impl NamePattern for Ends {
-        fn matches(&self, name: &[u8]) -> bool {
-            name.ends_with(&[self.0])
+        fn matches(&self, name: &[u8]) -> Result<bool, RuleFailed> {
+            Ok(name.ends_with(&[self.0]))
         }
     }
 
@@ -241,7 +264,9 @@ mod tests {
     fn patterns_and_a_top_narrow_what_goes() {
         let target = account(&["a", "b", "Top", "Top/a", "Top/b", "Topa"]);
         let gone = |rule: &MailboxDeleteRule<'_>| {
-            names(&mailboxes_to_delete(&account(&["x"]), &target, &mapped(&["Top/c"]), rule))
+            names(
+                &mailboxes_to_delete(&account(&["x"]), &target, &mapped(&["Top/c"]), rule).unwrap(),
+            )
         };
         let top = MailboxName::from("Top");
         assert_eq!(gone(&MailboxDeleteRule { below: Some(&top), ..MIRROR }), ["Top/b", "Top/a"]);
@@ -250,5 +275,24 @@ mod tests {
             gone(&MailboxDeleteRule { but_not: Some(&Ends(b'a')), ..MIRROR }),
             ["b", "Top/b"]
         );
+    }
+
+    struct Undecided;
+    impl NamePattern for Undecided {
+        fn matches(&self, name: &[u8]) -> Result<bool, RuleFailed> {
+            let (mailbox, rule) = (MailboxName::new(name), "rule".to_owned());
+            Err(RuleFailed { mailbox, rule, words: "too long".to_owned() })
+        }
+    }
+
+    #[test]
+    fn a_pattern_without_a_result_deletes_nothing() {
+        let target = account(&["a"]);
+        for rule in [
+            MailboxDeleteRule { only: Some(&Undecided), ..MIRROR },
+            MailboxDeleteRule { but_not: Some(&Undecided), ..MIRROR },
+        ] {
+            assert!(mailboxes_to_delete(&account(&["x"]), &target, &mapped(&[]), &rule).is_err());
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::listing::{AccountListing, MailboxInfo};
-use crate::name::{MailboxName, SpecialUse};
+use crate::name::{MailboxName, RuleFailed, SpecialUse};
 use crate::separator;
 pub use crate::separator::{guess_delimiter, guess_prefix};
 use crate::special_use::SpecialMailboxes;
@@ -18,7 +18,10 @@ use crate::special_use::SpecialMailboxes;
 /// The last rewriting of a target name (imapsync's `--regextrans2`).
 pub trait NameRewrite {
     /// The name to be used instead.
-    fn rewrite(&self, name: &[u8]) -> Vec<u8>;
+    ///
+    /// # Errors
+    /// The rewriting came to no result.
+    fn rewrite(&self, name: &[u8]) -> Result<Vec<u8>, RuleFailed>;
 }
 
 /// The rules of mapping.
@@ -127,19 +130,21 @@ pub struct Mapping {
 
 /// Maps mailboxes of the source, in their order. To know what must not be deleted, map all of
 /// them, those that take no part as well.
-#[must_use]
+///
+/// # Errors
+/// The rewriting came to no result.
 pub fn map_mailboxes<'a>(
     mailboxes: impl IntoIterator<Item = &'a MailboxInfo>,
     source: &AccountListing,
     target: &AccountListing,
     rules: &MappingRules<'_>,
-) -> Vec<Mapping> {
+) -> Result<Vec<Mapping>, RuleFailed> {
     let here = SpecialMailboxes::find(source, &rules.source.prefix);
     let there = SpecialMailboxes::find(target, &rules.target.prefix);
-    let mut mappings: Vec<Mapping> =
-        mailboxes.into_iter().map(|mailbox| rules.map(mailbox, &here, &there)).collect();
+    let mapped = mailboxes.into_iter().map(|mailbox| rules.map(mailbox, &here, &there));
+    let mut mappings: Vec<Mapping> = mapped.collect::<Result<_, _>>()?;
     point_out_twins(&mut mappings);
-    mappings
+    Ok(mappings)
 }
 
 /// The source mailboxes, by index, that feed each target mailbox, in the order of the first.
@@ -159,8 +164,10 @@ pub fn group_by_target(mappings: &[Mapping]) -> Vec<(MailboxName, Vec<usize>)> {
 
 impl MappingRules<'_> {
     /// The target name of a source name by name alone: no explicit mapping, no special use.
-    #[must_use]
-    pub fn map_name(&self, source: &[u8]) -> MailboxName {
+    ///
+    /// # Errors
+    /// The rewriting came to no result.
+    pub fn map_name(&self, source: &[u8]) -> Result<MailboxName, RuleFailed> {
         let inner = self.take_off_subtree(source);
         let name = if inner.is_empty() || *inner == *self.source.prefix {
             MailboxName::INBOX.to_vec()
@@ -168,8 +175,11 @@ impl MappingRules<'_> {
             self.change_hierarchy(&inner)
         };
         let name = self.put_below_subtree(name);
-        let name = self.rewrite.map_or(name.clone(), |hook| hook.rewrite(&name));
-        MailboxName::new(name)
+        let name = match self.rewrite {
+            Some(hook) => hook.rewrite(&name)?,
+            None => name,
+        };
+        Ok(MailboxName::new(name))
     }
 
     fn map(
@@ -177,14 +187,14 @@ impl MappingRules<'_> {
         mailbox: &MailboxInfo,
         here: &SpecialMailboxes,
         there: &SpecialMailboxes,
-    ) -> Mapping {
+    ) -> Result<Mapping, RuleFailed> {
         let explicit = self.explicit.iter().rev().find(|(source, _)| *source == mailbox.name);
         let (target, how) = if let Some((_, target)) = explicit {
             (target.clone(), How::Explicit)
         } else if let Some((use_, target)) = self.by_special_use(mailbox, here, there) {
             (target, How::SpecialUse(use_))
         } else {
-            (self.map_name(mailbox.name.as_bytes()), How::ByName)
+            (self.map_name(mailbox.name.as_bytes())?, How::ByName)
         };
         let shown = mailbox.special_use.filter(|_| how == How::ByName);
         let create_as = shown.filter(|use_| {
@@ -192,7 +202,7 @@ impl MappingRules<'_> {
         });
         let odd = has_empty_level(target.as_bytes(), self.target.delimiter);
         let doubts = if odd { vec![Doubt::EmptyLevel] } else { Vec::new() };
-        Mapping { source: mailbox.name.clone(), target, how, create_as, doubts }
+        Ok(Mapping { source: mailbox.name.clone(), target, how, create_as, doubts })
     }
 
     fn by_special_use(
@@ -319,7 +329,11 @@ mod tests {
     #[track_caller]
     fn assert_names(rules: &MappingRules<'_>, expected: &[(&str, &str)]) {
         for (source, target) in expected {
-            assert_eq!(rules.map_name(source.as_bytes()).to_string(), *target, "{source:?}");
+            assert_eq!(
+                rules.map_name(source.as_bytes()).unwrap().to_string(),
+                *target,
+                "{source:?}"
+            );
         }
     }
 
@@ -352,8 +366,8 @@ mod tests {
 
     struct Rewrite(fn(&[u8]) -> Vec<u8>);
     impl NameRewrite for Rewrite {
-        fn rewrite(&self, name: &[u8]) -> Vec<u8> {
-            (self.0)(name)
+        fn rewrite(&self, name: &[u8]) -> Result<Vec<u8>, RuleFailed> {
+            Ok((self.0)(name))
         }
     }
 
@@ -500,7 +514,7 @@ mod tests {
         rules: &MappingRules<'_>,
     ) -> Vec<Mapping> {
         let (source, target) = (account(source), account(target));
-        map_mailboxes(&source.mailboxes, &source, &target, rules)
+        map_mailboxes(&source.mailboxes, &source, &target, rules).unwrap()
     }
 
     fn targets(mappings: &[Mapping]) -> Vec<String> {

@@ -284,6 +284,18 @@ impl FlagTable {
         id
     }
 
+    /// The same indices with other sets behind them.
+    #[must_use]
+    pub fn rewritten(&self, rewrite: impl Fn(&FlagSet) -> FlagSet) -> Self {
+        let sets: Vec<FlagSet> = self.sets.iter().map(rewrite).collect();
+        let mut index = HashMap::new();
+        for (at, set) in sets.iter().enumerate() {
+            let id = FlagSetId(u32::try_from(at).unwrap_or(u32::MAX));
+            index.entry(set.clone()).or_insert(id);
+        }
+        Self { sets, index }
+    }
+
     /// Every set, by its index.
     #[must_use]
     pub fn sets(&self) -> &[FlagSet] {
@@ -294,5 +306,26 @@ impl FlagTable {
     #[must_use]
     pub fn set(&self, id: FlagSetId) -> &FlagSet {
         &self.sets[id.0 as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(text: &str) -> FlagSet {
+        text.split_whitespace().map(|flag| Flag::new(flag.as_bytes())).collect()
+    }
+
+    #[test]
+    fn rewritten_flags_keep_their_indices() {
+        let mut table = FlagTable::default();
+        let (seen, both) = (table.intern(set("\\Seen")), table.intern(set("\\Seen a")));
+        let mut rewritten =
+            table.rewritten(|flags| if flags.is_empty() { set("new") } else { set("\\Seen") });
+        assert_eq!(rewritten.set(FlagTable::EMPTY), &set("new"));
+        assert_eq!((rewritten.set(seen), rewritten.set(both)), (&set("\\Seen"), &set("\\Seen")));
+        assert_eq!(rewritten.intern(set("\\Seen")), seen);
+        assert_eq!(rewritten.intern(set("")), FlagSetId(3));
     }
 }

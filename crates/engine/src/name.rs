@@ -138,6 +138,19 @@ impl Serialize for SpecialUse {
     }
 }
 
+/// A rule of the user's that came to no result for a mailbox. Nothing may rest on a guess, so
+/// there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}: {words}")]
+pub struct RuleFailed {
+    /// The name it was applied to.
+    pub mailbox: MailboxName,
+    /// The rule, as the user gave it.
+    pub rule: String,
+    /// Why.
+    pub words: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

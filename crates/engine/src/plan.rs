@@ -12,8 +12,7 @@ use crate::message::{FlagSetId, Key, Uid};
 use crate::name::{MailboxName, SpecialUse};
 use crate::pairing::{Pairs, SourceFate};
 use crate::policy::{
-    Elsewhere, FlagRewrite, PermanentFlags, Rules, Subscribe, Unrecognised, flags_to_send,
-    flags_update,
+    Elsewhere, PermanentFlags, Rules, Subscribe, Unrecognised, flags_to_send, flags_update,
 };
 use crate::summary::Counts;
 
@@ -162,8 +161,6 @@ pub struct MailboxInput<'a> {
     pub pairs: &'a Pairs,
     /// The flags it keeps.
     pub permanent_flags: &'a PermanentFlags,
-    /// Rewrites flags before they are compared and sent.
-    pub flag_rewrite: Option<&'a dyn FlagRewrite>,
     /// The keys of all messages in other mailboxes of the target account (restore).
     pub elsewhere: Option<&'a HashSet<Key>>,
     /// Source mailboxes that do not take part but have the same name on the target.
@@ -446,8 +443,6 @@ impl<'a> FlagDecider<'a> {
 
     fn compare(&self, source: FlagSetId, target: FlagSetId) -> FlagsNeed {
         let source = self.source.flag_table.set(source);
-        let rewritten = self.input.flag_rewrite.map(|hook| hook.rewrite(source));
-        let source = rewritten.as_ref().unwrap_or(source);
         let keywords = self.rules.keywords;
         let sent = flags_to_send(source, self.input.permanent_flags, keywords);
         let target = self.input.target_listing.flag_table.set(target);

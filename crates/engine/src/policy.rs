@@ -226,9 +226,10 @@ pub enum PermanentFlags {
     Only(FlagSet),
 }
 
-/// Rewrites flags on their way to the target (imapsync's `--regexflag` and the like).
+/// Rewrites flags on their way to the target (imapsync's `--regexflag` and the like). It is
+/// applied to the source's listing, before anything is compared with the target.
 pub trait FlagRewrite {
-    /// The flags to be sent instead.
+    /// The flags that count instead; where it comes to no result, the same.
     fn rewrite(&self, flags: &FlagSet) -> FlagSet;
 }
 

@@ -5,12 +5,15 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use crate::listing::{AccountListing, MailboxInfo, Namespace};
-use crate::name::MailboxName;
+use crate::name::{MailboxName, RuleFailed};
 
 /// A pattern over the octets of a mailbox name. Regular expressions live outside.
 pub trait NamePattern {
     /// Whether the name matches.
-    fn matches(&self, name: &[u8]) -> bool;
+    ///
+    /// # Errors
+    /// The pattern came to no result.
+    fn matches(&self, name: &[u8]) -> Result<bool, RuleFailed>;
 }
 
 /// The rules of selection. Named, recursive and subscribed mailboxes are put together; if none
@@ -103,47 +106,55 @@ pub struct Selected<'a> {
 }
 
 /// Selects mailboxes. Every listed mailbox is either chosen or left out with a reason.
-#[must_use]
-pub fn select_mailboxes<'a>(account: &'a AccountListing, rules: &Selection<'_>) -> Selected<'a> {
+///
+/// # Errors
+/// A pattern came to no result.
+pub fn select_mailboxes<'a>(
+    account: &'a AccountListing,
+    rules: &Selection<'_>,
+) -> Result<Selected<'a>, RuleFailed> {
     let mut chosen = Vec::new();
     let mut left_out = Vec::new();
     for mailbox in &account.mailboxes {
-        match rules.judge(mailbox, account.delimiter) {
+        match rules.judge(mailbox, account.delimiter)? {
             None => chosen.push(mailbox),
             Some(reason) => left_out.push(LeftOut { mailbox: mailbox.name.clone(), reason }),
         }
     }
     rules.sort(&mut chosen);
-    Selected { chosen, left_out, missing: rules.missing(account) }
+    Ok(Selected { chosen, left_out, missing: rules.missing(account) })
 }
 
 impl Selection<'_> {
     /// Why a mailbox takes no part; `None` if it does.
-    fn judge(&self, mailbox: &MailboxInfo, delimiter: Option<u8>) -> Option<LeftOutReason> {
-        let octets = mailbox.name.as_bytes();
+    fn judge(
+        &self,
+        mailbox: &MailboxInfo,
+        delimiter: Option<u8>,
+    ) -> Result<Option<LeftOutReason>, RuleFailed> {
         let asked_for = self.named.contains(&mailbox.name)
             || self.recursive.iter().any(|top| is_at_or_below(mailbox, top, delimiter))
-            || self.include.iter().any(|pattern| pattern.matches(octets));
+            || any_matches(&self.include, &mailbox.name)?;
         let by_default = match self.subscribed {
             Subscribed::Selected => mailbox.subscribed,
             Subscribed::Ignored => {
                 self.named.is_empty() && self.recursive.is_empty() && self.include.is_empty()
             }
         };
-        if !asked_for && !by_default {
+        let is_foreign = !asked_for
+            && self.namespaces == Namespaces::Personal
+            && mailbox.namespace != Namespace::Personal;
+        Ok(if !asked_for && !by_default {
             Some(LeftOutReason::NotSelected)
-        } else if self.exclude.iter().any(|pattern| pattern.matches(octets)) {
+        } else if any_matches(&self.exclude, &mailbox.name)? {
             Some(LeftOutReason::Excluded)
         } else if !mailbox.selectable {
             Some(LeftOutReason::Unselectable)
-        } else if !asked_for
-            && self.namespaces == Namespaces::Personal
-            && mailbox.namespace != Namespace::Personal
-        {
+        } else if is_foreign {
             Some(LeftOutReason::OtherNamespace)
         } else {
             None
-        }
+        })
     }
 
     fn sort(&self, chosen: &mut [&MailboxInfo]) {
@@ -176,6 +187,15 @@ impl Selection<'_> {
     }
 }
 
+fn any_matches(patterns: &[&dyn NamePattern], name: &MailboxName) -> Result<bool, RuleFailed> {
+    for pattern in patterns {
+        if pattern.matches(name.as_bytes())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn is_at_or_below(mailbox: &MailboxInfo, top: &MailboxName, delimiter: Option<u8>) -> bool {
     match mailbox.name.as_bytes().strip_prefix(top.as_bytes()) {
         Some([]) => true,
@@ -186,6 +206,7 @@ fn is_at_or_below(mailbox: &MailboxInfo, top: &MailboxName, delimiter: Option<u8
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn account(names: &[&str]) -> AccountListing {
@@ -205,7 +226,7 @@ mod tests {
     }
 
     fn chosen(account: &AccountListing, rules: &Selection<'_>) -> Vec<String> {
-        let selected = select_mailboxes(account, rules);
+        let selected = select_mailboxes(account, rules).unwrap();
         assert_eq!(selected.chosen.len() + selected.left_out.len(), account.mailboxes.len());
         selected.chosen.iter().map(|mailbox| mailbox.name.to_string()).collect()
     }
@@ -216,8 +237,8 @@ mod tests {
 
     struct Begins(&'static str);
     impl NamePattern for Begins {
-        fn matches(&self, name: &[u8]) -> bool {
-            name.starts_with(self.0.as_bytes())
+        fn matches(&self, name: &[u8]) -> Result<bool, RuleFailed> {
+            Ok(name.starts_with(self.0.as_bytes()))
         }
     }
 
@@ -263,7 +284,7 @@ mod tests {
         rules.exclude = vec![&ax];
         rules.named = names(&["A/x"]);
         assert_eq!(chosen(&account, &rules), ["A", "S"]);
-        let left_out = select_mailboxes(&account, &rules).left_out;
+        let left_out = select_mailboxes(&account, &rules).unwrap().left_out;
         let reason = |mailbox: &str, reason| LeftOut { mailbox: mailbox.into(), reason };
         assert_eq!(
             left_out,
@@ -291,6 +312,25 @@ mod tests {
             recursive: names(&["A", "Z"]),
             ..Selection::default()
         };
-        assert_eq!(select_mailboxes(&account, &rules).missing, names(&["b", "Z"]));
+        assert_eq!(select_mailboxes(&account, &rules).unwrap().missing, names(&["b", "Z"]));
+    }
+
+    struct Undecided;
+    impl NamePattern for Undecided {
+        fn matches(&self, name: &[u8]) -> Result<bool, RuleFailed> {
+            let (mailbox, rule) = (MailboxName::new(name), "rule".to_owned());
+            Err(RuleFailed { mailbox, rule, words: "too long".to_owned() })
+        }
+    }
+
+    #[test]
+    fn a_pattern_without_a_result_selects_nothing() {
+        let account = account(&["A"]);
+        for rules in [
+            Selection { include: vec![&Undecided], ..Selection::default() },
+            Selection { exclude: vec![&Undecided], ..Selection::default() },
+        ] {
+            assert_eq!(select_mailboxes(&account, &rules).unwrap_err().mailbox, "A".into());
+        }
     }
 }

@@ -195,7 +195,6 @@ impl Case {
             parts: &[],
             pairs: &self.pairs,
             permanent_flags: &PermanentFlags::Unknown,
-            flag_rewrite: None,
             elsewhere: None,
             other_sources: &[],
         };

@@ -10,7 +10,7 @@ use mailferry_engine::mapping::{
     FixSlash, Hierarchy, MappingRules, NameRewrite, SpecialUseMapping,
 };
 use mailferry_engine::name::MailboxName;
-use mailferry_engine::policy::{DeleteRule, Rules};
+use mailferry_engine::policy::{DeleteRule, FlagRewrite, Rules};
 use mailferry_engine::select::{
     NamePattern, Namespaces, Order, Selection as MailboxSelection, Subscribed,
 };
@@ -30,6 +30,8 @@ pub struct Job {
     pub mailboxes: MailboxChoice,
     /// What they are called on the target.
     pub naming: Naming,
+    /// What becomes of the source's flags.
+    pub flag_rewrite: Option<Arc<dyn FlagRewrite + Send + Sync>>,
     /// How identity keys are made.
     pub keys: KeyRule,
     /// Which messages of the source take part.
@@ -254,6 +256,7 @@ impl Job {
             rules,
             mailboxes: MailboxChoice::default(),
             naming: Naming::default(),
+            flag_rewrite: None,
             keys: KeyRule::default(),
             source_selection: Selection::default(),
             target_selection: Selection::default(),

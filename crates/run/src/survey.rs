@@ -11,7 +11,7 @@ use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::listing::{AccountListing, MailboxInfo, MessageListing};
 use mailferry_engine::mapping::{Mapping, group_by_target, map_mailboxes};
 use mailferry_engine::message::Key;
-use mailferry_engine::name::MailboxName;
+use mailferry_engine::name::{MailboxName, RuleFailed};
 use mailferry_engine::pairing::Pairs;
 use mailferry_engine::plan::{MailboxInput, MailboxPlan, PartInput, plan_mailbox};
 use mailferry_engine::policy::{Elsewhere, PermanentFlags, Rules};
@@ -152,19 +152,22 @@ impl<A: Accounts> Surveyor<'_, A> {
     async fn run(mut self) -> Result<Survey<A>, Fault> {
         let choice = self.job.mailboxes.resolved(&self.source_account);
         let selection = choice.selection();
-        let selected = select_mailboxes(&self.source_account, &selection);
+        let selected = select_mailboxes(&self.source_account, &selection)
+            .map_err(|failed| no_result(&failed, Side::Source))?;
         let naming = self.job.naming.rules(&self.source_account, &self.target_account);
         let all = map_mailboxes(
             &self.source_account.mailboxes,
             &self.source_account,
             &self.target_account,
             &naming,
-        );
+        )
+        .map_err(|failed| no_result(&failed, Side::Target))?;
         let chosen: Vec<MailboxInfo> = selected.chosen.into_iter().cloned().collect();
         let (left_out, missing) = (selected.left_out, selected.missing);
-        let mappings = map_mailboxes(&chosen, &self.source_account, &self.target_account, &naming);
+        let mappings = map_mailboxes(&chosen, &self.source_account, &self.target_account, &naming)
+            .map_err(|failed| no_result(&failed, Side::Target))?;
         drop((selection, naming));
-        let mut gone = self.mailboxes_to_delete(&all);
+        let mut gone = self.mailboxes_to_delete(&all)?;
         let names: Vec<MailboxName> = gone.iter().map(|deletion| deletion.name.clone()).collect();
         if !names.is_empty() {
             let octets = self.target.octets_in(&names).await?;
@@ -239,7 +242,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         }
     }
 
-    fn mailboxes_to_delete(&self, all: &[Mapping]) -> Vec<MailboxDeletion> {
+    fn mailboxes_to_delete(&self, all: &[Mapping]) -> Result<Vec<MailboxDeletion>, Fault> {
         let mapped: BTreeSet<MailboxName> =
             all.iter().map(|mapping| mapping.target.clone()).collect();
         mailboxes_to_delete(
@@ -248,6 +251,7 @@ impl<A: Accounts> Surveyor<'_, A> {
             &mapped,
             &self.job.mailbox_delete_rule(),
         )
+        .map_err(|failed| no_result(&failed, Side::Target))
     }
 
     /// For restore: the keys of every message on the target, wherever it is.
@@ -291,7 +295,12 @@ impl<A: Accounts> Surveyor<'_, A> {
         listed: GroupListing,
         elsewhere: Option<&HashSet<Key>>,
     ) -> Result<(MailboxPlan, MailboxListings), Fault> {
-        let GroupListing { sources, mut incomplete, target, trust } = listed;
+        let GroupListing { mut sources, mut incomplete, target, trust } = listed;
+        if let Some(rule) = &self.job.flag_rewrite {
+            for source in &mut sources {
+                source.flag_table = source.flag_table.rewritten(|flags| rule.rewrite(flags));
+            }
+        }
         let (listings, pairs) = match target {
             Ok(target) => {
                 let listings = MailboxListings { sources, target };
@@ -350,12 +359,16 @@ impl<A: Accounts> Surveyor<'_, A> {
             parts: &parts,
             pairs,
             permanent_flags: &PermanentFlags::Unknown,
-            flag_rewrite: None,
             elsewhere,
             other_sources: &group.others,
         };
         plan_mailbox(&input, &self.rules)
     }
+}
+
+/// A name is not guessed: there is no plan.
+fn no_result(failed: &RuleFailed, side: Side) -> Fault {
+    Fault::new(side, FaultKind::Limit, failed.to_string()).in_mailbox(&failed.mailbox)
 }
 
 fn stopped() -> Fault {

@@ -143,14 +143,14 @@ impl Session {
                 Ok(servers) => servers,
                 Err(unusable) => return self.unusable(unusable.status, &unusable.words),
             };
-        let (mut job, guard) = match task::job(&self.options, &servers, &self.started) {
+        let tell: Tell = Arc::new(|text: &str| log.line(text));
+        let (mut job, guard) = match task::job(&self.options, &servers, &self.started, &tell) {
             Ok(job) => job,
             Err(unusable) => return self.unusable(unusable.status, &unusable.words),
         };
         if self.options.mode == Mode::JustLogin {
             return self.just_login(&servers).await;
         }
-        let tell: Tell = Arc::new(|text: &str| log.line(text));
         job.state = local_state::open(&servers, local_state::Use::Kept, &tell);
         let state = job.state.clone();
         let place = local_state::place(local_state::Use::Kept);

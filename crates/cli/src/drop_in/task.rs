@@ -9,11 +9,12 @@ use mailferry_engine::guard::GuardLimits;
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::mapping::{FixSlash, SpecialUseMapping, clean_subtree};
 use mailferry_engine::policy::{
-    DeleteRule, DeleteWithin, Duplicates, FlagPolicy, Rules, Sizes, Subscribe as SubscribeRule,
-    TargetDuplicates,
+    DeleteRule, DeleteWithin, Duplicates, FlagPolicy, FlagRewrite, Rules, Sizes,
+    Subscribe as SubscribeRule, TargetDuplicates,
 };
 use mailferry_engine::select::{Order, Subscribed};
 use mailferry_engine::summary::SameAccount;
+use mailferry_expression::Match;
 use mailferry_imap::login::{
     Credentials, Endpoint, Family, Introduction, Mechanism as LoginMechanism, Security,
 };
@@ -27,20 +28,23 @@ use mailferry_run::pace::PaceLimits;
 use mailferry_store::contract::Selection;
 use mailferry_store::imap::compression::Compression;
 
+use super::rules::{NameTest, Reflagging, Renaming};
 use crate::compress::{self, Compress};
 use crate::deletion_limit;
 use crate::imapsync::settings::{
     Addresses, CertificateCheck, Mechanism, Password, PasswordSource, SideOptions, Subscribe,
-    Timeout,
+    Timeout, Typed,
 };
 use crate::imapsync::{ExitStatus, ImapsyncOptions};
 use crate::secret::{SecretFrom, os_octets};
-use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell, cleartext_allowed, traced};
+use crate::servers::{Login, Servers, Tell, cleartext_allowed, traced};
 
 /// imapsync's own limit on the silence of a server.
 const SILENCE_FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long the probe of port 993 may take.
 const PROBE_MAX: Duration = Duration::from_secs(10);
+
+type FlagRule = Arc<dyn FlagRewrite + Send + Sync>;
 
 /// The command line cannot be carried out; nothing was connected.
 #[derive(Debug)]
@@ -211,6 +215,7 @@ pub(super) fn job(
     options: &ImapsyncOptions,
     servers: &Servers,
     now: &Zoned,
+    tell: &Tell,
 ) -> Result<(Job, GuardLimits), Unusable> {
     let mut selection = None;
     if let Some(days) = options.messages.age_days_max {
@@ -218,8 +223,9 @@ pub(super) fn job(
     }
     let job = Job {
         rules: rules(options),
-        mailboxes: mailboxes(options)?,
+        mailboxes: mailboxes(options),
         naming: naming(options),
+        flag_rewrite: flag_rewrite(options, tell),
         keys: KeyRule::default(),
         state: None,
         source_selection: Selection(selection.clone()),
@@ -234,18 +240,7 @@ pub(super) fn job(
         } else {
             EmptyMailboxes::Create
         },
-        mailbox_deletion: MailboxDeletionNarrowing {
-            deletion: match (options.deletions.messages, options.deletions.folders) {
-                (false, true) => MailboxDeletion::Alone,
-                _ => MailboxDeletion::ByRules,
-            },
-            below: options
-                .names
-                .subfolder2
-                .as_deref()
-                .map(mailferry_engine::name::MailboxName::from),
-            ..MailboxDeletionNarrowing::default()
-        },
+        mailbox_deletion: mailbox_deletion(options),
         dates: if options.messages.sync_internal_dates { Dates::Keep } else { Dates::OfTarget },
         same_account: if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No },
         order: CopyOrder::OfUids,
@@ -268,8 +263,26 @@ pub(super) fn job(
     Ok((job, guard))
 }
 
+fn flag_rewrite(options: &ImapsyncOptions, tell: &Tell) -> Option<FlagRule> {
+    let rules = options.messages.flag_rewrites.clone();
+    (!rules.is_empty()).then(|| Arc::new(Reflagging::new(rules, Arc::clone(tell))) as FlagRule)
+}
+
+fn mailbox_deletion(options: &ImapsyncOptions) -> MailboxDeletionNarrowing {
+    let deletions = &options.deletions;
+    MailboxDeletionNarrowing {
+        deletion: match (deletions.messages, deletions.folders) {
+            (false, true) => MailboxDeletion::Alone,
+            _ => MailboxDeletion::ByRules,
+        },
+        below: options.names.subfolder2.as_deref().map(mailferry_engine::name::MailboxName::from),
+        only: deletions.folders_only.clone().map(pattern),
+        but_not: deletions.folders_but_not.clone().map(pattern),
+    }
+}
+
 fn rules(options: &ImapsyncOptions) -> Rules {
-    let (messages, deletions) = (&options.messages, options.deletions);
+    let (messages, deletions) = (&options.messages, &options.deletions);
     let octets = |limit: u64| u32::try_from(limit).unwrap_or(u32::MAX);
     Rules {
         flags: if messages.resync_flags { FlagPolicy::Mirror } else { FlagPolicy::NewOnly },
@@ -303,32 +316,25 @@ fn rules(options: &ImapsyncOptions) -> Rules {
     }
 }
 
-fn mailboxes(options: &ImapsyncOptions) -> Result<MailboxChoice, Unusable> {
+fn patterns(typed: &[Typed<Match>]) -> Vec<Pattern> {
+    typed.iter().cloned().map(pattern).collect()
+}
+
+fn pattern(typed: Typed<Match>) -> Pattern {
+    Arc::new(NameTest(typed))
+}
+
+fn mailboxes(options: &ImapsyncOptions) -> MailboxChoice {
     let folders = &options.folders;
-    let compile = |(option, expression): (&str, &String)| {
-        let regex = NameRegex::new(expression).map_err(|error| {
-            Unusable::new(
-                ExitStatus::Usage,
-                format!("--{option} `{expression}` cannot be used: {error}"),
-            )
-        })?;
-        Ok(Arc::new(regex) as Pattern)
-    };
-    let patterns = |option, expressions: &[String]| {
-        expressions
-            .iter()
-            .map(|expression| compile((option, expression)))
-            .collect::<Result<Vec<_>, _>>()
-    };
     let mut recursive = folders.with_all_below.clone();
     recursive
         .extend(options.names.subfolder1.as_deref().map(mailferry_engine::name::MailboxName::from));
-    Ok(MailboxChoice {
+    MailboxChoice {
         named: folders.named.clone(),
         recursive,
         subscribed: if folders.subscribed { Subscribed::Selected } else { Subscribed::Ignored },
-        include: patterns("include", &folders.include)?,
-        exclude: patterns("exclude", &folders.exclude)?,
+        include: patterns(&folders.include),
+        exclude: patterns(&folders.exclude),
         first: folders.first.clone(),
         last: folders.last.clone(),
         order: Order::Octets,
@@ -338,7 +344,7 @@ fn mailboxes(options: &ImapsyncOptions) -> Result<MailboxChoice, Unusable> {
             None => Spelling::Exact,
         },
         ..MailboxChoice::default()
-    })
+    }
 }
 
 fn naming(options: &ImapsyncOptions) -> Naming {
@@ -357,7 +363,7 @@ fn naming(options: &ImapsyncOptions) -> Naming {
         source_subtree: subtree(&names.subfolder1),
         target_subtree: subtree(&names.subfolder2),
         fix_slash: if names.fix_slash { FixSlash::On } else { FixSlash::Off },
-        rewrite: Some(Arc::new(CanonicalName)),
+        rewrite: Some(Arc::new(Renaming(names.rewrites.clone()))),
     }
 }
 

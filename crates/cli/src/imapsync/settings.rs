@@ -1,17 +1,20 @@
 //! What a command line asks for, as one plain value with nothing left to interpret.
 
 mod build;
+mod expression;
 mod secret;
 mod side;
 
 use std::path::PathBuf;
 
 use mailferry_engine::name::MailboxName;
+use mailferry_expression::{Match, Rewrite};
 
 use super::getopt::Parsed;
 use super::options;
 use super::support::Refusals;
 
+pub use expression::Typed;
 pub use secret::{Password, PasswordSource};
 pub use side::{CertificateCheck, Mechanism, SideOptions, Timeout};
 
@@ -100,10 +103,10 @@ pub struct FolderChoice {
     pub with_all_below: Vec<MailboxName>,
     /// The folders subscribed on host1.
     pub subscribed: bool,
-    /// Patterns, unanchored and case-sensitive, in Perl's notation, not yet compiled.
-    pub include: Vec<String>,
+    /// Patterns, unanchored and case-sensitive.
+    pub include: Vec<Typed<Match>>,
     /// The same, of folders that stay out.
-    pub exclude: Vec<String>,
+    pub exclude: Vec<Typed<Match>>,
     /// Folders taken first, in this order, if they take part.
     pub first: Vec<MailboxName>,
     /// Folders taken last, in this order, if they take part.
@@ -129,6 +132,8 @@ pub struct FolderNames {
     pub subfolder2: Option<String>,
     /// `/` inside a name becomes `_` where host1 separates by `/` and host2 does not.
     pub fix_slash: bool,
+    /// What rewrites the names last, in this order.
+    pub rewrites: Vec<Typed<Rewrite>>,
 }
 
 /// What is subscribed on host2.
@@ -159,12 +164,14 @@ pub struct MessageOptions {
     pub add_header: bool,
     /// Whether flags of present messages are made equal to those of host1.
     pub resync_flags: bool,
+    /// What rewrites the flags of host1, in this order.
+    pub flag_rewrites: Vec<Typed<Rewrite>>,
     /// Whether copies keep their INTERNALDATE.
     pub sync_internal_dates: bool,
 }
 
 /// What is deleted on host2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletions {
     /// Messages that host1 does not have.
     pub messages: bool,
@@ -172,6 +179,10 @@ pub struct Deletions {
     pub duplicates: bool,
     /// Folders that host1 does not have.
     pub folders: bool,
+    /// Of these, only those that match.
+    pub folders_only: Option<Typed<Match>>,
+    /// Of these, none that matches.
+    pub folders_but_not: Option<Typed<Match>>,
     /// How deleted messages go away.
     pub expunge: Expunge,
 }

@@ -197,7 +197,6 @@ impl World {
             parts: &parts,
             pairs: &pairs,
             permanent_flags: &self.permanent_flags,
-            flag_rewrite: None,
             elsewhere: self.elsewhere.as_ref(),
             other_sources: &[],
         };

@@ -57,9 +57,7 @@ options! { FOLDER_NAMES = "Names on host2";
         "turn a / inside a name into _ where host1 separates levels by /";
     FIXINBOXINBOX "fixInboxINBOX": Switch(On), Two, C, LATER;
         "pair INBOX and Inbox where the servers spell it differently";
-    REGEXTRANS2 "regextrans2": List("CODE"), Two, A,
-        Refused("Perl code on folder names is not in this version",
-                "name single folders with `--f1f2 A=B`, or use `--automap` and `--subfolder2`");
+    REGEXTRANS2 "regextrans2": List("CODE"), Two, A, Works;
         "rewrite the names on host2 by Perl s/// or tr///";
     MIXFOLDERS "mixfolders": Switch(On), Two, B,
         Refused("folders that meet on one name of host2 are always joined in this version",

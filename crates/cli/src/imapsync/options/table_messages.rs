@@ -137,15 +137,13 @@ options! { FLAGS_AND_DATES = "Flags and dates";
         "make the flags of present messages the same as on host1";
     SYNCFLAGSAFTERCOPY "syncflagsaftercopy": Switch(Off), Two, B, LATER;
         "set the flags once more after each copy";
-    REGEXFLAG "regexflag": List("CODE"), Run, A,
-        Refused("rewriting flags by Perl code is not in this version",
-                "leave the option out, or keep the flags of host2 with `--noresyncflags`");
+    REGEXFLAG "regexflag": List("CODE"), Run, A, Works;
         "rewrite flags by Perl s/// or tr///";
     NOREGEXFLAG "noregexflag": Flag, Run, C, Works;
         "let --exchange2 rewrite no flags";
     FILTERFLAGS "filterflags": Switch(On), Two, B, LATER;
         "leave out flags that host2 does not keep";
-    FILTERBUGGYFLAGS "filterbuggyflags": Switch(Off), Run, B, LATER;
+    FILTERBUGGYFLAGS "filterbuggyflags": Switch(Off), Run, B, Works;
         "leave out system flags that no server should have";
     FLAGSCASE "flagscase": Switch(On), Run, C, LATER;
         "write the standard flags in their usual case";
@@ -177,14 +175,10 @@ options! { DELETIONS = "Deleting";
         "delete all but the first of equal messages in a folder of host2";
     DELETE2FOLDERS "delete2folders": Switch(Off), Two, A, Works;
         "delete on host2 the folders that host1 does not have";
-    DELETE2FOLDERSONLY "delete2foldersonly": Text("CODE"), Two, B,
-        Refused("limiting --delete2folders by Perl code is not in this version",
-                "leave both out and delete those folders on host2 yourself");
-        "of those, delete only the folders that a Perl m// matches";
-    DELETE2FOLDERSBUTNOT "delete2foldersbutnot": Text("CODE"), Two, B,
-        Refused("limiting --delete2folders by Perl code is not in this version",
-                "leave both out and delete those folders on host2 yourself");
-        "of those, keep the folders that a Perl m// matches";
+    DELETE2FOLDERSONLY "delete2foldersonly": Text("CODE"), Two, B, Works;
+        "as --delete2folders, but only the folders that a Perl m// matches";
+    DELETE2FOLDERSBUTNOT "delete2foldersbutnot": Text("CODE"), Two, B, Works;
+        "as --delete2folders, but not the folders that a Perl m// matches";
     EXPUNGE2 "expunge2": Switch(Off), Two, B, Works;
         "expunge whole folders of host2 after deletions";
     UIDEXPUNGE2 "uidexpunge2": Switch(Open), Two, B, Works;

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use mailferry_engine::name::MailboxName;
+use mailferry_expression::Variables;
 
+use super::expression::{matching, pattern, patterns, rewrites, variables, without_buggy_flags};
 use super::side::{Findings, SIDE1, SIDE2, SideOptions};
 use super::{
     Addresses, Deletions, Expunge, FolderChoice, FolderNames, ImapsyncOptions, LogFile,
@@ -25,8 +27,9 @@ pub(super) fn options_of(parsed: &Parsed) -> Result<ImapsyncOptions, Refusals> {
     let side2 = SIDE2.read(parsed, &mut findings);
     let mut folders = folder_choice(parsed, &mut findings);
     if on(parsed, &o::OFFICE1) {
-        prepare_for_office(parsed, &mut side1, &mut folders);
+        prepare_for_office(parsed, &mut side1, &mut folders, &mut findings);
     }
+    let variables = variables(&side1, &side2);
     let mode = mode(parsed, [&side1, &side2], &mut findings);
     let options = ImapsyncOptions {
         mode,
@@ -36,10 +39,10 @@ pub(super) fn options_of(parsed: &Parsed) -> Result<ImapsyncOptions, Refusals> {
         addresses: addresses(parsed),
         send_id: unless_denied(parsed, &o::ID),
         folders,
-        names: folder_names(parsed, &mut findings),
+        names: folder_names(parsed, &variables, &mut findings),
         subscribe: subscribe(parsed),
-        messages: message_options(parsed, &mut findings),
-        deletions: deletions(parsed),
+        messages: message_options(parsed, &variables, &mut findings),
+        deletions: deletions(parsed, &variables, &mut findings),
         reports: reports(parsed),
         process: process(parsed),
         notices: Vec::new(),
@@ -85,7 +88,12 @@ fn refuse_other_headers(parsed: &Parsed, findings: &mut Findings) {
 }
 
 /// What imapsync sets for Office 365 as host1; the user's own values win.
-fn prepare_for_office(parsed: &Parsed, side1: &mut SideOptions, folders: &mut FolderChoice) {
+fn prepare_for_office(
+    parsed: &Parsed,
+    side1: &mut SideOptions,
+    folders: &mut FolderChoice,
+    findings: &mut Findings,
+) {
     if side1.host.is_empty() {
         side1.host = "outlook.office365.com".to_owned();
     }
@@ -94,7 +102,7 @@ fn prepare_for_office(parsed: &Parsed, side1: &mut SideOptions, folders: &mut Fo
         side1.probe_993 = false;
     }
     if !on(parsed, &o::NOEXCLUDE) {
-        folders.exclude.push("^Files$".to_owned());
+        folders.exclude.extend(pattern(&o::EXCLUDE, b"^Files$".to_vec(), findings));
     }
 }
 
@@ -149,21 +157,6 @@ fn mailboxes(parsed: &Parsed, option: &Declaration) -> Vec<MailboxName> {
     parsed.list(option).iter().map(|word| MailboxName::new(octets(word).into_owned())).collect()
 }
 
-fn patterns(parsed: &Parsed, option: &Declaration, findings: &mut Findings) -> Vec<String> {
-    let mut patterns = Vec::new();
-    for word in parsed.list(option) {
-        match word.to_str() {
-            Some(pattern) => patterns.push(pattern.to_owned()),
-            None => findings.refusals.push(Refusal::new(
-                format!("--{} {}", option.name, shown(word)),
-                "the pattern is not UTF-8",
-                "folder names are compared in their modified UTF-7 form, which is ASCII",
-            )),
-        }
-    }
-    patterns
-}
-
 fn folder_choice(parsed: &Parsed, findings: &mut Findings) -> FolderChoice {
     FolderChoice {
         named: mailboxes(parsed, &o::FOLDER),
@@ -179,7 +172,7 @@ fn folder_choice(parsed: &Parsed, findings: &mut Findings) -> FolderChoice {
     }
 }
 
-fn folder_names(parsed: &Parsed, findings: &mut Findings) -> FolderNames {
+fn folder_names(parsed: &Parsed, variables: &Variables, findings: &mut Findings) -> FolderNames {
     let subfolder1 = subfolder(parsed, &o::SUBFOLDER1, findings);
     let subfolder2 = subfolder(parsed, &o::SUBFOLDER2, findings);
     let asked = on(parsed, &o::AUTOMAP) || on(parsed, &o::JUSTAUTOMAP);
@@ -205,7 +198,8 @@ fn folder_names(parsed: &Parsed, findings: &mut Findings) -> FolderNames {
         }
     }
     let fix_slash = unless_denied(parsed, &o::FIXSLASH2);
-    FolderNames { automap, explicit, subfolder1, subfolder2, fix_slash }
+    let rewrites = rewrites(parsed, &o::REGEXTRANS2, variables, findings);
+    FolderNames { automap, explicit, subfolder1, subfolder2, fix_slash, rewrites }
 }
 
 /// A subfolder is cut down to letters, digits, blanks and `-_./`, as imapsync does; if that
@@ -231,7 +225,15 @@ fn subscribe(parsed: &Parsed) -> Subscribe {
     }
 }
 
-fn message_options(parsed: &Parsed, findings: &mut Findings) -> MessageOptions {
+fn message_options(
+    parsed: &Parsed,
+    variables: &Variables,
+    findings: &mut Findings,
+) -> MessageOptions {
+    let filter = on(parsed, &o::FILTERBUGGYFLAGS)
+        .then(|| without_buggy_flags(&o::FILTERBUGGYFLAGS, findings))
+        .flatten();
+    let own = rewrites(parsed, &o::REGEXFLAG, variables, findings);
     MessageOptions {
         octets_max: size(parsed, &o::MAXSIZE, findings),
         octets_min: size(parsed, &o::MINSIZE, findings),
@@ -240,6 +242,7 @@ fn message_options(parsed: &Parsed, findings: &mut Findings) -> MessageOptions {
         sync_duplicates: on(parsed, &o::SYNCDUPLICATES),
         add_header: on(parsed, &o::ADDHEADER),
         resync_flags: unless_denied(parsed, &o::RESYNCFLAGS),
+        flag_rewrites: filter.into_iter().chain(own).collect(),
         sync_internal_dates: unless_denied(parsed, &o::SYNCINTERNALDATES),
     }
 }
@@ -282,7 +285,7 @@ fn refuse_negative(asked: &str, findings: &mut Findings) {
     ));
 }
 
-fn deletions(parsed: &Parsed) -> Deletions {
+fn deletions(parsed: &Parsed, variables: &Variables, findings: &mut Findings) -> Deletions {
     let messages = on(parsed, &o::DELETE2);
     let duplicates =
         parsed.switch(&o::DELETE2DUPLICATES).unwrap_or(messages && !on(parsed, &o::SYNCDUPLICATES));
@@ -293,7 +296,12 @@ fn deletions(parsed: &Parsed) -> Deletions {
     } else {
         Expunge::Never
     };
-    Deletions { messages, duplicates, folders: on(parsed, &o::DELETE2FOLDERS), expunge }
+    let folders_only = matching(parsed, &o::DELETE2FOLDERSONLY, variables, findings);
+    let folders_but_not = matching(parsed, &o::DELETE2FOLDERSBUTNOT, variables, findings);
+    // Either of them asks for it, unless it is denied in so many words.
+    let is_narrowed = folders_only.is_some() || folders_but_not.is_some();
+    let folders = parsed.switch(&o::DELETE2FOLDERS).unwrap_or(is_narrowed);
+    Deletions { messages, duplicates, folders, folders_only, folders_but_not, expunge }
 }
 
 fn reports(parsed: &Parsed) -> Reports {

@@ -235,7 +235,7 @@ fn office1_sets_what_the_user_left_open() {
     let Ok(Request::Run(options)) = request(&words) else { panic!("refused") };
     assert_eq!(options.side1.host, "outlook.office365.com");
     assert_eq!((options.side1.ssl, options.side1.probe_993), (Some(true), false));
-    assert_eq!(options.folders.exclude, ["^Files$"]);
+    assert_eq!(format!("{:?}", options.folders.exclude), "[--exclude ^Files$]");
     let kept = self::options(&["--office1", "--noexclude"]);
     assert_eq!(kept.side1.host, "h1");
     assert!(kept.folders.exclude.is_empty());
@@ -253,4 +253,57 @@ fn numbers_that_make_no_sense_are_refused() {
 fn an_empty_pidfile_is_no_pidfile() {
     assert_eq!(options(&["--pidfile", ""]).process.pidfile, PidFile::Nowhere);
     assert_eq!(options(&["--pidfile", "p"]).process.pidfile, PidFile::At("p".into()));
+}
+
+#[test]
+fn expressions_are_read_before_anything_is_connected() {
+    let options = options(&[
+        "--regextrans2",
+        "s,^$sync->{user1}/,,",
+        "--regextrans2",
+        "tr/a/b/",
+        "--regexflag",
+        r"s/\\Flagged//g",
+        "--filterbuggyflags",
+        "--include",
+        "^(?!INBOX)",
+    ]);
+    let rewrites = &options.names.rewrites;
+    assert_eq!(rewrites.len(), 2);
+    assert_eq!(*rewrites[0].rule.apply(b"u1/x").unwrap(), *b"x");
+    let flags = &options.messages.flag_rewrites;
+    assert_eq!(flags.len(), 2);
+    let apply = |text: &'static [u8]| flags[0].rule.apply(text).unwrap().into_owned();
+    assert_eq!(apply(br"\Seen \Indexed \$forwarded x"), br"\Seen   x");
+    assert_eq!(options.folders.include.len(), 1);
+}
+
+#[test]
+fn a_broken_expression_is_refused_with_its_place_and_a_remedy() {
+    let refusals = with_accounts(&["--regextrans2", "s,$,@x.example,", "--exclude", "a(b"]);
+    let refusals = refusals.unwrap_err();
+    assert_eq!(refusals.status(), ExitStatus::Usage);
+    let shown = refusals.to_string();
+    assert!(shown.contains("error: `--exclude a(b` is refused: octet 4: the pattern is broken"));
+    assert!(shown.contains("`--regextrans2 s,$,@x.example,` is refused: octet 5: `@x` is"));
+    assert!(shown.contains(r"hint: write `\@` for an at sign"), "{shown}");
+}
+
+/// imapsync would delete every extra folder: the word is no Perl, and it goes on without.
+#[test]
+fn a_word_does_not_narrow_the_folders_to_be_deleted() {
+    for option in ["--delete2foldersonly", "--delete2foldersbutnot"] {
+        for value in ["FooArchiv", "SUB.", "", "s/a/b/", "/["] {
+            assert_eq!(refused(&[option, value]), [format!("{option} {value}")]);
+        }
+    }
+}
+
+#[test]
+fn narrowing_the_deletion_of_folders_asks_for_it_unless_denied() {
+    let deletions = options(&["--delete2foldersonly", "/^Junk$/"]).deletions;
+    assert!(deletions.folders && deletions.folders_only.is_some());
+    let deletions = options(&["--delete2foldersbutnot", "m{a|b}i"]).deletions;
+    assert!(deletions.folders && deletions.folders_but_not.is_some());
+    assert!(!options(&["--delete2foldersbutnot", "/a/", "--nodelete2folders"]).deletions.folders);
 }
