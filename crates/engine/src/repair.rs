@@ -3,13 +3,18 @@
 //! A message goes as it is. Only what was refused is changed, one step at a time, and each step
 //! is told. `docs/design/repair.md` has the steps, their order and what they mean for identity.
 
+mod body;
+mod content_type;
+mod encode;
 mod fold;
 mod head;
 mod line_end;
 mod lines;
+mod mime;
 mod nul;
 mod receipt;
 
+pub use body::{BodyPlan, BodyPlans, BodyScan, EncodeBody};
 pub use fold::FoldHeader;
 pub use line_end::MendLineEnds;
 pub use nul::RemoveNuls;
@@ -31,6 +36,15 @@ pub trait Transform {
     /// How many places were changed so far; 0 after [`Transform::finish`] means that nothing
     /// was.
     fn edits(&self) -> u64;
+}
+
+/// What a transform makes of a message, found by a first pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Places that change; 0: the message stays as it is.
+    pub edits: u64,
+    /// Octets of the message afterwards.
+    pub octets_after: u64,
 }
 
 /// The longest line that is left as it is, in octets, its CRLF not counted.

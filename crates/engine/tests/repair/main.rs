@@ -1,6 +1,8 @@
 //! What every repair of octets promises, on arbitrary messages.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod body;
+
 use mailferry_engine::canonical::Canonical;
 use mailferry_engine::identity::{KeyRule, header_key};
 use mailferry_engine::message::Digest;
