@@ -5,20 +5,32 @@
 
 mod body;
 mod content_type;
+mod date;
 mod encode;
 mod fold;
 mod head;
+mod ladder;
 mod line_end;
 mod lines;
 mod mime;
 mod nul;
+mod pipeline;
 mod receipt;
+mod recognise;
+mod refusal;
+mod scan;
 
 pub use body::{BodyPlan, BodyPlans, BodyScan, EncodeBody};
+pub use date::{HeaderDates, header_date, is_possible};
 pub use fold::FoldHeader;
+pub use ladder::{Clock, Exhausted, Ladder, Literal8, Next, Sent, Step, TargetAbility};
 pub use line_end::MendLineEnds;
 pub use nul::RemoveNuls;
+pub use pipeline::Repair;
 pub use receipt::DisarmReceipts;
+pub use recognise::{DateSent, Fingerprint, Identity, Recognised, recognised};
+pub use refusal::Cause;
+pub use scan::{Facts, Scan};
 
 /// Changes the octets of a message that comes in chunks.
 ///

@@ -2,12 +2,14 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod body;
+mod ladder;
 
 use mailferry_engine::canonical::Canonical;
 use mailferry_engine::identity::{KeyRule, header_key};
 use mailferry_engine::message::Digest;
 use mailferry_engine::repair::{
-    DisarmReceipts, FoldHeader, LineLimit, MendLineEnds, RemoveNuls, Transform,
+    DisarmReceipts, Facts, Fingerprint, FoldHeader, Identity, LineLimit, MendLineEnds, RemoveNuls,
+    Scan, Transform, header_date,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -51,6 +53,17 @@ fn count(make: Make, chunks: &[&[u8]]) -> u64 {
     }
     transform.finish(&mut out);
     octets + out.len() as u64
+}
+
+/// What one pass over a message finds.
+fn look(chunks: &[&[u8]]) -> (Facts, Identity) {
+    let mut scan = Scan::new(&KeyRule::default(), LineLimit::new(76));
+    let mut fingerprint = Fingerprint::new();
+    for chunk in chunks {
+        scan.push(chunk);
+        fingerprint.push(chunk);
+    }
+    (scan.finish(), fingerprint.finish(&KeyRule::default()))
 }
 
 fn cut<'a>(message: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
@@ -132,6 +145,42 @@ proptest! {
             prop_assert_eq!(&run(make, &cut(&message, &cuts)), &whole, "{}", name);
             let octets: Vec<&[u8]> = message.chunks(1).collect();
             prop_assert_eq!(&run(make, &octets), &whole, "{}", name);
+        }
+    }
+
+    #[test]
+    fn what_is_found_does_not_depend_on_chunks(
+        message in message(),
+        cuts in vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let whole = look(&[&message]);
+        prop_assert_eq!(&look(&cut(&message, &cuts)), &whole);
+        let octets: Vec<&[u8]> = message.chunks(1).collect();
+        prop_assert_eq!(&look(&octets), &whole);
+        prop_assert_eq!(whole.1.digest, digest(&message));
+    }
+
+    #[test]
+    fn what_is_found_is_what_is_done(message in message()) {
+        let (found, _) = look(&[&message]);
+        prop_assert_eq!(found.octets, message.len() as u64);
+        let changes = [found.nuls, found.line_ends, found.header_folds, found.receipts];
+        for ((name, make), change) in TRANSFORMS.into_iter().zip(changes) {
+            let (repaired, edits) = run(make, &[&message]);
+            prop_assert_eq!(change.edits, edits, "{}", name);
+            prop_assert_eq!(change.octets_after, repaired.len() as u64, "{}", name);
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_date_or_none(
+        octets in vec(any::<u8>(), 0..60),
+        text in "([A-Z][a-z]{2},? )?[0-9]{1,3}[ -][A-Z][a-z]{2}[ -][0-9]{1,5} [0-9:]{0,9} [+-]?[A-Z0-9]{0,5}",
+    ) {
+        let _ = header_date(&octets);
+        if let Some(date) = header_date(text.as_bytes()) {
+            let seconds = date.instant().unwrap();
+            prop_assert!((-62_200_000_000..=253_500_000_000).contains(&seconds), "{}", text);
         }
     }
 
