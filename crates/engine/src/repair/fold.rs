@@ -216,6 +216,15 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_just_fits_is_not_folded_for_its_end() {
+        let (words, word) = ("w".repeat(70), "v".repeat(69));
+        assert_eq!(
+            folded(&format!("X: {words} aaaaa {word}\r\n")),
+            format!("X: {words}\r\n aaaaa {word}\r\n")
+        );
+    }
+
+    #[test]
     fn blanks_in_a_row_stay_together() {
         let word = "w".repeat(70);
         assert_eq!(

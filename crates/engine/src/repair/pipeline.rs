@@ -72,3 +72,49 @@ fn run(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FoldHeader, LineLimit, MendLineEnds, RemoveNuls, transformed};
+    use super::*;
+    use crate::identity::KeyRule;
+
+    fn repair(stages: usize) -> Repair {
+        let mut repair = Repair::default();
+        if stages > 0 {
+            repair.then(MendLineEnds::new());
+        }
+        if stages > 1 {
+            repair.then(RemoveNuls::new(&KeyRule::default()));
+        }
+        if stages > 2 {
+            repair.then(FoldHeader::new(LineLimit::new(76)));
+        }
+        repair
+    }
+
+    #[test]
+    fn each_stage_takes_what_the_one_before_it_gives_to_the_end() {
+        let word = "w".repeat(70);
+        let message = format!("X: {word} {word}\n\0Y: z\r");
+        let expected = [
+            message.clone(),
+            format!("X: {word} {word}\r\n\0Y: z\r\n"),
+            format!("X: {word} {word}\r\nY: z\r\n"),
+            format!("X: {word}\r\n {word}\r\nY: z\r\n"),
+        ];
+        for (stages, expected) in expected.iter().enumerate() {
+            let out = transformed(repair(stages), message.as_bytes());
+            assert_eq!(&String::from_utf8_lossy(&out), expected);
+            let mut by_octets = repair(stages);
+            let mut out = Vec::new();
+            message.as_bytes().chunks(1).for_each(|octet| by_octets.push(octet, &mut out));
+            by_octets.finish(&mut out);
+            assert_eq!(&String::from_utf8_lossy(&out), expected);
+            assert_eq!(by_octets.is_empty(), stages == 0);
+            assert_eq!(by_octets.edits(), [0, 2, 3, 4][stages]);
+            // What the later stages hold comes too.
+            assert_eq!(transformed(repair(stages), b"X: no end"), b"X: no end");
+        }
+    }
+}
