@@ -12,6 +12,7 @@ pub mod job;
 mod lane;
 mod mailbox;
 pub mod pace;
+pub mod quarantine;
 pub mod report;
 pub mod state;
 pub mod stop;
