@@ -442,6 +442,10 @@ mod tests {
             "Content-Type: multipart/mixed\r\n",
             "Content-Type: application/octet-stream\r\n",
             "Content-Type: message/delivery-status\r\n",
+            "Subject: x\r\nno colon\r\n",
+            "Subject : x\r\n",
+            " continues nothing\r\nSubject: x\r\n",
+            "From a@b Sun Sep 13 12:26:40 2020\r\nSubject: x\r\n",
         ] {
             let message = format!("{header}\r\n{}\r\n", long(100));
             assert!(plans(message.as_bytes()).text.is_empty(), "{header}");

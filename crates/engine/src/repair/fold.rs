@@ -4,12 +4,16 @@ use super::head::{Kind, Zone, is_name, is_passed_over, kind_of, name_of};
 use super::lines::{Lines, Piece};
 use super::{LineLimit, Transform};
 
+/// How the names of MIME's header fields begin (RFC 2045 §3).
+const CONTENT: &[u8] = b"Content-";
+
 /// Folds lines of the header that are longer than a limit (RFC 5322 §2.1.1: 998 octets) before
 /// white space that is there (§2.2.3).
 ///
 /// Nothing is broken that has no white space, such as an encoded word (RFC 2047 §2) or an
 /// overlong Message-Id; no line is left that has only white space; and the quoted blank of
-/// `\ ` is none. Lines that belong to no field stay as they are, and so do the headers of parts.
+/// `\ ` is none. In Content-Type and its like quoted strings stay whole, since many readers of
+/// parameters do not unfold them. Lines that belong to no field stay as they are, and so do the headers of parts.
 #[derive(Clone, Debug)]
 pub struct FoldHeader {
     lines: Lines,
@@ -21,8 +25,18 @@ struct State {
     limit: usize,
     zone: Zone,
     field: Field,
+    quotes: Quotes,
     folder: Option<Folder>,
     edits: u64,
+}
+
+/// Whether quoted strings of a field are kept whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quotes {
+    /// A quotation mark is one letter of many.
+    MeanNothing,
+    Outside,
+    Within,
 }
 
 /// Whether a continuation line belongs to a field.
@@ -37,7 +51,14 @@ impl FoldHeader {
     #[must_use]
     pub fn new(limit: LineLimit) -> Self {
         let limit = limit.octets();
-        let state = State { limit, zone: Zone::Header, field: Field::None, folder: None, edits: 0 };
+        let state = State {
+            limit,
+            zone: Zone::Header,
+            field: Field::None,
+            quotes: Quotes::MeanNothing,
+            folder: None,
+            edits: 0,
+        };
         Self { lines: Lines::new(limit + 2), state }
     }
 }
@@ -64,7 +85,7 @@ impl State {
             self.folder = None;
             if let Some(begin) = begin.filter(|_| piece.is_longer_than(self.limit)) {
                 out.extend_from_slice(&line[..begin]);
-                self.folder = Some(Folder::new(begin));
+                self.folder = Some(Folder::new(begin, self.quotes));
                 octets = &line[begin..];
             }
         }
@@ -94,6 +115,9 @@ impl State {
             }
             Kind::Field { colon } if is_name(name_of(line, colon)) => {
                 self.field = Field::Open;
+                let start = line.get(..CONTENT.len());
+                let of_mime = start.is_some_and(|start| start.eq_ignore_ascii_case(CONTENT));
+                self.quotes = if of_mime { Quotes::Outside } else { Quotes::MeanNothing };
                 Some(colon + 1)
             }
             Kind::Field { .. } | Kind::Other => {
@@ -118,6 +142,7 @@ struct Folder {
     pending: Vec<u8>,
     /// Whether there is something to be seen in what is pending.
     seen: Seen,
+    quotes: Quotes,
     last: u8,
     folds: u64,
 }
@@ -129,13 +154,20 @@ enum Seen {
 }
 
 impl Folder {
-    fn new(column: usize) -> Self {
-        Self { column, pending: Vec::new(), seen: Seen::Something, last: b':', folds: 0 }
+    fn new(column: usize, quotes: Quotes) -> Self {
+        let (pending, seen) = (Vec::new(), Seen::Something);
+        Self { column, pending, seen, quotes, last: b':', folds: 0 }
     }
 
     fn take(&mut self, octet: u8, limit: usize, out: &mut Vec<u8>) {
-        let blank = matches!(octet, b' ' | b'\t') && self.last != b'\\';
+        let quoted = self.last == b'\\';
         self.last = octet;
+        self.quotes = match (self.quotes, octet) {
+            (Quotes::Outside, b'"') if !quoted => Quotes::Within,
+            (Quotes::Within, b'"') if !quoted => Quotes::Outside,
+            (quotes, _) => quotes,
+        };
+        let blank = matches!(octet, b' ' | b'\t') && !quoted && self.quotes != Quotes::Within;
         if blank && self.seen == Seen::Something {
             self.flush(out);
             self.pending.push(octet);
@@ -222,6 +254,16 @@ mod tests {
             folded(&format!("X: {words} aaaaa {word}\r\n")),
             format!("X: {words}\r\n aaaaa {word}\r\n")
         );
+    }
+
+    #[test]
+    fn a_quoted_parameter_stays_whole() {
+        let name = ["word"; 30].join(" ");
+        assert_eq!(
+            folded(&format!("Content-Type: a/b; name=\"{name}\" ; x=\"y\"\r\n")),
+            format!("Content-Type: a/b;\r\n name=\"{name}\"\r\n ; x=\"y\"\r\n")
+        );
+        assert_ne!(folded(&format!("Subject: \"{name}\r\n")), format!("Subject: \"{name}\r\n"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! What is not well formed is not guessed at: such a part is walked over and left alone.
 
 use super::content_type::{ContentType, Encoding, content_type, encoding};
-use super::head::{Kind, kind_of, name_of};
+use super::head::{Kind, is_name, kind_of, name_of};
 use super::lines::Piece;
 
 /// Multiparts within multiparts that are entered.
@@ -98,6 +98,8 @@ enum Role {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Open {
+    /// None yet.
+    Nothing,
     ContentType,
     Encoding,
     Other,
@@ -140,9 +142,15 @@ impl Part {
             content_type: Capture::Missing,
             encoding: Capture::Missing,
             mime_version: Capture::Missing,
-            open: Open::Other,
+            open: Open::Nothing,
             treatment: None,
         }
+    }
+
+    /// Its header has a line that some readers take for the beginning of the body.
+    fn make_unclear(&mut self) {
+        self.content_type = Capture::Unclear;
+        self.encoding = Capture::Unclear;
     }
 
     /// `None` where it cannot be known.
@@ -269,11 +277,23 @@ impl Walker {
                 match self.part.open {
                     Open::Encoding => HeaderLine::Encoding,
                     Open::ContentType | Open::Other => HeaderLine::Other,
+                    Open::Nothing => {
+                        self.part.make_unclear();
+                        HeaderLine::Other
+                    }
                 }
             }
-            Kind::Field { colon } => self.begin_field(name_of(line, colon), &line[colon + 1..]),
+            Kind::Field { colon } => {
+                let what = self.begin_field(name_of(line, colon), &line[colon + 1..]);
+                // Also blanks before the colon, which RFC 5322 §4.5 has as obsolete.
+                if !is_name(&line[..colon]) {
+                    self.part.make_unclear();
+                }
+                what
+            }
             Kind::Other => {
                 self.part.open = Open::Other;
+                self.part.make_unclear();
                 HeaderLine::Other
             }
         };
@@ -301,7 +321,7 @@ impl Walker {
         match self.part.open {
             Open::ContentType => self.part.content_type.go_on(octets),
             Open::Encoding => self.part.encoding.go_on(octets),
-            Open::Other => {}
+            Open::Nothing | Open::Other => {}
         }
     }
 

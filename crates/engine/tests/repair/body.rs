@@ -83,8 +83,22 @@ const PIECES: [&[u8]; 36] = [
     b"                                             ",
 ];
 
+/// How a message may begin, so that what follows is a body as often as a header.
+const BEGINNINGS: [&[u8]; 8] = [
+    b"",
+    b"Subject: a\r\n\r\n",
+    b"Content-Type: text/html\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
+    b"Content-Transfer-Encoding: quoted-printable\r\n\r\n",
+    b"Content-Transfer-Encoding: base64\r\n\r\n",
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+    b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n",
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n",
+];
+
 fn message() -> impl Strategy<Value = Vec<u8>> {
-    vec(prop::sample::select(PIECES.to_vec()), 0..60).prop_map(|pieces| pieces.concat())
+    let beginning = prop::sample::select(BEGINNINGS.to_vec());
+    let pieces = vec(prop::sample::select(PIECES.to_vec()), 0..60);
+    (beginning, pieces).prop_map(|(beginning, pieces)| [beginning, &pieces.concat()[..]].concat())
 }
 
 fn line() -> impl Strategy<Value = Vec<u8>> {

@@ -74,7 +74,7 @@ fn cut<'a>(message: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
 }
 
 /// Pieces of which messages are made that have something to be repaired.
-const PIECES: [&[u8]; 34] = [
+const PIECES: [&[u8]; 36] = [
     b"\r\n",
     b"\r\n",
     b"\r\n",
@@ -107,6 +107,8 @@ const PIECES: [&[u8]; 34] = [
     b"wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww",
     b"one two three four five six seven eight nine ten eleven twelve thirteen fourteen ",
     b"word word word word",
+    b"Content-Type: ",
+    b"\"",
     b"          ",
     b";",
 ];
