@@ -200,6 +200,20 @@ fn limits_have_names_and_leave_nothing_behind() {
 }
 
 #[test]
+fn a_message_of_which_octets_are_missing_is_not_kept() {
+    let inside = tempfile::tempdir().unwrap();
+    let limits = QuarantineLimits { messages_max: 1, octets_max: 10 };
+    let quarantine = Quarantine::open(&folder(&inside), limits).unwrap();
+    let mut writing = quarantine.begin(origin(b"a", 1)).unwrap();
+    writing.push(b"12345678").unwrap();
+    writing.push(b"901").unwrap_err();
+    writing.push(b"9").unwrap();
+    assert!(matches!(writing.finish(&record()), Err(QuarantineError::Write { .. })));
+    assert_eq!(names(&quarantine), Vec::<String>::new());
+    assert_eq!(quarantine.octets.load(Ordering::Relaxed), 0);
+}
+
+#[test]
 fn what_is_dropped_halfway_leaves_nothing_behind() {
     let inside = tempfile::tempdir().unwrap();
     let limits = QuarantineLimits { messages_max: 1, octets_max: 10 };

@@ -21,13 +21,15 @@ pub struct Writing<'a> {
     file: Temporary,
     hash: Context,
     octets: u64,
-    finished: Finished,
+    state: State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Finished {
-    No,
-    Yes,
+enum State {
+    Coming,
+    /// Some of it is missing.
+    Broken,
+    Kept,
 }
 
 impl std::fmt::Debug for Writing<'_> {
@@ -108,7 +110,7 @@ impl Quarantine {
             file,
             hash: Context::new(&SHA256),
             octets: 0,
-            finished: Finished::No,
+            state: State::Coming,
         })
     }
 }
@@ -118,8 +120,16 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// The quarantine or the disk is full, or the file cannot be written. Then the message is not
-    /// kept aside, and nothing may be pushed any more.
+    /// kept aside: [`Writing::finish`] fails too.
     pub fn push(&mut self, octets: &[u8]) -> Result<(), QuarantineError> {
+        let taken = self.take(octets);
+        if taken.is_err() {
+            self.state = State::Broken;
+        }
+        taken
+    }
+
+    fn take(&mut self, octets: &[u8]) -> Result<(), QuarantineError> {
         self.quarantine.claim_octets(octets.len() as u64)?;
         self.octets += octets.len() as u64;
         self.hash.update(octets);
@@ -129,9 +139,14 @@ impl Writing<'_> {
     /// Ends the message. Once this returns, it survives a loss of power.
     ///
     /// # Errors
-    /// One of the two files cannot be written. Then the message does not count as kept aside.
+    /// One of the two files cannot be written, or some octets could not be. Then the message does
+    /// not count as kept aside.
     pub fn finish(mut self, record: &Record) -> Result<Kept, QuarantineError> {
         let quarantine = self.quarantine;
+        if self.state == State::Broken {
+            let error = std::io::Error::other("octets of the message are missing");
+            return Err(QuarantineError::write(&self.file.path, error));
+        }
         let sum = hex(std::mem::replace(&mut self.hash, Context::new(&SHA256)).finish().as_ref());
         let metadata = Metadata::new(&self.origin, record, (self.octets, sum));
         let (message, beside) =
@@ -160,7 +175,7 @@ impl Writing<'_> {
             // Nothing says what the message is.
             let _ = std::fs::remove_file(&message);
         } else {
-            self.finished = Finished::Yes;
+            self.state = State::Kept;
         }
         written.map(|()| Kept::new(&message, &beside, metadata))
     }
@@ -168,7 +183,7 @@ impl Writing<'_> {
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        if self.finished == Finished::No {
+        if self.state != State::Kept {
             self.quarantine.give_back(1, self.octets);
         }
     }
