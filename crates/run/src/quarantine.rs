@@ -200,7 +200,12 @@ impl Quarantine {
         for entry in std::fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if entry.path().extension().is_some_and(|end| end == "eml") {
-                let octets = entry.metadata().map_err(failed)?.len();
+                let octets = match entry.metadata() {
+                    Ok(metadata) => metadata.len(),
+                    // Somebody else has found its place.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(failed(error)),
+                };
                 quarantine.claim_message()?;
                 quarantine.claim_octets(octets)?;
             }

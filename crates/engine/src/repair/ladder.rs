@@ -337,11 +337,12 @@ impl Ladder {
         })
     }
 
-    /// Whether the message goes with the date under which the source lists it.
+    /// Whether the message goes with the date under which the source lists it, and the target
+    /// can be expected to keep that: servers move an impossible one.
     #[must_use]
     pub fn date_sent(&self) -> DateSent {
         match self.sent.clock {
-            Clock::Source(listed) if listed.is_known() && listed == self.date() => {
+            Clock::Source(listed) if listed == self.date() && is_possible(listed, self.now) => {
                 DateSent::AsListed
             }
             Clock::Source(_) | Clock::Target => DateSent::Otherwise,

@@ -49,9 +49,9 @@ pub enum Recognised {
 /// Whether a message goes with the INTERNALDATE under which the source lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DateSent {
-    /// It does.
+    /// It does, and it is one that a target keeps.
     AsListed,
-    /// With another one, or with none.
+    /// With another one, with none, or with one that cannot be.
     Otherwise,
 }
 

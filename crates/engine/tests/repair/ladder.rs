@@ -262,6 +262,18 @@ fn a_message_without_key_is_not_encoded_otherwise() {
     assert_eq!((names(&ladder), why), (Vec::new(), Some(Exhausted::Steps)));
 }
 
+/// Dovecot moves a date of the future to now, and then nothing would pair the two.
+#[test]
+fn a_message_whose_date_the_target_will_move_is_not_encoded_otherwise() {
+    let source = format!("Message-Id: <a@b>\r\n\r\n{}\r\n", "w".repeat(200));
+    let source = source.as_bytes();
+    for (seconds, expected) in [(NOW, 1), (NOW + 100_000_000, 0), (-5, 0)] {
+        let start = ladder(sent("", seconds, source), target());
+        let (_, ladder, _) = climb(start, source, |_| Some("NO line too long"));
+        assert_eq!(ladder.tried().len(), expected, "{seconds}");
+    }
+}
+
 #[test]
 fn a_step_whose_message_would_not_be_known_again_is_withdrawn() {
     // Without the NUL the line names a header that makes the key.
@@ -354,6 +366,7 @@ proptest! {
             prop_assert_eq!(known.key, identity(&source).key);
             if known.digest != identity(&source).digest {
                 prop_assert_eq!(attempt.date, date);
+                prop_assert!(is_possible(date, NOW));
                 prop_assert_ne!(known.key, Some(Key::NONE));
             }
             if attempt.date != date && attempt.date.is_known() {
