@@ -44,7 +44,7 @@ impl Headers {
         Self::Named(names.into_iter().map(Box::from).collect())
     }
 
-    fn want(&self, name: &[u8]) -> bool {
+    pub(crate) fn want(&self, name: &[u8]) -> bool {
         match self {
             Self::All => true,
             Self::Named(names) => names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)),

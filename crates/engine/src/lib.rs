@@ -19,6 +19,7 @@ pub mod name;
 pub mod pairing;
 pub mod plan;
 pub mod policy;
+pub mod repair;
 pub mod select;
 mod separator;
 pub mod special_use;

@@ -16,6 +16,7 @@ mod look_back;
 mod mailbox;
 pub mod pace;
 mod patience;
+pub mod quarantine;
 pub mod report;
 mod settle;
 pub mod state;
