@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use mailferry_run::quarantine::{QuarantineLimits, QuarantinePlace};
 use mailferry_run::state::State;
 
 use crate::servers::{Servers, Tell};
@@ -36,6 +37,30 @@ pub fn place(wanted: Use) -> Option<PathBuf> {
         return None;
     }
     folder(|name| std::env::var_os(name))
+}
+
+/// Where messages are kept that the target of these two accounts refuses, whatever is repaired:
+/// below `$MAILFERRY_DATA_DIR`, else `$XDG_DATA_HOME/mailferry`, else `~/.local/share/mailferry`; on
+/// Windows `%LOCALAPPDATA%\\mailferry\\data`. `None` where there is no such place.
+#[must_use]
+pub fn quarantine(servers: &Servers) -> Option<Arc<QuarantinePlace>> {
+    let (source, target) = servers.names();
+    let folder = data_folder(|name| std::env::var_os(name))?;
+    let folder = folder.join("quarantine").join(State::pair_name(&source, &target));
+    Some(Arc::new(QuarantinePlace::new(folder, QuarantineLimits::default())))
+}
+
+fn data_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = set("MAILFERRY_DATA_DIR") {
+        return Some(folder);
+    }
+    if cfg!(windows) {
+        return set("LOCALAPPDATA").map(|folder| folder.join("mailferry").join("data"));
+    }
+    let xdg = set("XDG_DATA_HOME").filter(|folder| folder.is_absolute());
+    let home = || set("HOME").map(|home| home.join(".local").join("share"));
+    Some(xdg.or_else(home)?.join("mailferry"))
 }
 
 /// Opens the state of these two accounts. Where that cannot be, the run goes on without, as

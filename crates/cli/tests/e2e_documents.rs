@@ -8,6 +8,7 @@ mod world;
 
 use mailferry_cli::imapsync::ExitStatus;
 use mailferry_testkit::proxy::{Cut, Manner, Proxy, Weather};
+use mailferry_testkit::sim;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -389,6 +390,36 @@ fn lines_of_two_runs_side_by_side(source: &Place<'_>, target: &Place<'_>) -> Vec
     lines
 }
 
+/// A target that refuses one message until it is repaired, and another one for ever.
+fn lines_of_refused_messages() -> Vec<Value> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (from, to) = (sim::Account::new("joe", "x"), sim::Account::new("joe", "x"));
+    let poison = b"Message-Id: <poison@x>\r\n\r\npoison\n\r\n";
+    let bare = b"Message-Id: <bare@x>\r\n\r\nbare\n\r\n";
+    for octets in [&poison[..], &bare[..]] {
+        from.append("INBOX", octets, &[], sim::Date::utc(1_600_000_000));
+    }
+    let refuse = |request: &sim::AppendRequest<'_>| {
+        let text = String::from_utf8_lossy(request.octets);
+        let refused = text.contains("poison") || text.contains("bare\n");
+        refused.then(|| "Message contains bare newlines".to_owned())
+    };
+    let refusing =
+        sim::Profile { refuse: Some(std::sync::Arc::new(refuse)), ..sim::Profile::modern() };
+    let bind = |profile, account| runtime.block_on(sim::Server::bind(profile, [account])).unwrap();
+    let (source, target) = (bind(sim::Profile::modern(), from), bind(refusing, to));
+    let url = |server: &sim::Server| format!("imap+plain://joe@{}", server.addr());
+    let desk = Desk::new();
+    let words = ["--source-password-command", "echo x", "--target-password-command", "echo x"];
+    let (from, to) = (url(&source), url(&target));
+    let run = desk.mailferry(&[&["sync", &from, &to, "--json"], &words[..]].concat());
+    let run = run.expect(114);
+    let lines = run.json_lines();
+    let kept = lines.iter().find(|line| line["event"] == "kept-aside").unwrap();
+    assert_eq!(std::fs::read(kept["path"].as_str().unwrap()).unwrap(), poison);
+    lines
+}
+
 /// Lines of all kinds, from all verbs.
 fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     let (source, target) = world.pair(Way::SlashToDot);
@@ -419,6 +450,7 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     let expect = Expect { subscriptions: Duty::May, ..IN_ANY_ORDER };
     assert_copied(&source.read(), &target.read(), &expect);
     lines.extend(lines_of_two_runs_side_by_side(&source, &target));
+    lines.extend(lines_of_refused_messages());
     let refused = Place { password: "wrong".to_owned(), ..target.clone() };
     lines.extend(desk.ferry("sync", &source, &refused, &["--json"]).expect(162).json_lines());
     lines

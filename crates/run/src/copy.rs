@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
-use mailferry_store::contract::{BodyEvent, Envelope, Target};
+use mailferry_store::contract::{BodyEvent, Envelope, LiteralForm, Target};
 
 /// A header block longer than this is taken as it is: it has its identity headers early or
 /// not at all.
@@ -131,7 +131,8 @@ impl Feed {
         let at = self.orders.binary_search_by_key(&uid, |order| order.uid).ok()?;
         let order = &self.orders[at];
         let (ticket, flags) = (self.ticket, order.flags.clone());
-        Some((Envelope { ticket, uid, flags, date: order.date }, order.header))
+        let (date, literal) = (order.date, LiteralForm::Text);
+        Some((Envelope { ticket, uid, flags, date, literal }, order.header))
     }
 
     fn begin<T: Target>(&mut self, uid: Uid, octets: u64, target: &mut T) {
@@ -170,7 +171,7 @@ impl Feed {
     }
 }
 
-fn header_line(uid: Uid) -> Vec<u8> {
+pub(crate) fn header_line(uid: Uid) -> Vec<u8> {
     format!("Message-Id: <{uid}@imapsync>\r\n").into_bytes()
 }
 
@@ -197,7 +198,7 @@ fn header_end(octets: &[u8]) -> Option<usize> {
 }
 
 /// Whether a message has neither Message-Id nor Received, be it an empty one.
-fn is_unidentified(octets: &[u8]) -> bool {
+pub(crate) fn is_unidentified(octets: &[u8]) -> bool {
     let header = &octets[..header_end(octets).unwrap_or(octets.len())];
     !header.split(|&octet| octet == b'\n').any(|line| {
         [&b"message-id:"[..], b"received:"].iter().any(|name| {

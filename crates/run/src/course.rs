@@ -9,6 +9,7 @@ use mailferry_engine::policy::PermanentFlags;
 use mailferry_store::contract::{Appended, Target, Turn};
 
 use crate::copy::Order;
+use crate::events::Event;
 use crate::mailbox::{Progress, Task};
 
 /// A message at which a connection broke so often, with nothing else under way, is given up.
@@ -53,6 +54,8 @@ pub(crate) struct Course<'a> {
     /// So many messages are to be sent one by one, to find the one at which connections break.
     pub(crate) careful: usize,
     suspect: Option<Suspect>,
+    /// Messages that the target refused, and that a repair may bring in.
+    pub(crate) refused: Vec<Refused>,
 }
 
 /// The messages of one source mailbox that were not answered for when a connection broke.
@@ -62,6 +65,14 @@ pub(crate) struct Rest {
     pub(crate) orders: Vec<Order>,
     /// Those that were sent: they may be on the target.
     pub(crate) in_doubt: HashSet<Uid>,
+}
+
+/// A message that the target refused, and that was not told of yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) part: usize,
+    pub(crate) uid: Uid,
+    pub(crate) fault: Fault,
 }
 
 /// The copies that were answered for.
@@ -138,6 +149,7 @@ impl<'a> Course<'a> {
             landed: Landed::default(),
             careful: 0,
             suspect: None,
+            refused: Vec::new(),
         }
     }
 
@@ -256,6 +268,28 @@ impl<'a> Course<'a> {
             }
         }
         true
+    }
+
+    /// A message was refused, and that is the end of it.
+    pub(crate) fn tell_refused(&mut self, refused: Refused) {
+        let Refused { part, uid, fault } = refused;
+        self.task.events.on(&Event::RepairEnds);
+        let appended = Appended {
+            ticket: 0,
+            uid,
+            octets: 0,
+            result: Err(fault),
+            uid_validity: 0,
+            turn: Turn::Retried,
+        };
+        self.task.note_appended(part, appended, &mut self.progress);
+    }
+
+    /// Tells of every refused message that was not told of yet.
+    pub(crate) fn tell_all_refused(&mut self) {
+        while let Some(refused) = self.refused.pop() {
+            self.tell_refused(refused);
+        }
     }
 
     /// Nothing more is tried.

@@ -1,5 +1,6 @@
 //! What happens, as it happens: for a terminal, a log, JSON Lines, a progress bar.
 
+use std::path::Path;
 use std::time::Duration;
 
 use mailferry_engine::account::Plan;
@@ -86,6 +87,29 @@ pub enum Event<'a> {
         mailbox: &'a MailboxName,
         /// The copy that was there.
         uid: Uid,
+    },
+    /// The target refused a message, and a repair will be tried later. It counts as a fault until
+    /// [`Event::RepairEnds`].
+    RepairIsDue(&'a Fault),
+    /// One of them was brought in, or is told of as failed next.
+    RepairEnds,
+    /// A message that the target had refused was brought in after a repair.
+    Repaired {
+        /// The mailbox on the source.
+        mailbox: &'a MailboxName,
+        /// The message there.
+        uid: Uid,
+        /// What was done to it.
+        steps: &'a [&'static str],
+    },
+    /// A message that the target refused, whatever was repaired, was kept aside as a file.
+    KeptAside {
+        /// The mailbox on the source.
+        mailbox: &'a MailboxName,
+        /// The message there.
+        uid: Uid,
+        /// The file.
+        path: &'a Path,
     },
     /// A run on these accounts was killed: what it had sent is waited for first.
     AfterKilled,

@@ -48,10 +48,16 @@ struct FaultLimit {
 impl EventSink for FaultLimit {
     fn on(&self, event: &Event<'_>) {
         self.events.on(event);
-        if matches!(event, Event::Failed(_))
-            && self.told.fetch_add(1, Ordering::Relaxed) + 1 >= self.faults_max
-        {
-            self.stop.ask();
+        match event {
+            Event::Failed(_) | Event::RepairIsDue(_)
+                if self.told.fetch_add(1, Ordering::Relaxed) + 1 >= self.faults_max =>
+            {
+                self.stop.ask();
+            }
+            Event::RepairEnds => {
+                self.told.fetch_sub(1, Ordering::Relaxed);
+            }
+            _ => {}
         }
     }
 }

@@ -19,6 +19,7 @@ use mailferry_store::contract::Selection;
 
 use crate::copy::AddHeader;
 use crate::pace::PaceLimits;
+use crate::quarantine::QuarantinePlace;
 use crate::state::State;
 
 /// A run's task.
@@ -54,6 +55,8 @@ pub struct Job {
     pub limits: Limits,
     /// In which order messages are copied.
     pub order: CopyOrder,
+    /// Where messages are kept that the target refuses, whatever is repaired.
+    pub quarantine: Option<Arc<QuarantinePlace>>,
 }
 
 /// Whether a mailbox without messages is created on the target.
@@ -268,6 +271,7 @@ impl Job {
             state: None,
             limits: Limits::default(),
             order: CopyOrder::default(),
+            quarantine: None,
         }
     }
 

@@ -12,10 +12,11 @@ use mailferry_engine::policy::PermanentFlags;
 use mailferry_store::contract::{Appended, BodyEvent, Source, Target, Turn, Wanted};
 
 use crate::copy::{Feed, Order};
-use crate::course::{Course, Courses, Rest, placed};
+use crate::course::{Course, Courses, Refused, Rest, placed};
 use crate::events::Event;
 use crate::mailbox::{Copies, Task};
 use crate::patience::is_worth_another_try;
+use crate::repairing;
 use crate::state::CopyMade;
 use crate::survey::listed;
 
@@ -348,7 +349,14 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         {
             self.closing = Closing::Leaving;
         }
-        course.task.note_appended(run.part, appended, &mut course.progress);
+        match &appended.result {
+            Err(fault) if repairing::is_of_use(fault) => {
+                let fault = fault.clone();
+                course.task.events.on(&Event::RepairIsDue(&fault));
+                course.refused.push(Refused { part: run.part, uid: appended.uid, fault });
+            }
+            _ => course.task.note_appended(run.part, appended, &mut course.progress),
+        }
     }
 
     /// Leaves the source where nothing more is to be begun, once no message is half sent.

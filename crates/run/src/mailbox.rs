@@ -1,6 +1,7 @@
 //! Carrying out the plan of one target mailbox: copies first, then flags. Deletions come last,
 //! when all mailboxes have their copies, and only if everything before went well.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
@@ -13,7 +14,7 @@ use crate::copy::Order;
 use crate::events::{Copied, Event, EventSink};
 use crate::job::{Dates, Job};
 use crate::pace::Pace;
-use crate::report::Done;
+use crate::report::{Done, Repaired};
 use crate::state::CopyMade;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, listed};
@@ -24,6 +25,10 @@ pub(crate) struct Progress {
     pub(crate) done: Done,
     pub(crate) faults: Vec<Fault>,
     pub(crate) out_of_order: Vec<Uid>,
+    /// Messages that were brought in after a repair.
+    pub(crate) repaired: Vec<Repaired>,
+    /// The files of messages that were kept aside.
+    pub(crate) kept_aside: Vec<PathBuf>,
 }
 
 /// Copies made under one UIDVALIDITY of the target mailbox.
@@ -94,21 +99,31 @@ impl Task<'_> {
     }
 
     pub(crate) fn orders(&self, part: usize, kept: &PermanentFlags) -> Vec<Order> {
-        let listing = &self.listings.sources[part];
         let wanted = self.plan.parts[part].decisions.iter().enumerate();
         wanted
             .filter(|(_, decision)| matches!(decision, Decision::Act(Action::Copy)))
-            .map(|(at, _)| Order {
-                uid: listing.uid[at],
-                size: listing.size[at],
-                flags: self.flags_to_set(listing.flag_table.set(listing.flags[at]), kept),
-                date: match self.job.dates {
-                    Dates::Keep => listing.date[at],
-                    Dates::OfTarget => InternalDate::UNKNOWN,
-                },
-                header: self.job.add_header,
-            })
+            .map(|(at, _)| self.order_at(part, at, kept))
             .collect()
+    }
+
+    /// The order for one message, if it is listed.
+    pub(crate) fn order(&self, part: usize, uid: Uid, kept: &PermanentFlags) -> Option<Order> {
+        let at = self.listings.sources[part].position(uid)?;
+        Some(self.order_at(part, at, kept))
+    }
+
+    fn order_at(&self, part: usize, at: usize, kept: &PermanentFlags) -> Order {
+        let listing = &self.listings.sources[part];
+        Order {
+            uid: listing.uid[at],
+            size: listing.size[at],
+            flags: self.flags_to_set(listing.flag_table.set(listing.flags[at]), kept),
+            date: match self.job.dates {
+                Dates::Keep => listing.date[at],
+                Dates::OfTarget => InternalDate::UNKNOWN,
+            },
+            header: self.job.add_header,
+        }
     }
 
     /// Sets the flags of orders anew, now that it is known which the target keeps.

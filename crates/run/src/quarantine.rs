@@ -7,6 +7,7 @@
 
 mod disk;
 mod metadata;
+mod place;
 mod read;
 #[cfg(all(test, unix))]
 mod tests;
@@ -21,6 +22,7 @@ use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 
 pub use self::metadata::{Attempt, Metadata, MetadataDate, Record};
+pub use self::place::QuarantinePlace;
 pub use self::read::{Kept, KeptMessage};
 pub use self::write::Writing;
 

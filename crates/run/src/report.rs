@@ -1,5 +1,7 @@
 //! What became of everything that was planned.
 
+use std::path::PathBuf;
+
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::message::Uid;
@@ -45,6 +47,17 @@ impl Done {
         self.delete_failed += other.delete_failed;
         self.expunged += other.expunged;
     }
+}
+
+/// A message that the target refused as it was, and took after a repair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Repaired {
+    /// The mailbox on the source.
+    pub mailbox: MailboxName,
+    /// The message there.
+    pub uid: Uid,
+    /// What was done to it (`docs/design/repair.md`).
+    pub steps: Vec<String>,
 }
 
 /// One target mailbox: what was planned and what was done.
@@ -102,6 +115,10 @@ pub struct Report {
     pub reconnections: [u64; 2],
     /// Messages that had been stored twice and of which this run's own copy was removed.
     pub doubles_removed: u64,
+    /// Messages that were brought in after a repair.
+    pub repaired: Vec<Repaired>,
+    /// The files of messages that no repair brought in.
+    pub kept_aside: Vec<PathBuf>,
 }
 
 impl Report {
@@ -125,6 +142,8 @@ impl Report {
             faults: faults.collect(),
             reconnections: [0, 0],
             doubles_removed: 0,
+            repaired: Vec::new(),
+            kept_aside: Vec::new(),
         }
     }
 

@@ -295,11 +295,23 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
+impl State {
+    /// A name for a pair of accounts that tells neither of them.
+    #[must_use]
+    pub fn pair_name(source: &str, target: &str) -> String {
+        pair_digest(source, target)
+    }
+}
+
 fn file_name(source: &str, target: &str) -> String {
+    format!("{}.sqlite3", pair_digest(source, target))
+}
+
+fn pair_digest(source: &str, target: &str) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("mailferry 2026 state of two accounts v1");
     for name in [source, target] {
         hasher.update(&(name.len() as u64).to_le_bytes());
         hasher.update(name.as_bytes());
     }
-    format!("{}.sqlite3", &hasher.finalize().to_hex()[..32])
+    hasher.finalize().to_hex()[..32].to_owned()
 }

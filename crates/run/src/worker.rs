@@ -13,6 +13,7 @@ use crate::course::{Course, Courses, placed};
 use crate::events::Event;
 use crate::lane::{Ended, Left, run_lane};
 use crate::patience::{self, Patience, is_worth_another_try};
+use crate::repairing::repair_refused;
 use crate::settle::settle;
 use crate::workers::{News, Shared, Usable};
 
@@ -36,6 +37,8 @@ struct Worker<'a, A: Accounts> {
     tell: &'a mpsc::UnboundedSender<News>,
     /// Mailboxes that a broken connection left undone.
     to_resume: VecDeque<Course<'a>>,
+    /// Mailboxes that have their copies but for messages that were refused.
+    to_repair: Vec<Course<'a>>,
     /// Mailboxes that have their copies, and whose flags are to be changed.
     to_flag: Vec<Course<'a>>,
     patience: Patience,
@@ -59,12 +62,10 @@ impl<'a, A: Accounts> Courses<'a> for Worker<'a, A> {
     }
 
     fn has_ended(&mut self, course: Course<'a>) {
-        // The last share of a mailbox sees to its flags.
-        let is_last = self.shared.ends_mailbox(course.at);
-        if is_last && course.task.plan.counts.update_flags > 0 {
-            self.to_flag.push(course);
+        if course.refused.is_empty() {
+            self.finish(course);
         } else {
-            self.tell(course, is_last);
+            self.to_repair.push(course);
         }
     }
 }
@@ -81,6 +82,18 @@ enum Next {
 }
 
 impl<'a, A: Accounts> Worker<'a, A> {
+    /// A share of a mailbox has its copies.
+    fn finish(&mut self, mut course: Course<'a>) {
+        course.tell_all_refused();
+        // The last share of a mailbox sees to its flags.
+        let is_last = self.shared.ends_mailbox(course.at);
+        if is_last && course.task.plan.counts.update_flags > 0 {
+            self.to_flag.push(course);
+        } else {
+            self.tell(course, is_last);
+        }
+    }
+
     fn tell(&self, course: Course<'_>, is_last: bool) {
         let (at, target) = (course.at, &course.task.plan.target);
         if is_last {
@@ -90,7 +103,10 @@ impl<'a, A: Accounts> Worker<'a, A> {
     }
 
     fn has_work(&self) -> bool {
-        self.shared.has_more() || !self.to_flag.is_empty() || !self.to_resume.is_empty()
+        self.shared.has_more()
+            || !self.to_resume.is_empty()
+            || !self.to_repair.is_empty()
+            || !self.to_flag.is_empty()
     }
 
     /// Works on one pair of connections as long as it can.
@@ -109,6 +125,12 @@ impl<'a, A: Accounts> Worker<'a, A> {
             } else {
                 Next::Again
             };
+        }
+        // A pair whose source still delivers, or whose target is full, brings nothing more in.
+        if left != Left::Usable {
+            self.give_up_repairs();
+        } else if let Err(fault) = self.repair(source, target).await {
+            return self.after_break(&fault).await;
         }
         match self.update_flags(target).await {
             Err(fault) if is_worth_another_try(&fault) => self.after_break(&fault).await,
@@ -150,11 +172,36 @@ impl<'a, A: Accounts> Worker<'a, A> {
                 }
                 Err(fault) => {
                     course.give_up(&fault);
-                    self.has_ended(course);
+                    self.finish(course);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Tries to bring in what was refused.
+    async fn repair(
+        &mut self,
+        source: &mut A::Source,
+        target: &mut A::Target,
+    ) -> Result<(), Fault> {
+        while let Some(mut course) = self.to_repair.pop() {
+            let repaired = repair_refused(source, target, &mut course).await;
+            if repaired.is_ok() || course.refused.is_empty() {
+                self.finish(course);
+            } else {
+                self.to_repair.push(course);
+            }
+            repaired?;
+        }
+        Ok(())
+    }
+
+    /// What was refused stays refused.
+    fn give_up_repairs(&mut self) {
+        while let Some(course) = self.to_repair.pop() {
+            self.finish(course);
+        }
     }
 
     /// A connection broke: waits before the next one, or gives up what was under way.
@@ -176,8 +223,9 @@ impl<'a, A: Accounts> Worker<'a, A> {
     fn give_up(&mut self, fault: &Fault) {
         while let Some(mut course) = self.to_resume.pop_front() {
             course.give_up(fault);
-            self.has_ended(course);
+            self.finish(course);
         }
+        self.give_up_repairs();
         while let Some(mut course) = self.to_flag.pop() {
             course.give_up(fault);
             self.tell(course, true);
@@ -188,8 +236,9 @@ impl<'a, A: Accounts> Worker<'a, A> {
     fn leave(&mut self) {
         while let Some(mut course) = self.to_resume.pop_front() {
             course.rest.clear();
-            self.has_ended(course);
+            self.finish(course);
         }
+        self.give_up_repairs();
         while let Some(course) = self.to_flag.pop() {
             self.tell(course, true);
         }
@@ -268,7 +317,8 @@ impl<'a, A: Accounts> Worker<'a, A> {
     /// No pair could be opened: whether it is to be tried again.
     async fn may_try_again(&mut self, faults: &[Fault]) -> bool {
         // One worker fewer is no failure as long as others do the work.
-        let has_begun = !self.to_resume.is_empty() || !self.to_flag.is_empty();
+        let has_begun =
+            !self.to_resume.is_empty() || !self.to_repair.is_empty() || !self.to_flag.is_empty();
         let Some(fault) = faults.iter().find(|_| has_begun) else { return false };
         if !faults.iter().all(is_worth_another_try) {
             return false;
@@ -295,6 +345,7 @@ pub(crate) async fn work<A: Accounts>(
         shared: &shared,
         tell: &tell,
         to_resume: VecDeque::new(),
+        to_repair: Vec::new(),
         to_flag: Vec::new(),
         patience: Patience::new(shared.execution.job.limits.reconnect),
     };

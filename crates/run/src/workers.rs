@@ -184,6 +184,8 @@ impl Heard {
                 if !progress.faults.is_empty() {
                     self.failed.push(at);
                 }
+                report.repaired.extend(progress.repaired);
+                report.kept_aside.extend(progress.kept_aside);
                 report.faults.extend(progress.faults);
             }
         }

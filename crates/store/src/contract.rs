@@ -222,6 +222,18 @@ pub struct Envelope {
     pub flags: FlagSet,
     /// INTERNALDATE to set; unknown lets the target take its own clock.
     pub date: InternalDate,
+    /// How its octets are announced.
+    pub literal: LiteralForm,
+}
+
+/// How the octets of a message are announced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LiteralForm {
+    /// `{n}`: no NULs (RFC 9051 §9).
+    #[default]
+    Text,
+    /// `~{n}`: any octets, where the target takes that (BINARY, RFC 3516 §4.4).
+    Binary,
 }
 
 /// What became of a message that was appended.
@@ -291,6 +303,13 @@ pub trait Target: Source {
         &mut self,
         mailboxes: &[MailboxName],
     ) -> impl Future<Output = Result<Vec<Option<u64>>, Fault>> + Send;
+
+    /// Whether the target takes messages announced as [`LiteralForm::Binary`].
+    fn takes_literal8(&self) -> bool;
+
+    /// Whether the target bears as many refusals in a row as there may be; others end the
+    /// connection after a few.
+    fn bears_refusals(&self) -> bool;
 
     /// The size above which the target takes no message (APPENDLIMIT, RFC 7889).
     fn append_limit(&self) -> Option<u64>;

@@ -416,6 +416,14 @@ impl Target for ImapAccount {
         self.sum_octets(mailboxes).await
     }
 
+    fn takes_literal8(&self) -> bool {
+        self.connection.capabilities().has("BINARY")
+    }
+
+    fn bears_refusals(&self) -> bool {
+        self.connection.session.quirks.errors_max == u32::MAX
+    }
+
     fn append_limit(&self) -> Option<u64> {
         self.connection.capabilities().append_limit()
     }

@@ -145,6 +145,16 @@ impl EventSink for Lines<'_> {
             Event::MailboxDeleted(name) => {
                 self.log.line(&format!("Host2: Deleted folder {}", bracketed(name)))
             }
+            Event::Repaired { mailbox, uid, steps } => self.log.line(&format!(
+                "Host2: msg {}/{uid} was refused, and taken after: {}",
+                raw(mailbox),
+                steps.join(", ")
+            )),
+            Event::KeptAside { mailbox, uid, path } => self.log.line(&format!(
+                "Host2: msg {}/{uid} was refused, and is kept as {}",
+                raw(mailbox),
+                path.display()
+            )),
             Event::AfterKilled => self
                 .log
                 .line("Notice: the last run was killed; waiting for what it had sent to arrive"),

@@ -153,6 +153,7 @@ impl Session {
         }
         job.state = local_state::open(&servers, local_state::Use::Kept, &tell);
         let state = job.state.clone();
+        job.quarantine = local_state::quarantine(&servers);
         let place = local_state::place(local_state::Use::Kept);
         let servers = match Budget::of_environment(place) {
             Ok(budget) => servers.within(budget),

@@ -244,6 +244,7 @@ pub(super) fn job(
         dates: if options.messages.sync_internal_dates { Dates::Keep } else { Dates::OfTarget },
         same_account: if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No },
         order: CopyOrder::OfUids,
+        quarantine: None,
         limits: Limits {
             faults_max: options.process.errors_max as usize,
             pairs_max: pairs_max(),

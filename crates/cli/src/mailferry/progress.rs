@@ -83,6 +83,16 @@ impl Progress {
             Event::Failed(fault) => {
                 self.bar.suspend(|| screen::news(&fault_text(fault, Front::Mailferry)))
             }
+            Event::Repaired { mailbox, uid, steps } => {
+                let (mailbox, steps) = (shown(mailbox), steps.join(", "));
+                let line = format!("notice: {mailbox}/{uid} was refused, and taken after: {steps}");
+                self.bar.suspend(|| screen::news(&line));
+            }
+            Event::KeptAside { mailbox, uid, path } => {
+                let (mailbox, path) = (shown(mailbox), path.display());
+                let line = format!("notice: {mailbox}/{uid} was refused, and is kept as {path}");
+                self.bar.suspend(|| screen::news(&line));
+            }
             Event::AfterKilled => self.bar.suspend(|| {
                 screen::news(
                     "notice: the last run was killed; waiting for what it had sent to arrive",
@@ -188,7 +198,15 @@ fn json(event: &Event<'_>) -> Option<String> {
         Event::DoubleRemoved { mailbox, uid } => {
             json_line("double-removed", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
         }
-        Event::AfterKilled => return None,
+        Event::Repaired { mailbox, uid, steps } => json_line(
+            "repaired",
+            json!({ "mailbox": shown(mailbox), "uid": uid.value(), "steps": steps }),
+        ),
+        Event::KeptAside { mailbox, uid, path } => json_line(
+            "kept-aside",
+            json!({ "mailbox": shown(mailbox), "uid": uid.value(), "path": path.to_string_lossy() }),
+        ),
+        Event::AfterKilled | Event::RepairIsDue(_) | Event::RepairEnds => return None,
         Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
         Event::MailboxBegins { .. } | Event::MailboxEnds { .. } | Event::Octets(_) => return None,
     })

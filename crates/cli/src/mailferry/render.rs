@@ -174,6 +174,8 @@ pub(super) fn report_text(report: &Report, seconds: f64) -> String {
     add(report.deleted_mailboxes.len() as u64, "mailboxes deleted");
     add(report.subscribed.len() as u64, "mailboxes subscribed");
     add(report.reconnections.iter().sum(), "times a connection broke and was opened again");
+    add(report.repaired.len() as u64, "refused at first, and taken after a repair");
+    add(report.kept_aside.len() as u64, "refused for good, and kept aside as files");
     add(report.doubles_removed, "had been stored twice, and this run's own copies were removed");
     for mailbox in report.mailboxes.iter().filter(|mailbox| !mailbox.out_of_order.is_empty()) {
         let uids: Vec<String> = mailbox.out_of_order.iter().map(ToString::to_string).collect();
@@ -272,6 +274,7 @@ pub(super) fn report_json(report: &Report, seconds: f64, status: u8) -> String {
             "not_started": report.not_started(),
             "reconnections": { "source": report.reconnections[0], "target": report.reconnections[1] },
             "doubles_removed": report.doubles_removed,
+            "repaired": report.repaired.len(), "kept_aside": report.kept_aside.len(),
             "created": report.created.iter().map(shown).collect::<Vec<_>>(),
             "subscribed": report.subscribed.iter().map(shown).collect::<Vec<_>>(),
             "deleted_mailboxes": report.deleted_mailboxes.iter().map(shown).collect::<Vec<_>>(),

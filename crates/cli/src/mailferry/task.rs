@@ -177,6 +177,7 @@ pub(super) fn sync_job(
     }
     job.limits.pairs_max = args.connections.max(1);
     job.order = order(args.unordered);
+    job.quarantine = local_state::quarantine(servers);
     job.limits.pace = PaceLimits {
         octets_per_second: args.max_bytes_per_second.map(f64::from),
         octets_free: 0,

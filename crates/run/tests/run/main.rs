@@ -14,6 +14,7 @@ mod faults;
 mod flags;
 mod pairs;
 mod reconnect;
+mod repairs;
 
 #[path = "../../../store/tests/imap_store/meddler.rs"]
 mod meddler;

@@ -14,7 +14,7 @@ use mailferry_imap::response::Code;
 use mailferry_imap::session::{Completion, Event, Tag};
 
 use super::{ImapAccount, append_fault, is_bad};
-use crate::contract::{Appended, Envelope, Turn};
+use crate::contract::{Appended, Envelope, LiteralForm, Turn};
 
 /// Messages larger than this go alone.
 const BATCH_MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -317,7 +317,7 @@ fn multiappend(connection: &Connection) -> bool {
     usable && connection.capabilities().has("MULTIAPPEND")
 }
 
-/// ` (flags) "date" {n}` (RFC 9051 §6.3.12).
+/// ` (flags) "date" {n}` (RFC 9051 §6.3.12), or `~{n}` (RFC 3516 §4.4).
 fn announce(connection: &mut Connection, envelope: &Envelope, octets: u64) {
     let mut words: Vec<u8> = Vec::with_capacity(64);
     words.extend_from_slice(b" (");
@@ -333,6 +333,9 @@ fn announce(connection: &mut Connection, envelope: &Envelope, octets: u64) {
     {
         let date = WireDate { seconds, zone_minutes };
         words.extend_from_slice(format!("\"{}\" ", date.format()).as_bytes());
+    }
+    if envelope.literal == LiteralForm::Binary {
+        words.push(b'~');
     }
     connection.session.write(&words);
     connection.session.announce_literal(octets);

@@ -10,7 +10,7 @@ use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::message::{FlagSet, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_store::contract::{
-    AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, Source, Target, Wanted,
+    AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, LiteralForm, Source, Target, Wanted,
 };
 use mailferry_store::imap::ImapAccount;
 use mailferry_testkit::sim::{Extension, Profile, Server, UidPlace};
@@ -253,6 +253,7 @@ async fn where_commands_run_in_any_order_one_append_follows_the_other() {
                     uid: Uid::new(number).unwrap(),
                     flags: FlagSet::default(),
                     date: mailferry_engine::message::InternalDate::UNKNOWN,
+                    literal: LiteralForm::Text,
                 };
                 store.append(envelope, format!("Subject: {number}\r\n\r\n").into_bytes());
             }

@@ -6,7 +6,9 @@ use mailferry_engine::fault::{FaultKind, Side};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_imap::compress::Compression as OnWire;
-use mailferry_store::contract::{AsListed, BodyEvent, Envelope, Source, Target, Wanted};
+use mailferry_store::contract::{
+    AsListed, BodyEvent, Envelope, LiteralForm, Source, Target, Wanted,
+};
 use mailferry_store::imap::ImapAccount;
 use mailferry_store::imap::compression::Compression;
 use mailferry_testkit::proxy::{Proxy, Weather};
@@ -151,7 +153,7 @@ async fn a_slow_target_is_compressed_in_the_middle_of_a_mailbox() {
         while next < MESSAGES && store.has_room() {
             let uid = Uid::new(next + 1).unwrap();
             let (flags, date) = (FlagSet::default(), InternalDate::UNKNOWN);
-            let envelope = Envelope { ticket: 0, uid, flags, date };
+            let envelope = Envelope { ticket: 0, uid, flags, date, literal: LiteralForm::Text };
             // Every third goes in pieces, as large ones do.
             let octets = message(next);
             if next % 3 == 0 {

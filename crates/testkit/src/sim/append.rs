@@ -22,6 +22,7 @@ pub(super) struct AppendArguments {
 struct Incoming {
     flags: Flags,
     date: Option<Date>,
+    binary: bool,
     octets: Arc<[u8]>,
 }
 
@@ -31,8 +32,9 @@ impl AppendArguments {
         let mut messages = Vec::new();
         loop {
             let (flags, date) = options(cursor)?;
+            let binary = cursor.skip(b'~');
             let octets = cursor.literal().ok_or_else(|| Refusal::bad("Expected a literal"))?;
-            messages.push(Incoming { flags, date, octets: Arc::clone(octets) });
+            messages.push(Incoming { flags, date, binary, octets: Arc::clone(octets) });
             if cursor.is_at_end() {
                 return Ok(Self { mailbox, messages });
             }
@@ -76,6 +78,7 @@ pub(super) fn check_early(session: &Session, mut cursor: Cursor<'_>, announced: 
     let (mut octets, mut count) = (announced, 1);
     loop {
         options(&mut cursor)?;
+        cursor.skip(b'~');
         match cursor.literal() {
             Some(message) => {
                 octets += message.len() as u64;
@@ -126,7 +129,7 @@ fn admit(
     (mailbox, place): (&str, usize),
     incoming: Incoming,
 ) -> Parsed<NewMessage> {
-    let Incoming { mut flags, date, octets } = incoming;
+    let Incoming { mut flags, date, binary, octets } = incoming;
     if octets.is_empty() {
         // Also how a client calls a MULTIAPPEND off (RFC 3502 §6.3.11).
         return Err(Refusal::no("Empty message"));
@@ -135,7 +138,7 @@ fn admit(
     check_keywords(&flags, profile)?;
     if let Some(refuse) = &profile.refuse {
         let request =
-            AppendRequest { mailbox, place, flags: &flags, date, octets: octets.as_ref() };
+            AppendRequest { mailbox, place, flags: &flags, date, binary, octets: octets.as_ref() };
         if let Some(text) = refuse(&request) {
             return Err(Refusal::no(text));
         }

@@ -65,11 +65,13 @@ pub enum Extension {
     ObjectId,
     /// `COMPRESS DEFLATE` (RFC 4978).
     Compress,
+    /// `~{n}` in APPEND (RFC 3516 §4.4). FETCH BINARY is not simulated.
+    Binary,
 }
 
 impl Extension {
     /// Every extension that the simulator knows.
-    pub const EVERY: [Self; 24] = [
+    pub const EVERY: [Self; 25] = [
         Self::LiteralPlus,
         Self::LiteralMinus,
         Self::SaslIr,
@@ -94,6 +96,7 @@ impl Extension {
         Self::Qresync,
         Self::ObjectId,
         Self::Compress,
+        Self::Binary,
     ];
 
     /// The capability as the server tells it; APPENDLIMIT gets its value elsewhere.
@@ -123,6 +126,7 @@ impl Extension {
             Self::Qresync => "QRESYNC",
             Self::ObjectId => "OBJECTID",
             Self::Compress => "COMPRESS=DEFLATE",
+            Self::Binary => "BINARY",
         }
     }
 
@@ -260,6 +264,8 @@ pub struct AppendRequest<'a> {
     pub flags: &'a Flags,
     /// INTERNALDATE of the command.
     pub date: Option<Date>,
+    /// Whether it came as `~{n}`.
+    pub binary: bool,
     /// The message.
     pub octets: &'a [u8],
 }
@@ -345,6 +351,7 @@ impl Profile {
             Extension::Qresync,
             Extension::ObjectId,
             Extension::Compress,
+            Extension::Binary,
         ];
         Self {
             greeting: "Simulated IMAP server ready.".to_owned(),

@@ -166,7 +166,7 @@ impl Intake<'_> {
     fn judge(&self, header: &Header) -> Parsed<()> {
         let profile = self.session.profile();
         let limits = &profile.limits;
-        if header.binary {
+        if header.binary && !profile.has(Extension::Binary) {
             return Err(Refusal::bad("literal8 not supported"));
         }
         if self.parts.len() / 2 >= limits.literals_max {

@@ -1,0 +1,397 @@
+//! Bringing in a message that the target refused: it is fetched once more, and sent again with ever
+//! more repaired (`docs/design/repair.md`), alone, each answer awaited. What no repair brings in is
+//! kept aside as a file.
+
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::message::{Key, Uid};
+use mailferry_engine::policy::PermanentFlags;
+use mailferry_engine::repair::{
+    Cause, Clock, Facts, Fingerprint, Identity, Ladder, LineLimit, Literal8, Next, Recognised,
+    Repair, Scan, Sent, TargetAbility, Transform, recognised,
+};
+use mailferry_store::contract::{
+    Appended, AsListed, BodyEvent, Envelope, LiteralForm, Source, Target, Turn, Wanted,
+};
+
+use crate::copy::{AddHeader, Order, header_line, is_unidentified};
+use crate::course::{Course, Refused};
+use crate::events::Event;
+use crate::job::Dates;
+use crate::quarantine::{Attempt, Origin, Quarantine, QuarantineError, Record};
+use crate::report::Repaired;
+use crate::spool::Spool;
+
+/// A message above this is not repaired.
+const TRANSFORM_OCTETS_MAX: u64 = 256 << 20;
+/// Refusals of one message that a server bears on one connection if it is not known to bear more:
+/// pymap ends the connection after five errors, and one was made already.
+const ATTEMPTS_USUAL: usize = 3;
+/// Octets from which it is told whether a message has identity headers.
+const HEADER_OCTETS_MAX: usize = 64 << 10;
+
+/// Whether repairing may bring in what was refused so.
+pub(crate) fn is_of_use(fault: &Fault) -> bool {
+    !matches!(Cause::of(fault), None | Some(Cause::Size | Cause::Virus))
+}
+
+/// Why a message is not brought in.
+enum Lost {
+    /// This message: the fault is told of it, and the rest goes on.
+    Message(Fault),
+    /// A connection is of no more use, or the target takes nothing more.
+    Connection(Fault),
+}
+
+/// Tries to bring in the messages of a course that were refused. Every one of them is told of,
+/// unless a connection breaks: then those that are left stay with the course.
+///
+/// # Errors
+/// A connection is of no more use.
+pub(crate) async fn repair_refused<S: Source, T: Target>(
+    source: &mut S,
+    target: &mut T,
+    course: &mut Course<'_>,
+) -> Result<(), Fault> {
+    while let Some(refused) = course.refused.pop() {
+        if course.task.stop.is_asked() {
+            course.tell_refused(refused);
+            continue;
+        }
+        match repair_one(source, target, course, &refused).await {
+            Ok(()) => {}
+            Err(Lost::Message(fault)) => course.tell_refused(Refused { fault, ..refused }),
+            Err(Lost::Connection(fault)) => {
+                course.tell_refused(refused);
+                return Err(fault);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn repair_one<S: Source, T: Target>(
+    source: &mut S,
+    target: &mut T,
+    course: &mut Course<'_>,
+    refused: &Refused,
+) -> Result<(), Lost> {
+    let task = &course.task;
+    let kept = match course.kept.clone() {
+        Some(kept) => kept,
+        None => task.permanent_flags(target).await.map_err(Lost::Connection)?,
+    };
+    let order = task.order(refused.part, refused.uid, &kept);
+    let order = order.ok_or_else(|| Lost::Message(refused.fault.clone()))?;
+    course.kept = Some(kept.clone());
+    let mut message = fetch(source, course, refused, &order).await?;
+    let before = message.look(Repair::default()).map_err(|error| disk(refused, &error))?;
+    let clock = match course.task.job.dates {
+        Dates::Keep => Clock::Source(order.date),
+        Dates::OfTarget => Clock::Target,
+    };
+    let key = before.identity.key.unwrap_or(Key::NONE);
+    let sent = Sent { flags: order.flags.clone(), clock, key };
+    let keys = course.task.job.keys.clone();
+    let mut ladder = Ladder::new(sent, ability(target, kept), keys, now());
+    let mut attempts = vec![Attempt::new(None, &refused.fault)];
+    let (mut facts, mut fault) = (before.facts, refused.fault.clone());
+    loop {
+        let step = match ladder.next(&fault, &facts) {
+            Next::Try(step) => step,
+            Next::Exhausted(why) => {
+                let ended = why.name().to_owned();
+                keep_aside(&mut message, course, (refused, &order), (attempts, ended));
+                return Err(Lost::Message(refused.fault.clone()));
+            }
+        };
+        let after = message.look(ladder.repair()).map_err(|error| disk(refused, &error))?;
+        let known_by = recognised(before.identity, after.identity, ladder.date_sent());
+        if known_by == Recognised::Never {
+            ladder.withdraw();
+            continue;
+        }
+        let octets = after.facts.octets;
+        let answer = send(target, course, &mut message, (refused, &ladder, octets)).await?;
+        match answer.result {
+            Ok(copy) => {
+                let steps = ladder.applied().iter().map(|step| step.name()).collect();
+                told_repaired(course, refused, (copy, answer.uid_validity, octets), steps);
+                return Ok(());
+            }
+            Err(again) if Cause::of(&again).is_some() => {
+                attempts.push(Attempt::new(Some(step.name().to_owned()), &again));
+                (fault, facts) = (again, after.facts);
+            }
+            Err(other) if other.scope > Scope::Message => return Err(Lost::Connection(other)),
+            Err(other) => return Err(Lost::Message(other)),
+        }
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn ability<T: Target>(target: &T, permanent_flags: PermanentFlags) -> TargetAbility {
+    TargetAbility {
+        literal8: if target.takes_literal8() { Literal8::Offered } else { Literal8::Missing },
+        append_limit: target.append_limit(),
+        permanent_flags,
+        line_limit: LineLimit::RFC_5322,
+        attempts_max: if target.bears_refusals() { Ladder::STEPS_MAX } else { ATTEMPTS_USUAL },
+    }
+}
+
+/// A message as it was sent: what is put before it, and its octets.
+struct Message {
+    spool: Spool,
+    keys: mailferry_engine::identity::KeyRule,
+}
+
+/// What one pass over a message found.
+struct Look {
+    facts: Facts,
+    identity: Identity,
+}
+
+impl Message {
+    /// Goes over the message as a repair makes it.
+    fn look(&mut self, mut repair: Repair) -> io::Result<Look> {
+        let mut scan = Scan::new(&self.keys, LineLimit::RFC_5322);
+        let mut fingerprint = Fingerprint::new();
+        let mut pass = self.spool.rewind()?;
+        let mut out = Vec::new();
+        loop {
+            let chunk = pass.next()?;
+            let end = chunk.is_empty();
+            out.clear();
+            if end {
+                repair.finish(&mut out)
+            } else {
+                repair.push(chunk, &mut out)
+            }
+            scan.push(&out);
+            fingerprint.push(&out);
+            if end {
+                break;
+            }
+        }
+        Ok(Look { facts: scan.finish(), identity: fingerprint.finish(&self.keys) })
+    }
+}
+
+async fn fetch<S: Source>(
+    source: &mut S,
+    course: &Course<'_>,
+    refused: &Refused,
+    order: &Order,
+) -> Result<Message, Lost> {
+    let mailbox = &course.task.plan.parts[refused.part].source;
+    let uid_validity = course.task.listings.sources[refused.part].uid_validity;
+    let wanted = vec![Wanted { uid: refused.uid, size: order.size }];
+    source.open_bodies(AsListed { mailbox, uid_validity }, wanted);
+    let mut octets_come = Vec::new();
+    let mut spool = Spool::default();
+    let mut lost = None;
+    loop {
+        let event = source.next_body().await.map_err(Lost::Connection)?;
+        let octets: &[u8] = match &event {
+            BodyEvent::Whole { octets, .. } => octets,
+            BodyEvent::Chunk(octets) => octets,
+            BodyEvent::Begin { .. } | BodyEvent::End => continue,
+            BodyEvent::Missing { fault, .. } | BodyEvent::Unavailable { fault } => {
+                lost = Some(fault.clone());
+                if matches!(event, BodyEvent::Unavailable { .. }) {
+                    break;
+                }
+                continue;
+            }
+            BodyEvent::Finished => break,
+        };
+        if lost.is_some() || spool.octets() + octets.len() as u64 > TRANSFORM_OCTETS_MAX {
+            lost.get_or_insert_with(|| refused.fault.clone());
+            continue;
+        }
+        let added = match order.header {
+            AddHeader::Never => spool.push(octets),
+            // Whether a header is added is told by the beginning.
+            AddHeader::IfUnidentified => gather(&mut spool, &mut octets_come, octets, refused.uid),
+        };
+        added.map_err(|error| disk(refused, &error))?;
+    }
+    if let Some(fault) = lost {
+        return Err(Lost::Message(fault));
+    }
+    if !octets_come.is_empty() || (order.header == AddHeader::IfUnidentified && spool.octets() == 0)
+    {
+        flush(&mut spool, &octets_come, refused.uid).map_err(|error| disk(refused, &error))?;
+    }
+    Ok(Message { spool, keys: course.task.job.keys.clone() })
+}
+
+/// Holds the beginning back until its header can be looked at.
+fn gather(spool: &mut Spool, beginning: &mut Vec<u8>, octets: &[u8], uid: Uid) -> io::Result<()> {
+    if spool.octets() > 0 {
+        return spool.push(octets);
+    }
+    beginning.extend_from_slice(octets);
+    if beginning.len() < HEADER_OCTETS_MAX {
+        return Ok(());
+    }
+    let all = std::mem::take(beginning);
+    flush(spool, &all, uid)
+}
+
+fn flush(spool: &mut Spool, beginning: &[u8], uid: Uid) -> io::Result<()> {
+    if is_unidentified(beginning) {
+        spool.push(&header_line(uid))?;
+    }
+    spool.push(beginning)
+}
+
+fn disk(refused: &Refused, error: &io::Error) -> Lost {
+    let words = format!(
+        "{}; it could not be repaired, since no file could be written for it: {error}",
+        refused.fault.words
+    );
+    Lost::Message(Fault { words, ..refused.fault.clone() })
+}
+
+/// Sends the message as the ladder makes it, and waits for the answer.
+async fn send<T: Target>(
+    target: &mut T,
+    course: &Course<'_>,
+    message: &mut Message,
+    (refused, ladder, octets): (&Refused, &Ladder, u64),
+) -> Result<Appended, Lost> {
+    target.open_appends(&course.task.plan.target).await.map_err(Lost::Connection)?;
+    let envelope = Envelope {
+        ticket: 0,
+        uid: refused.uid,
+        flags: ladder.flags(),
+        date: ladder.date(),
+        literal: if ladder.as_literal8() { LiteralForm::Binary } else { LiteralForm::Text },
+    };
+    target.append_begin(envelope, octets);
+    let mut repair = ladder.repair();
+    let mut pass = message.spool.rewind().map_err(|error| broken_off(&error))?;
+    let mut out = Vec::new();
+    loop {
+        let chunk = pass.next().map_err(|error| broken_off(&error))?;
+        let end = chunk.is_empty();
+        out.clear();
+        if end {
+            repair.finish(&mut out)
+        } else {
+            repair.push(chunk, &mut out)
+        }
+        target.append_chunk(&out);
+        if end {
+            break;
+        }
+        while !target.has_room() {
+            target.advance_appends().await.map_err(Lost::Connection)?;
+        }
+    }
+    target.append_end();
+    loop {
+        if let Some(answer) = target.take_appended().pop() {
+            return Ok(answer);
+        }
+        target.advance_appends().await.map_err(Lost::Connection)?;
+    }
+}
+
+/// A message that is half sent can only be called off with its connection.
+fn broken_off(error: &io::Error) -> Lost {
+    let words = format!("a message under repair cannot be read from its file: {error}");
+    Lost::Connection(Fault::new(Side::Target, FaultKind::Connection, words))
+}
+
+fn told_repaired(
+    course: &mut Course<'_>,
+    refused: &Refused,
+    (copy, uid_validity, octets): (Option<Uid>, u32, u64),
+    steps: Vec<&'static str>,
+) {
+    let mailbox = course.task.plan.parts[refused.part].source.clone();
+    course.landed.add(refused.part, refused.uid, (copy, uid_validity));
+    let appended = Appended {
+        ticket: 0,
+        uid: refused.uid,
+        octets,
+        result: Ok(copy),
+        uid_validity,
+        turn: Turn::Retried,
+    };
+    course.task.note_appended(refused.part, appended, &mut course.progress);
+    course.task.events.on(&Event::RepairEnds);
+    course.task.events.on(&Event::Repaired { mailbox: &mailbox, uid: refused.uid, steps: &steps });
+    let steps = steps.into_iter().map(str::to_owned).collect();
+    course.progress.repaired.push(Repaired { mailbox, uid: refused.uid, steps });
+}
+
+/// Keeps the message aside, or tells why it cannot be.
+fn keep_aside(
+    message: &mut Message,
+    course: &mut Course<'_>,
+    (refused, order): (&Refused, &Order),
+    (attempts, ended): (Vec<Attempt>, String),
+) {
+    let Some(quarantine) = course.task.job.quarantine.clone() else { return };
+    let record = Record {
+        target: course.task.plan.target.clone(),
+        flags: order.flags.clone(),
+        date: order.date,
+        kept_at: now(),
+        attempts,
+        ended,
+    };
+    let origin = Origin {
+        mailbox: course.task.plan.parts[refused.part].source.clone(),
+        uid_validity: course.task.listings.sources[refused.part].uid_validity,
+        uid: refused.uid,
+    };
+    let kept = match quarantine.open() {
+        Ok(quarantine) => write_aside(quarantine, origin.clone(), message, &record)
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match kept {
+        Ok(path) => {
+            let (mailbox, uid) = (&origin.mailbox, origin.uid);
+            course.task.events.on(&Event::KeptAside { mailbox, uid, path: &path });
+            course.progress.kept_aside.push(path);
+        }
+        Err(error) => {
+            let words = format!("a refused message could not be kept aside: {error}");
+            let fault = Fault::new(Side::Target, FaultKind::Limit, words);
+            let fault = Fault { scope: Scope::Message, ..fault };
+            let fault = fault.in_mailbox(&origin.mailbox).of_message(origin.uid);
+            course.task.note_fault(fault, &mut course.progress);
+        }
+    }
+}
+
+fn write_aside(
+    quarantine: &Quarantine,
+    origin: Origin,
+    message: &mut Message,
+    record: &Record,
+) -> Result<std::path::PathBuf, QuarantineError> {
+    let mut writing = quarantine.begin(origin)?;
+    let unreadable = |error| QuarantineError::Read { path: std::env::temp_dir(), error };
+    let mut pass = message.spool.rewind().map_err(unreadable)?;
+    loop {
+        let chunk = pass.next().map_err(unreadable)?;
+        if chunk.is_empty() {
+            break;
+        }
+        writing.push(chunk)?;
+    }
+    Ok(writing.finish(record)?.path().to_owned())
+}
