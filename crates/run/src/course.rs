@@ -54,6 +54,8 @@ pub(crate) struct Course<'a> {
     /// So many messages are to be sent one by one, to find the one at which connections break.
     pub(crate) careful: usize,
     suspect: Option<Suspect>,
+    /// The target refused the mailbox itself.
+    pub(crate) barred: bool,
     /// Messages that the target refused, and that a repair may bring in.
     pub(crate) refused: Vec<Refused>,
 }
@@ -89,18 +91,30 @@ pub(crate) struct Landing {
     /// Index of the source mailbox.
     pub(crate) part: u32,
     pub(crate) source: Uid,
-    /// Its UID, where the target told it.
+    /// Its UID, where it is known.
     pub(crate) target: Option<Uid>,
+    /// How it is known.
+    pub(crate) proof: Proof,
+}
+
+/// How the UID of a copy is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// The target told it of this run's own APPEND.
+    Told,
+    /// A message of equal content was found where one was in doubt: it may be somebody else's.
+    Found,
 }
 
 impl Landed {
     /// A copy was answered for.
-    pub(crate) fn add(&mut self, part: usize, source: Uid, copy: (Option<Uid>, u32)) {
-        let (target, uid_validity) = copy;
+    pub(crate) fn add(&mut self, part: usize, source: Uid, copy: (Option<Uid>, u32, Proof)) {
+        let (target, uid_validity, proof) = copy;
         if target.is_some() {
             self.uid_validity = uid_validity;
         }
-        self.copies.push(Landing { part: u32::try_from(part).unwrap_or(u32::MAX), source, target });
+        let part = u32::try_from(part).unwrap_or(u32::MAX);
+        self.copies.push(Landing { part, source, target, proof });
     }
 
     /// What another share of the mailbox brought.
@@ -109,9 +123,11 @@ impl Landed {
         self.copies.extend(other.copies);
     }
 
-    /// The UIDs of copies that were told.
-    pub(crate) fn named(&self) -> HashSet<Uid> {
-        self.copies.iter().filter_map(|copy| copy.target).collect()
+    /// The UIDs of copies that were told, ascending.
+    pub(crate) fn named(&self) -> Vec<Uid> {
+        let mut named: Vec<Uid> = self.copies.iter().filter_map(|copy| copy.target).collect();
+        named.sort_unstable();
+        named
     }
 }
 
@@ -149,6 +165,7 @@ impl<'a> Course<'a> {
             landed: Landed::default(),
             careful: 0,
             suspect: None,
+            barred: false,
             refused: Vec::new(),
         }
     }
@@ -274,6 +291,10 @@ impl<'a> Course<'a> {
     pub(crate) fn tell_refused(&mut self, refused: Refused) {
         let Refused { part, uid, fault } = refused;
         self.task.events.on(&Event::RepairEnds);
+        if fault.kind == FaultKind::Expunged {
+            self.task.note_missing(part, (uid, fault), &mut self.progress);
+            return;
+        }
         let appended = Appended {
             ticket: 0,
             uid,

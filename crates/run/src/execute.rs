@@ -88,6 +88,7 @@ impl<A: Accounts> Execution<A> {
         let pair = shared.look_back(pair, &landed, &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
         if let Some(state) = &shared.execution.job.state
+            && !shared.is_unsettled()
             && !report.failures().any(is_worth_another_try)
         {
             state.end_copying();

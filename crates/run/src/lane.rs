@@ -3,7 +3,7 @@
 //! next ones before its last body has come where it permits that
 //! (`docs/design/round-trips.md`).
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
@@ -12,7 +12,7 @@ use mailferry_engine::policy::PermanentFlags;
 use mailferry_store::contract::{Appended, BodyEvent, Source, Target, Turn, Wanted};
 
 use crate::copy::{Feed, Order};
-use crate::course::{Course, Courses, Refused, Rest, placed};
+use crate::course::{Course, Courses, Proof, Refused, Rest, placed};
 use crate::events::Event;
 use crate::mailbox::{Copies, Task};
 use crate::patience::is_worth_another_try;
@@ -136,6 +136,10 @@ pub(crate) async fn run_lane<'a, S: Source, T: Target, C: Courses<'a>>(
             lane.break_off(fault);
             Vec::new()
         }
+        // What was asked for ahead of a refusal is not to suffer from it.
+        None if lane.closing == Closing::Leaving && lane.left != Left::Full => {
+            lane.take_back().into_iter().filter_map(|course| lane.unless_barred(course)).collect()
+        }
         None => Vec::new(),
     };
     lane.end_all();
@@ -211,7 +215,8 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         let Some(ended) = self.feeding.pop_front() else { return Ok(()) };
         let run = &mut self.runs[ended];
         if let (Some(fault), Some(course)) = (unavailable, &mut self.open[run.course]) {
-            run.outstanding = 0;
+            // What came before it was opened anew is still answered for.
+            run.outstanding = run.rest().in_doubt.len();
             let fault = placed(fault, course.task.plan);
             course.task.note_fault(fault, &mut course.progress);
         }
@@ -299,7 +304,13 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         self.source.open_bodies(from, wanted.collect());
         if course.kept.is_none() {
             // The source sends meanwhile.
-            let kept = course.task.permanent_flags(self.target).await?;
+            let kept = match course.task.permanent_flags(self.target).await {
+                Ok(kept) => kept,
+                Err(fault) => {
+                    course.rest.push_front(Rest { part, orders, in_doubt: HashSet::new() });
+                    return Err(fault);
+                }
+            };
             if kept != PermanentFlags::Unknown {
                 course.task.keep_flags(part, &mut orders, &kept);
             }
@@ -328,7 +339,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         }
         let Some(course) = &mut self.open[run.course] else { return };
         if let Ok(target) = appended.result {
-            course.landed.add(run.part, appended.uid, (target, appended.uid_validity));
+            course.landed.add(run.part, appended.uid, (target, appended.uid_validity, Proof::Told));
         }
         match &appended.result {
             Ok(Some(target)) if course.task.job.state.is_some() => {
@@ -343,6 +354,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         // than a mailbox, all of them.
         let reach = appended.result.as_ref().err().map(|fault| fault.scope);
         let about_this = self.feeding.front() == Some(&appended.ticket);
+        course.barred |= reach == Some(Scope::Mailbox);
         if self.left == Left::Full
             || reach > Some(Scope::Mailbox)
             || (reach == Some(Scope::Mailbox) && about_this)
@@ -425,6 +437,17 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             unfinished.extend(course.take_if(|course| course.has_more()));
         }
         unfinished
+    }
+
+    /// A course that may be gone on with; one that its mailbox refused, or that is to stop, is told
+    /// of as it is.
+    fn unless_barred(&mut self, mut course: Course<'a>) -> Option<Course<'a>> {
+        if !course.barred && !course.task.stop.is_asked() {
+            return Some(course);
+        }
+        course.rest.clear();
+        self.courses.has_ended(course);
+        None
     }
 
     fn end_all(&mut self) {

@@ -11,13 +11,13 @@
 use std::collections::{BTreeMap, HashSet};
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
-use mailferry_engine::listing::{MessageListing, SIZE_UNKNOWN};
-use mailferry_engine::message::Uid;
+use mailferry_engine::listing::{MessageListing, Row, SIZE_UNKNOWN};
+use mailferry_engine::message::{FlagSet, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{TargetFate, TargetQuestion};
 use mailferry_store::contract::{Among, AsListed, Source, Target};
 
-use crate::course::{Landed, Landing};
+use crate::course::{Landed, Landing, Proof};
 use crate::events::Event;
 use crate::mailbox::Task;
 use crate::settle::{Doubt, arrived, pair_all, renumbered};
@@ -46,7 +46,11 @@ pub(crate) async fn overfull<T: Source>(
     let mut overfull = BTreeMap::new();
     for ((at, task, landed), mark) in mailboxes.iter().zip(marks) {
         let expected = task.listings.target.len() as u64 + landed.copies.len() as u64;
-        let excess = u64::from(mark.messages.unwrap_or(0)).saturating_sub(expected);
+        // What STATUS does not tell is looked for.
+        let excess = match mark.messages {
+            Some(messages) => u64::from(messages).saturating_sub(expected),
+            None => u64::MAX,
+        };
         if excess > 0 {
             overfull.insert(*at, excess);
         }
@@ -65,35 +69,34 @@ pub(crate) async fn look_back<S: Source, T: Target>(
     task: &Task<'_>,
     (landed, excess): (&Landed, u64),
 ) -> Result<Doubles, Fault> {
-    let mut arrived = arrived(target, task, landed).await?;
-    let named = landed.named();
-    let copied = candidates(landed, task, &arrived, &named);
+    let others = arrived(target, task, landed).await?;
+    let copied = candidates(landed, task, &others);
     // A copy takes part with its message, or not at all: it would look like one too many.
-    let theirs: HashSet<Uid> = copied.iter().filter_map(|copy| copy.target).collect();
-    arrived.retain(|uid| !named.contains(&uid) || theirs.contains(&uid));
-    let mut doubts = Vec::new();
-    for (part, uids) in by_part(&copied) {
-        let mailbox = &task.plan.parts[part].source;
-        let keys = &task.job.keys;
-        let listing = source.messages_among(mailbox, Among::These(&uids), keys).await?;
-        if listing.uid_validity != task.listings.sources[part].uid_validity {
-            return Err(renumbered(Side::Source, mailbox));
-        }
-        doubts.push(Doubt { part, listing });
-    }
-    if doubts.is_empty() {
+    let mut ours: Vec<Uid> = copied.iter().filter_map(|copy| copy.target).collect();
+    ours.sort_unstable();
+    if others.is_empty() || copied.is_empty() {
         return Ok(Doubles::default());
     }
+    let mut arrived = others;
+    if !ours.is_empty() {
+        let (mailbox, keys) = (&task.plan.target, &task.job.keys);
+        let copies = target.messages_among(mailbox, Among::These(&ours), keys).await?;
+        if copies.uid_validity != arrived.uid_validity {
+            return Err(renumbered(Side::Target, mailbox));
+        }
+        add(&mut arrived, &copies);
+    }
+    let doubts = sources_of(source, task, &copied).await?;
+    // A copy whose message has left the source since would look like one too many.
+    let is_listed = |copy: &&Landing| {
+        let mut doubts = doubts.iter().filter(|doubt| doubt.part == copy.part as usize);
+        doubts.any(|doubt| doubt.listing.position(copy.source).is_some())
+    };
+    let there: HashSet<Uid> = copied.iter().filter(is_listed).filter_map(|it| it.target).collect();
+    arrived.retain(|uid| ours.binary_search(&uid).is_err() || there.contains(&uid));
     let question = (task.plan, TargetQuestion::ExtraAndDuplicates);
     let pairs = pair_all((source, &doubts), (target, &arrived), question).await?;
-    let stands_for_a_copied_one =
-        |at: u32| matches!(pairs.target.get(at as usize), Some(TargetFate::Paired));
-    let surplus = arrived.uid.iter().zip(&pairs.target).filter(|(_, fate)| match fate {
-        TargetFate::DuplicateOf(of) => stands_for_a_copied_one(*of),
-        _ => false,
-    });
-    let (mut ours, others): (Vec<Uid>, Vec<Uid>) =
-        surplus.map(|(uid, _)| *uid).partition(|uid| named.contains(uid));
+    let (mut ours, others) = surplus(&arrived, &pairs.target, (&ours, &copied));
     // Never more than there are too many.
     ours.truncate(usize::try_from(excess).unwrap_or(usize::MAX));
     let mut doubles = Doubles { removed: 0, left: others.len() as u64 };
@@ -116,18 +119,55 @@ pub(crate) async fn look_back<S: Source, T: Target>(
     Ok(doubles)
 }
 
+/// The messages of the source behind some copies, as far as they are still there.
+async fn sources_of<S: Source>(
+    source: &mut S,
+    task: &Task<'_>,
+    copies: &[Landing],
+) -> Result<Vec<Doubt>, Fault> {
+    let mut doubts = Vec::new();
+    for (part, uids) in by_part(copies) {
+        let mailbox = &task.plan.parts[part].source;
+        let keys = &task.job.keys;
+        let listing = source.messages_among(mailbox, Among::These(&uids), keys).await?;
+        if listing.uid_validity != task.listings.sources[part].uid_validity {
+            return Err(renumbered(Side::Source, mailbox));
+        }
+        doubts.push(Doubt { part, listing });
+    }
+    Ok(doubts)
+}
+
+/// The messages that are one too many: this run's own copies, and those that may be anybody's.
+fn surplus(
+    arrived: &MessageListing,
+    fates: &[TargetFate],
+    (ours, copied): (&[Uid], &[Landing]),
+) -> (Vec<Uid>, Vec<Uid>) {
+    let is_ours = |uid: &Uid| ours.binary_search(uid).is_ok();
+    let stands_for_a_copied_one = |at: u32| {
+        let at = at as usize;
+        matches!(fates.get(at), Some(TargetFate::Paired))
+            || arrived.uid.get(at).is_some_and(is_ours)
+    };
+    let surplus = arrived.uid.iter().zip(fates).filter(|(uid, fate)| match fate {
+        TargetFate::DuplicateOf(of) => is_ours(uid) || stands_for_a_copied_one(*of),
+        _ => false,
+    });
+    let proven: HashSet<Uid> = copied
+        .iter()
+        .filter(|copy| copy.proof == Proof::Told)
+        .filter_map(|copy| copy.target)
+        .collect();
+    surplus.map(|(uid, _)| *uid).partition(|uid| proven.contains(uid))
+}
+
 /// The copies that may be there twice: those whose messages agree in date or
 /// size with something that came and is not known to be this run's. All, where it was not told which
 /// copies are.
-fn candidates(
-    landed: &Landed,
-    task: &Task<'_>,
-    arrived: &MessageListing,
-    named: &HashSet<Uid>,
-) -> Vec<Landing> {
-    let others = || (0..arrived.len()).filter(|&at| !named.contains(&arrived.uid[at]));
-    let dates: HashSet<Option<i64>> = others().map(|at| arrived.date[at].instant()).collect();
-    let sizes: HashSet<u32> = others().map(|at| arrived.size[at]).collect();
+fn candidates(landed: &Landed, task: &Task<'_>, others: &MessageListing) -> Vec<Landing> {
+    let dates: HashSet<Option<i64>> = others.date.iter().map(|date| date.instant()).collect();
+    let sizes: HashSet<u32> = others.size.iter().copied().collect();
     let may_be_there_twice = |part: usize, uid: Uid| {
         let listing = &task.listings.sources[part];
         listing.position(uid).is_none_or(|at| {
@@ -141,6 +181,17 @@ fn candidates(
         copy.target.is_none() || may_be_there_twice(copy.part as usize, copy.source)
     };
     landed.copies.iter().filter(is_candidate).copied().collect()
+}
+
+/// Adds what is in another listing of the same mailbox. Flags are no matter here.
+fn add(one: &mut MessageListing, other: &MessageListing) {
+    let flags = one.flag_table.intern(FlagSet::default());
+    for at in 0..other.len() {
+        let (uid, key) = (other.uid[at], other.key[at]);
+        let (size, date) = (other.size[at], other.date[at]);
+        one.push(Row { uid, key, size, date, flags, selected: true });
+    }
+    one.sort();
 }
 
 /// The messages of the source behind some copies, ascending by UID.

@@ -201,19 +201,21 @@ impl Task<'_> {
         progress: &mut Progress,
     ) -> Result<(), Fault> {
         let (updates, unkept) = self.flag_updates(kept);
-        progress.done.flags_unkept += unkept;
         if updates.is_empty() {
+            progress.done.flags_unkept += unkept;
             return Ok(());
         }
         let refused = match target.update_flags(self.target_as_listed(), &updates).await {
             Ok(refused) => refused,
             Err(fault) if fault.scope <= Scope::Mailbox => {
+                progress.done.flags_unkept += unkept;
                 progress.done.flags_failed += updates.len() as u64;
                 self.note_fault(fault, progress);
                 return Ok(());
             }
             Err(fault) => return Err(fault),
         };
+        progress.done.flags_unkept += unkept;
         let failed = uids_of(&refused);
         for update in &updates {
             if failed.binary_search(&update.uid).is_err() {

@@ -17,7 +17,7 @@ use mailferry_store::contract::{
 };
 
 use crate::copy::{AddHeader, Order, header_line, is_unidentified};
-use crate::course::{Course, Refused};
+use crate::course::{Course, Proof, Refused};
 use crate::events::Event;
 use crate::job::Dates;
 use crate::quarantine::{Attempt, Origin, Quarantine, QuarantineError, Record};
@@ -98,6 +98,18 @@ async fn repair_one<S: Source, T: Target>(
     let mut ladder = Ladder::new(sent, ability(target, kept), keys, now());
     let mut attempts = vec![Attempt::new(None, &refused.fault)];
     let (mut facts, mut fault) = (before.facts, refused.fault.clone());
+    // A server that does not say why may have had a bad moment: nothing is altered for that.
+    if Cause::of(&fault) == Some(Cause::Unsaid) {
+        let octets = facts.octets;
+        let answer = send(target, course, &mut message, (refused, &ladder, octets)).await?;
+        match brought_in(course, refused, (answer, octets), Vec::new())? {
+            None => return Ok(()),
+            Some(again) => {
+                attempts.push(Attempt::new(None, &again));
+                fault = again;
+            }
+        }
+    }
     loop {
         let step = match ladder.next(&fault, &facts) {
             Next::Try(step) => step,
@@ -115,18 +127,13 @@ async fn repair_one<S: Source, T: Target>(
         }
         let octets = after.facts.octets;
         let answer = send(target, course, &mut message, (refused, &ladder, octets)).await?;
-        match answer.result {
-            Ok(copy) => {
-                let steps = ladder.applied().iter().map(|step| step.name()).collect();
-                told_repaired(course, refused, (copy, answer.uid_validity, octets), steps);
-                return Ok(());
-            }
-            Err(again) if Cause::of(&again).is_some() => {
+        let steps = ladder.applied().iter().map(|step| step.name()).collect();
+        match brought_in(course, refused, (answer, octets), steps)? {
+            None => return Ok(()),
+            Some(again) => {
                 attempts.push(Attempt::new(Some(step.name().to_owned()), &again));
                 (fault, facts) = (again, after.facts);
             }
-            Err(other) if other.scope > Scope::Message => return Err(Lost::Connection(other)),
-            Err(other) => return Err(Lost::Message(other)),
         }
     }
 }
@@ -312,27 +319,30 @@ fn broken_off(error: &io::Error) -> Lost {
     Lost::Connection(Fault::new(Side::Target, FaultKind::Connection, words))
 }
 
-fn told_repaired(
+/// Tells of a message that was taken; gives the refusal if it was refused again.
+fn brought_in(
     course: &mut Course<'_>,
     refused: &Refused,
-    (copy, uid_validity, octets): (Option<Uid>, u32, u64),
+    (answer, octets): (Appended, u64),
     steps: Vec<&'static str>,
-) {
-    let mailbox = course.task.plan.parts[refused.part].source.clone();
-    course.landed.add(refused.part, refused.uid, (copy, uid_validity));
-    let appended = Appended {
-        ticket: 0,
-        uid: refused.uid,
-        octets,
-        result: Ok(copy),
-        uid_validity,
-        turn: Turn::Retried,
+) -> Result<Option<Fault>, Lost> {
+    let copy = match answer.result {
+        Ok(copy) => copy,
+        Err(again) if Cause::of(&again).is_some() => return Ok(Some(again)),
+        Err(other) if other.scope > Scope::Message => return Err(Lost::Connection(other)),
+        Err(other) => return Err(Lost::Message(other)),
     };
-    course.task.note_appended(refused.part, appended, &mut course.progress);
+    let (mailbox, uid) = (course.task.plan.parts[refused.part].source.clone(), refused.uid);
+    course.landed.add(refused.part, uid, (copy, answer.uid_validity, Proof::Told));
+    let appended = Appended { octets, result: Ok(copy), turn: Turn::Retried, ..answer };
     course.task.events.on(&Event::RepairEnds);
-    course.task.events.on(&Event::Repaired { mailbox: &mailbox, uid: refused.uid, steps: &steps });
-    let steps = steps.into_iter().map(str::to_owned).collect();
-    course.progress.repaired.push(Repaired { mailbox, uid: refused.uid, steps });
+    course.task.note_appended(refused.part, appended, &mut course.progress);
+    if !steps.is_empty() {
+        course.task.events.on(&Event::Repaired { mailbox: &mailbox, uid, steps: &steps });
+        let steps = steps.into_iter().map(str::to_owned).collect();
+        course.progress.repaired.push(Repaired { mailbox, uid, steps });
+    }
+    Ok(None)
 }
 
 /// Keeps the message aside, or tells why it cannot be.

@@ -5,9 +5,9 @@
 //! messages of the mailbox came since it was listed, and are not among the copies that were
 //! answered for. What is not there is looked for once more, after a wait, before it is sent again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::fault::{Fault, FaultKind, Retry, Scope, Side};
 use mailferry_engine::listing::MessageListing;
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
@@ -18,7 +18,7 @@ use mailferry_engine::plan::MailboxPlan;
 use mailferry_engine::policy::{Duplicates, Sizes};
 use mailferry_store::contract::{Among, Appended, AsListed, DigestOf, Source, Turn};
 
-use crate::course::{Course, Landed};
+use crate::course::{Course, Landed, Proof};
 use crate::events::Event;
 use crate::mailbox::Task;
 use crate::patience;
@@ -44,6 +44,10 @@ pub(crate) async fn settle<S: Source, T: Source>(
     course: &mut Course<'_>,
 ) -> Result<u64, Fault> {
     if course.rest.iter().all(|rest| rest.in_doubt.is_empty()) {
+        return Ok(0);
+    }
+    if course.share.of > 1 {
+        leave_doubts(course);
         return Ok(0);
     }
     let mut found = 0;
@@ -82,9 +86,7 @@ async fn look_once<S: Source, T: Source>(
     course: &mut Course<'_>,
 ) -> Result<u64, Fault> {
     let (plan, keys) = (course.task.plan, &course.task.job.keys);
-    let mut arrived = arrived(target, &course.task, &course.landed).await?;
-    let named = course.landed.named();
-    arrived.retain(|uid| !named.contains(&uid));
+    let arrived = arrived(target, &course.task, &course.landed).await?;
     if arrived.is_empty() {
         return Ok(0);
     }
@@ -111,7 +113,7 @@ async fn look_once<S: Source, T: Source>(
     Ok(take_note(course, &there, arrived.uid_validity))
 }
 
-/// What came into the target mailbox since it was listed.
+/// What came into the target mailbox since it was listed, without the copies whose UIDs are known.
 pub(crate) async fn arrived<T: Source>(
     target: &mut T,
     task: &Task<'_>,
@@ -123,13 +125,14 @@ pub(crate) async fn arrived<T: Source>(
     let Some(first) = Uid::new(before.uid_next.max(next)) else {
         return Ok(MessageListing::default());
     };
-    let listing = target.messages_among(mailbox, Among::From(first), &task.job.keys).await;
-    let listing = match listing {
-        Ok(listing) => listing,
-        // What is gone holds nothing.
-        Err(fault) if fault.kind == FaultKind::Select => return Ok(MessageListing::default()),
-        Err(fault) => return Err(fault),
-    };
+    let named = landed.named();
+    let others = Among::From(first, &named);
+    let listing = target.messages_among(mailbox, others, &task.job.keys).await;
+    // A mailbox that cannot be opened now may hold what was sent: it is asked again later.
+    let listing = listing.map_err(|fault| match fault.kind {
+        FaultKind::Select => Fault { retry: Retry::Later, ..fault },
+        _ => fault,
+    })?;
     let known = [before.uid_validity, landed.uid_validity];
     if known.into_iter().any(|known| known != 0 && known != listing.uid_validity) {
         return Err(renumbered(Side::Target, mailbox));
@@ -198,6 +201,7 @@ pub(crate) async fn pair_all<S: Source, T: Source>(
 /// Tells of the messages that are there; answers how many of them were in doubt.
 fn take_note(course: &mut Course<'_>, there: &[(usize, Uid, Uid, u32)], uid_validity: u32) -> u64 {
     let mut found = 0;
+    let mut copies: BTreeMap<usize, Vec<CopyMade>> = BTreeMap::new();
     for &(part, uid, target, size) in there {
         let Some(rest) =
             course.rest.iter_mut().find(|rest| rest.part == part && rest.in_doubt.contains(&uid))
@@ -205,18 +209,11 @@ fn take_note(course: &mut Course<'_>, there: &[(usize, Uid, Uid, u32)], uid_vali
             continue;
         };
         rest.in_doubt.remove(&uid);
-        let order = rest.orders.binary_search_by_key(&uid, |order| order.uid);
-        let date = order.ok().map(|at| rest.orders.remove(at).date);
         found += 1;
-        course.landed.add(part, uid, (Some(target), uid_validity));
-        if let (Some(state), Some(date)) = (&course.task.job.state, date) {
-            let (plan, listings) = (course.task.plan, course.task.listings);
-            let from = AsListed {
-                mailbox: &plan.parts[part].source,
-                uid_validity: listings.sources[part].uid_validity,
-            };
-            let copy = CopyMade { source: uid, target, date };
-            state.keep_copies(from, (&plan.target, uid_validity), &course.task.job.keys, &[copy]);
+        course.landed.add(part, uid, (Some(target), uid_validity, Proof::Found));
+        if let Ok(at) = rest.orders.binary_search_by_key(&uid, |order| order.uid) {
+            let date = rest.orders[at].date;
+            copies.entry(part).or_default().push(CopyMade { source: uid, target, date });
         }
         let appended = Appended {
             ticket: 0,
@@ -228,8 +225,40 @@ fn take_note(course: &mut Course<'_>, there: &[(usize, Uid, Uid, u32)], uid_vali
         };
         course.task.note_appended(part, appended, &mut course.progress);
     }
+    for (part, copies) in copies {
+        let there: HashSet<Uid> = copies.iter().map(|copy| copy.source).collect();
+        for rest in course.rest.iter_mut().filter(|rest| rest.part == part) {
+            rest.orders.retain(|order| !there.contains(&order.uid));
+        }
+        if let Some(state) = &course.task.job.state {
+            let (plan, listings) = (course.task.plan, course.task.listings);
+            let from = AsListed {
+                mailbox: &plan.parts[part].source,
+                uid_validity: listings.sources[part].uid_validity,
+            };
+            state.keep_copies(from, (&plan.target, uid_validity), &course.task.job.keys, &copies);
+        }
+    }
     course.rest.retain(|rest| !rest.orders.is_empty());
     found
+}
+
+/// Other pairs of connections copy the same mailbox, and what they have stored cannot be told from
+/// what is in doubt here: that is left to the next run, which lists all of it.
+fn leave_doubts(course: &mut Course<'_>) {
+    let in_doubt: usize = course.rest.iter().map(|rest| rest.in_doubt.len()).sum();
+    for rest in &mut course.rest {
+        let in_doubt = std::mem::take(&mut rest.in_doubt);
+        rest.orders.retain(|order| !in_doubt.contains(&order.uid));
+    }
+    course.rest.retain(|rest| !rest.orders.is_empty());
+    let words = format!(
+        "{in_doubt} messages were under way when a connection broke; the next run finds out what \
+         became of them"
+    );
+    let fault = Fault::new(Side::Target, FaultKind::Connection, words);
+    let fault = fault.in_mailbox(&course.task.plan.target);
+    course.task.note_fault(fault, &mut course.progress);
 }
 
 pub(crate) fn renumbered(side: Side, mailbox: &MailboxName) -> Fault {

@@ -31,6 +31,9 @@ pub(crate) async fn open_pair<A: Accounts>(accounts: Arc<A>) -> OpenedPair<A> {
     tokio::join!(accounts.open_source(), accounts.open_target())
 }
 
+/// Messages in a row at which connections break, after which that is no news.
+const GIVEN_UP_MAX: u32 = 5;
+
 /// One worker and the shares that it takes.
 struct Worker<'a, A: Accounts> {
     shared: &'a Shared<A>,
@@ -42,6 +45,8 @@ struct Worker<'a, A: Accounts> {
     /// Mailboxes that have their copies, and whose flags are to be changed.
     to_flag: Vec<Course<'a>>,
     patience: Patience,
+    /// Messages given up since the last of which the outcome was learnt.
+    given_up: u32,
 }
 
 impl<'a, A: Accounts> Courses<'a> for Worker<'a, A> {
@@ -117,6 +122,12 @@ impl<'a, A: Accounts> Worker<'a, A> {
         let Ended { left, broken, unfinished, told } = run_lane(source, target, self).await;
         if told > 0 {
             self.patience.restore();
+            self.given_up = 0;
+        }
+        if broken.is_none() && !unfinished.is_empty() {
+            self.to_resume.extend(unfinished);
+            self.give_up_repairs();
+            return Next::Again;
         }
         if let Some(fault) = broken {
             self.take_back(unfinished, &fault, told);
@@ -130,7 +141,12 @@ impl<'a, A: Accounts> Worker<'a, A> {
         if left != Left::Usable {
             self.give_up_repairs();
         } else if let Err(fault) = self.repair(source, target).await {
-            return self.after_break(&fault).await;
+            if is_worth_another_try(&fault) {
+                self.shared.note_unsettled();
+                return self.after_break(&fault).await;
+            }
+            // The target is full, or takes nothing more for another reason.
+            self.give_up_repairs();
         }
         match self.update_flags(target).await {
             Err(fault) if is_worth_another_try(&fault) => self.after_break(&fault).await,
@@ -161,7 +177,10 @@ impl<'a, A: Accounts> Worker<'a, A> {
             let Some(mut course) = self.to_resume.pop_front() else { break };
             match settle(source, target, &mut course).await {
                 Ok(found) => {
-                    if course.give_up_suspect() || found > 0 {
+                    // A server that breaks at every message is not waited for at each of them.
+                    let gave_up = course.give_up_suspect();
+                    self.given_up += u32::from(gave_up);
+                    if found > 0 || (gave_up && self.given_up < GIVEN_UP_MAX) {
                         self.patience.restore();
                     }
                     self.to_resume.push_back(course);
@@ -222,6 +241,7 @@ impl<'a, A: Accounts> Worker<'a, A> {
     /// What was under way is left to the next run.
     fn give_up(&mut self, fault: &Fault) {
         while let Some(mut course) = self.to_resume.pop_front() {
+            self.leave_unsettled(&course);
             course.give_up(fault);
             self.finish(course);
         }
@@ -235,12 +255,20 @@ impl<'a, A: Accounts> Worker<'a, A> {
     /// The run is to stop, or the target is full: what is left is left.
     fn leave(&mut self) {
         while let Some(mut course) = self.to_resume.pop_front() {
+            self.leave_unsettled(&course);
             course.rest.clear();
             self.finish(course);
         }
         self.give_up_repairs();
         while let Some(course) = self.to_flag.pop() {
             self.tell(course, true);
+        }
+    }
+
+    /// Takes note if it is not known what became of some messages.
+    fn leave_unsettled(&self, course: &Course<'_>) {
+        if course.rest.iter().any(|rest| !rest.in_doubt.is_empty()) {
+            self.shared.note_unsettled();
         }
     }
 
@@ -300,6 +328,7 @@ impl<'a, A: Accounts> Worker<'a, A> {
             };
             match self.use_pair(&mut source, &mut target).await {
                 Next::Again => {}
+                Next::Done if self.has_work() => start = Some(Start::Pair(source, target)),
                 Next::Done => return Some((source, target)),
                 Next::Over => return None,
             }
@@ -348,6 +377,7 @@ pub(crate) async fn work<A: Accounts>(
         to_repair: Vec::new(),
         to_flag: Vec::new(),
         patience: Patience::new(shared.execution.job.limits.reconnect),
+        given_up: 0,
     };
     let usable = worker.run(start).await;
     worker.leave();

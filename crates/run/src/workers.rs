@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use mailferry_engine::account::Plan;
@@ -42,6 +42,8 @@ pub(crate) struct Shared<A: Accounts> {
     open: Vec<AtomicUsize>,
     keywords: KeywordsKept,
     pace: Pace,
+    /// Whether something that was sent may still be stored.
+    unsettled: AtomicBool,
 }
 
 /// The pair that was used last, if one can still be used.
@@ -245,7 +247,18 @@ impl<A: Accounts> Shared<A> {
             open: open.into_iter().map(AtomicUsize::new).collect(),
             keywords: KeywordsKept::default(),
             pace,
+            unsettled: AtomicBool::new(false),
         }
+    }
+
+    /// It is not known what became of some messages that were sent.
+    pub(crate) fn note_unsettled(&self) {
+        self.unsettled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that is so.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.unsettled.load(Ordering::Relaxed)
     }
 
     /// Whether a mailbox was given to the workers.

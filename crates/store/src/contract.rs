@@ -27,8 +27,8 @@ pub struct Selection(pub Option<Vec<u8>>);
 pub enum Among<'a> {
     /// These, ascending.
     These(&'a [Uid]),
-    /// This one and all above it.
-    From(Uid),
+    /// This one and all above it, but for those that are known, ascending.
+    From(Uid, &'a [Uid]),
 }
 
 impl Among<'_> {
@@ -37,7 +37,7 @@ impl Among<'_> {
     pub fn holds(&self, uid: Uid) -> bool {
         match self {
             Self::These(uids) => uids.binary_search(&uid).is_ok(),
-            Self::From(first) => uid >= *first,
+            Self::From(first, known) => uid >= *first && known.binary_search(&uid).is_err(),
         }
     }
 }

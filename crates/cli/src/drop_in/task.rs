@@ -22,7 +22,7 @@ use mailferry_imap::tls::{TlsPolicy, Unverified};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
     CopyOrder, Dates, EmptyMailboxes, HierarchyOverride, Job, Limits, MailboxChoice,
-    MailboxDeletion, MailboxDeletionNarrowing, Naming, Pattern, Spelling,
+    MailboxDeletion, MailboxDeletionNarrowing, Naming, Pattern, ReconnectLimits, Spelling,
 };
 use mailferry_run::pace::PaceLimits;
 use mailferry_store::contract::Selection;
@@ -210,6 +210,12 @@ fn pairs_max() -> usize {
     told.and_then(|number| number.parse().ok()).map_or(USUAL, |number: usize| number.max(1))
 }
 
+fn reconnect(options: &ImapsyncOptions) -> ReconnectLimits {
+    let usual = ReconnectLimits::default();
+    let attempts_max = options.process.reconnects_max.unwrap_or(usual.attempts_max);
+    ReconnectLimits { attempts_max, ..usual }
+}
+
 /// The job, and what the guard is to hold it to.
 pub(super) fn job(
     options: &ImapsyncOptions,
@@ -249,6 +255,7 @@ pub(super) fn job(
             faults_max: options.process.errors_max as usize,
             pairs_max: pairs_max(),
             pace: pace(options),
+            reconnect: reconnect(options),
             ..Limits::default()
         },
     };

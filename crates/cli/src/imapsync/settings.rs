@@ -239,6 +239,9 @@ pub struct Process {
     pub pidfile_locks: bool,
     /// Errors after which the run stops; at least 1.
     pub errors_max: u32,
+    /// Attempts to connect again that bring nothing, after which a folder is given up; nothing
+    /// where it was not said.
+    pub reconnects_max: Option<u32>,
     /// How fast mail is copied.
     pub pace: PaceOptions,
 }

@@ -8,7 +8,7 @@ use mailferry_engine::policy::Rules;
 use mailferry_run::events::{Event, EventSink};
 use mailferry_run::job::{Job, Naming};
 use mailferry_run::stop::Stop;
-use mailferry_testkit::sim::{Effect, Extension, Fault, Profile};
+use mailferry_testkit::sim::{AppendRequest, Extension, Profile};
 
 use crate::world::{
     World, assert_complete, bodies, date, faults, fill, furnish, job, job_in_order, message,
@@ -112,8 +112,8 @@ async fn nothing_is_removed_where_a_copy_failed() {
     world.source.expunge("INBOX", 3);
     fill(&world.source, "INBOX", 100..101, 400);
     fill(&world.target, "Old", 900..901, 300);
-    let fault = Fault::at_command("APPEND", 1, Effect::No("I do not like it".into()));
-    let target = Profile { faults: vec![fault], ..Profile::modern() };
+    let refuse = |_: &AppendRequest<'_>| Some("I do not like it".to_owned());
+    let target = Profile { refuse: Some(Arc::new(refuse)), ..Profile::modern() };
     let report = world.run(Profile::modern(), target, &job(Rules::mirror())).await;
     assert!(!report.is_complete());
     assert_eq!((report.total().deleted, report.deleted_mailboxes.len()), (0, 0));

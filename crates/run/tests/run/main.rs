@@ -15,6 +15,7 @@ mod flags;
 mod pairs;
 mod reconnect;
 mod repairs;
+mod storm;
 
 #[path = "../../../store/tests/imap_store/meddler.rs"]
 mod meddler;

@@ -173,3 +173,34 @@ async fn a_message_at_which_a_server_hangs_up_does_not_stop_its_mailbox() {
         assert_eq!(report.total().failed, 1);
     }
 }
+
+/// The flags that a target keeps are asked for before the first message goes there.
+#[tokio::test]
+async fn a_target_that_breaks_off_before_the_first_message_costs_no_mailbox() {
+    for effect in [Effect::Cut, Effect::CutUnanswered, Effect::Bye("idle too long".into())] {
+        let world = World::new();
+        furnish(&world.source);
+        let target = with(Fault::at_command("SELECT", 1, effect), Profile::modern());
+        let report = world.run(Profile::modern(), target, &job_in_order(Rules::sync())).await;
+        assert_complete(&report);
+        assert_eq!(report.reconnections, [0, 1]);
+        world.assert_same();
+    }
+}
+
+/// The next mailboxes were asked for already when one is refused.
+#[tokio::test]
+async fn a_refused_mailbox_takes_no_other_with_it() {
+    for words in ["[TRYCREATE] it is gone", "[INUSE] not now"] {
+        let world = World::new();
+        for number in 0..10 {
+            fill(&world.source, &format!("Box {number}"), 1..4, 300);
+        }
+        let source = Profile { greeting: "Dovecot ready.".to_owned(), ..Profile::modern() };
+        let target = with(Fault::at_command("APPEND", 1, Effect::No(words.into())), source.clone());
+        let report = world.run(source, target, &job_in_order(Rules::sync())).await;
+        assert!(!report.is_complete());
+        let total = report.total();
+        assert_eq!((total.copied, total.failed, report.not_started()), (27, 3, 0), "{words}");
+    }
+}

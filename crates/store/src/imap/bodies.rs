@@ -305,10 +305,15 @@ impl ImapAccount {
             let renumbered = listed.filter(|listed| listed.uid_validity != opened.uid_validity);
             renumbered.map(|listed| self.renumbered(listed, opened.uid_validity))
         };
+        // Where the next mailbox is being opened already, this one is not open for long.
+        let is_last = self.bodies.flights.iter().skip(1).all(|it| it.tags().next().is_none());
+        self.selected = None;
         let stage = match fault {
             Some(fault) => Stage::Unavailable(fault),
             None => {
-                self.selected = Some(Selected { exists: exists.unwrap_or(0), ..opened });
+                if is_last {
+                    self.selected = Some(Selected { exists: exists.unwrap_or(0), ..opened });
+                }
                 Stage::Open
             }
         };

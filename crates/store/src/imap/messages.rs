@@ -82,7 +82,7 @@ impl ImapAccount {
             return Ok(listing);
         }
         let sets: Vec<String> = match which {
-            Among::From(first) => vec![format!("{first}:*")],
+            Among::From(first, _) => vec![format!("{first}:*")],
             Among::These(uids) => {
                 let uids: Vec<u32> = uids.iter().map(|uid| uid.value()).collect();
                 let sets = UidSet::from_sorted(&uids).split(UID_SET_BYTES_MAX);
@@ -91,17 +91,18 @@ impl ImapAccount {
         };
         let mut there = BTreeSet::new();
         for set in &sets {
-            self.fetch_rows(set, keys, &mut listing).await?;
             there.extend(self.search(format!("UID {set}").as_bytes()).await?);
         }
         // `n:*` names the last message, too, be it below n (RFC 9051 §9).
-        listing.retain(|uid| which.holds(uid));
         there.retain(|&uid| Uid::new(uid).is_some_and(|uid| which.holds(uid)));
-        listing.sort();
-        for set in UidSet::from_sorted(&absent(&there, &listing)).split(UID_SET_BYTES_MAX) {
-            self.fetch_rows(&set.to_string(), keys, &mut listing).await?;
+        // What a first answer left out is asked for once more.
+        for _ in 0..2 {
+            for set in UidSet::from_sorted(&absent(&there, &listing)).split(UID_SET_BYTES_MAX) {
+                self.fetch_rows(&set.to_string(), keys, &mut listing).await?;
+            }
+            listing.retain(|uid| which.holds(uid));
+            listing.sort();
         }
-        listing.sort();
         if let Some(uid) = absent(&there, &listing).into_iter().find_map(Uid::new) {
             let words = "the server finds a message and does not list it";
             return Err(self.fault(FaultKind::ListingIncomplete, words).of_message(uid));

@@ -161,3 +161,22 @@ async fn each_message_is_told_of_once_whatever_goes_wrong_in_the_mailbox_before(
         }
     }
 }
+
+/// The server has the mailbox open that was asked for last, be it another than was listed.
+#[tokio::test]
+async fn a_mailbox_is_opened_anew_where_the_one_behind_it_was_not_the_one_listed() {
+    let account = account();
+    account.add_mailbox("A").add_mailbox("B");
+    fill(&account, "A", 1..6, 300);
+    fill(&account, "B", 1..6, 400);
+    let server = Server::bind(orderly(), [account.clone()]).await.unwrap();
+    let mut store = open(server.addr()).await;
+    let orders = orders(&mut store, &["A".to_owned(), "B".to_owned()]).await;
+    account.expunge("B", 1);
+    account.renumber("B");
+    let delivered = fetch(&mut store, &orders).await;
+    assert!(delivered[0].is_ok() && delivered[1].is_err());
+    let again = fetch(&mut store, &orders[..1]).await;
+    let whole: Vec<(u32, Came)> = (1..6).map(|uid| (uid, Came::Octets(300))).collect();
+    assert_eq!(again[0].as_ref().unwrap(), &whole);
+}

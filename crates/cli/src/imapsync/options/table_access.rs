@@ -74,10 +74,10 @@ options! { CONNECTION = "Connection and encryption";
         "compress the traffic with host1, where it can";
     COMPRESS2 "compress2": Switch(Off), Two, B, Works;
         "compress the traffic with host2, where it can";
-    RECONNECTRETRY1 "reconnectretry1": Int("COUNT"), One, B, LATER;
-        "how often one command reconnects to host1";
-    RECONNECTRETRY2 "reconnectretry2": Int("COUNT"), Two, B, LATER;
-        "how often one command reconnects to host2";
+    RECONNECTRETRY1 "reconnectretry1": Int("COUNT"), One, B, Works;
+        "connect again so often in a row before a folder is given up; the larger one counts";
+    RECONNECTRETRY2 "reconnectretry2": Int("COUNT"), Two, B, Works;
+        "the same for host2";
     SPLIT1 "split1": Int("COUNT"), One, C,
         AcceptedWithNotice("commands are cut to what servers accept");
         "length of the commands sent to host1";

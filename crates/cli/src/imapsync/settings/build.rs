@@ -340,6 +340,11 @@ fn process(parsed: &Parsed) -> Process {
         pidfile,
         pidfile_locks: on(parsed, &o::PIDFILELOCKING),
         pace: pace(parsed),
+        reconnects_max: [&o::RECONNECTRETRY1, &o::RECONNECTRETRY2]
+            .into_iter()
+            .filter_map(|option| parsed.int(option))
+            .map(|count| u32::try_from(count.max(0)).unwrap_or(u32::MAX))
+            .max(),
         errors_max: match u32::try_from(errors_max) {
             Ok(0) => ERRORS_MAX,
             Ok(count) => count,
