@@ -54,6 +54,8 @@ pub(crate) struct Feed {
     /// Ascending by UID.
     orders: Vec<Order>,
     open: Open,
+    /// Which of the orders were handed over.
+    handed: Vec<bool>,
     /// The highest UID handed over so far.
     highest: Option<Uid>,
     /// Those that came from the source behind a higher one, having been asked for again.
@@ -62,7 +64,8 @@ pub(crate) struct Feed {
 
 impl Feed {
     pub(crate) fn new(ticket: usize, orders: Vec<Order>) -> Self {
-        Self { ticket, orders, open: Open::Nothing, highest: None, late: HashSet::new() }
+        let handed = vec![false; orders.len()];
+        Self { ticket, orders, open: Open::Nothing, handed, highest: None, late: HashSet::new() }
     }
 
     pub(crate) fn orders(&self) -> &[Order] {
@@ -76,7 +79,7 @@ impl Feed {
 
     /// Whether a message may have been handed over.
     pub(crate) fn was_handed_over(&self, uid: Uid) -> bool {
-        self.highest >= Some(uid)
+        self.position(uid).and_then(|at| self.handed.get(at)).is_some_and(|handed| *handed)
     }
 
     /// The INTERNALDATE that a copy is given.
@@ -129,6 +132,7 @@ impl Feed {
         }
         self.highest = self.highest.max(Some(uid));
         let at = self.orders.binary_search_by_key(&uid, |order| order.uid).ok()?;
+        self.handed[at] = true;
         let order = &self.orders[at];
         let (ticket, flags) = (self.ticket, order.flags.clone());
         let (date, literal) = (order.date, LiteralForm::Text);

@@ -85,7 +85,7 @@ impl<A: Accounts> Execution<A> {
         let first = First { source, target, seat };
         let Worked { pair, failed, landed } =
             run_workers(&shared, first, spares, &mut report).await;
-        let pair = shared.look_back(pair, &landed, &mut report).await;
+        let pair = shared.look_back(pair, (&landed, &failed), &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
         if let Some(state) = &shared.execution.job.state
             && !shared.is_unsettled()
@@ -223,7 +223,7 @@ impl<A: Accounts> Shared<A> {
     async fn look_back(
         &self,
         mut pair: Usable<A>,
-        landed: &BTreeMap<usize, Landed>,
+        (landed, failed): (&BTreeMap<usize, Landed>, &[usize]),
         report: &mut Report,
     ) -> Usable<A> {
         let mut patience = Patience::new(self.execution.job.limits.reconnect);
@@ -241,8 +241,9 @@ impl<A: Accounts> Shared<A> {
             let looked: Result<(), Fault> = match opened {
                 Err(fault) => Err(fault),
                 Ok((mut source, mut target)) => {
+                    let made = (landed, failed);
                     let looked =
-                        self.look_back_on(&mut source, &mut target, landed, (&mut left, report));
+                        self.look_back_on(&mut source, &mut target, made, (&mut left, report));
                     match looked.await {
                         Ok(()) => return Some((source, target)),
                         Err(fault) => Err(fault),
@@ -267,7 +268,7 @@ impl<A: Accounts> Shared<A> {
         &self,
         source: &mut A::Source,
         target: &mut A::Target,
-        landed: &BTreeMap<usize, Landed>,
+        (landed, failed): (&BTreeMap<usize, Landed>, &[usize]),
         (left, report): (&mut BTreeSet<usize>, &mut Report),
     ) -> Result<(), Fault> {
         let mailboxes: Vec<(usize, Task<'_>, &Landed)> =
@@ -276,7 +277,10 @@ impl<A: Accounts> Shared<A> {
         left.retain(|at| overfull.contains_key(at));
         for (at, task, landed) in mailboxes {
             let Some(&excess) = overfull.get(&at) else { continue };
-            let found = match look_back(source, target, &task, (landed, excess)).await {
+            // Where it is not known what became of everything, nothing is one too many for sure.
+            let is_sure = excess != u64::MAX && !self.is_unsettled() && !failed.contains(&at);
+            let removable = if is_sure { excess } else { 0 };
+            let found = match look_back(source, target, &task, (landed, removable)).await {
                 Ok(found) => found,
                 Err(fault) if fault.scope > Scope::Mailbox => return Err(fault),
                 Err(fault) => {

@@ -55,8 +55,10 @@ pub(crate) struct Ended<'a> {
     /// What another pair of connections may go on with. Every other course was told of, with the
     /// fault in those that it concerns.
     pub(crate) unfinished: Vec<Course<'a>>,
-    /// Messages of which the outcome was learnt.
+    /// Messages of which the outcome was learnt, unless it was that nothing is taken now.
     pub(crate) told: u64,
+    /// Why the target takes nothing now, from anybody.
+    pub(crate) refusal: Option<Fault>,
 }
 
 struct Lane<'a, 'c, S, T, C> {
@@ -74,8 +76,9 @@ struct Lane<'a, 'c, S, T, C> {
     closing: Closing,
     /// Why the source is of no more use.
     lost: Option<Fault>,
-    /// Messages that were told of.
+    /// Messages that were told of, unless it was that nothing is taken now.
     told: u64,
+    refusal: Option<Fault>,
 }
 
 /// Whether another mailbox is begun.
@@ -127,6 +130,7 @@ pub(crate) async fn run_lane<'a, S: Source, T: Target, C: Courses<'a>>(
         closing: Closing::No,
         lost: None,
         told: 0,
+        refusal: None,
     };
     let carried_out = lane.carry_out().await;
     let broken = carried_out.err().or(lane.lost.take());
@@ -143,7 +147,7 @@ pub(crate) async fn run_lane<'a, S: Source, T: Target, C: Courses<'a>>(
         None => Vec::new(),
     };
     lane.end_all();
-    Ended { left: lane.left, broken, unfinished, told: lane.told }
+    Ended { left: lane.left, broken, unfinished, told: lane.told, refusal: lane.refusal }
 }
 
 impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
@@ -216,7 +220,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         let run = &mut self.runs[ended];
         if let (Some(fault), Some(course)) = (unavailable, &mut self.open[run.course]) {
             // What came before it was opened anew is still answered for.
-            run.outstanding = run.rest().in_doubt.len();
+            run.forget_unsent();
             let fault = placed(fault, course.task.plan);
             course.task.note_fault(fault, &mut course.progress);
         }
@@ -332,7 +336,6 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
 
     fn take_note(&mut self, mut appended: Appended) {
         let Some(run) = self.runs.get_mut(appended.ticket) else { return };
-        self.told += 1;
         run.strike_off(appended.uid);
         if run.feed.is_late(appended.uid) {
             appended.turn = Turn::Retried;
@@ -355,6 +358,10 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
         let reach = appended.result.as_ref().err().map(|fault| fault.scope);
         let about_this = self.feeding.front() == Some(&appended.ticket);
         course.barred |= reach == Some(Scope::Mailbox);
+        match &appended.result {
+            Err(fault) if fault.scope > Scope::Mailbox => self.refusal = Some(fault.clone()),
+            _ => self.told += 1,
+        }
         if self.left == Left::Full
             || reach > Some(Scope::Mailbox)
             || (reach == Some(Scope::Mailbox) && about_this)
@@ -469,6 +476,14 @@ impl Run {
         if let Some(told) = self.feed.position(uid).and_then(|at| self.told.get_mut(at)) {
             *told = true;
         }
+    }
+
+    /// What was not handed over will not be.
+    fn forget_unsent(&mut self) {
+        for (order, told) in self.feed.orders().iter().zip(&mut self.told) {
+            *told |= !self.feed.was_handed_over(order.uid);
+        }
+        self.outstanding = self.told.iter().filter(|told| !**told).count();
     }
 
     /// What was not told of, and which of it was sent.

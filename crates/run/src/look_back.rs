@@ -58,8 +58,8 @@ pub(crate) async fn overfull<T: Source>(
     Ok(overfull)
 }
 
-/// Looks what came into one mailbox, and removes what is there twice through this run. `excess`:
-/// messages that it holds beyond those that were there and were sent.
+/// Looks what came into one mailbox, and removes what is there twice through this run, at most
+/// `removable` messages.
 ///
 /// # Errors
 /// It cannot be found out, or the connection is of no more use.
@@ -67,7 +67,7 @@ pub(crate) async fn look_back<S: Source, T: Target>(
     source: &mut S,
     target: &mut T,
     task: &Task<'_>,
-    (landed, excess): (&Landed, u64),
+    (landed, removable): (&Landed, u64),
 ) -> Result<Doubles, Fault> {
     let others = arrived(target, task, landed).await?;
     let copied = candidates(landed, task, &others);
@@ -98,8 +98,8 @@ pub(crate) async fn look_back<S: Source, T: Target>(
     let pairs = pair_all((source, &doubts), (target, &arrived), question).await?;
     let (mut ours, others) = surplus(&arrived, &pairs.target, (&ours, &copied));
     // Never more than there are too many.
-    ours.truncate(usize::try_from(excess).unwrap_or(usize::MAX));
-    let mut doubles = Doubles { removed: 0, left: others.len() as u64 };
+    let kept = ours.split_off(ours.len().min(usize::try_from(removable).unwrap_or(usize::MAX)));
+    let mut doubles = Doubles { removed: 0, left: (others.len() + kept.len()) as u64 };
     if ours.is_empty() || task.stop.is_asked() {
         doubles.left += ours.len() as u64;
         return Ok(doubles);

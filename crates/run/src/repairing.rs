@@ -95,11 +95,15 @@ async fn repair_one<S: Source, T: Target>(
     let key = before.identity.key.unwrap_or(Key::NONE);
     let sent = Sent { flags: order.flags.clone(), clock, key };
     let keys = course.task.job.keys.clone();
-    let mut ladder = Ladder::new(sent, ability(target, kept), keys, now());
+    let unsaid = Cause::of(&refused.fault) == Some(Cause::Unsaid);
+    let mut ability = ability(target, kept);
+    // It is sent once more as it is, which may be one of the refusals that the server bears.
+    ability.attempts_max -= usize::from(unsaid && !target.bears_refusals());
+    let mut ladder = Ladder::new(sent, ability, keys, now());
     let mut attempts = vec![Attempt::new(None, &refused.fault)];
     let (mut facts, mut fault) = (before.facts, refused.fault.clone());
     // A server that does not say why may have had a bad moment: nothing is altered for that.
-    if Cause::of(&fault) == Some(Cause::Unsaid) {
+    if unsaid {
         let octets = facts.octets;
         let answer = send(target, course, &mut message, (refused, &ladder, octets)).await?;
         match brought_in(course, refused, (answer, octets), Vec::new())? {

@@ -57,6 +57,10 @@ pub(crate) async fn settle<S: Source, T: Source>(
             let wait = course.task.job.limits.reconnect.settle_wait;
             patience::wait(wait, course.task.stop).await;
         }
+        if course.task.stop.is_asked() {
+            // What is in doubt stays so: the next run waits for it.
+            return Ok(found);
+        }
         found += look_once(source, target, course).await?;
         absent = course.rest.iter().map(|rest| rest.in_doubt.len()).sum();
         if absent == 0 {

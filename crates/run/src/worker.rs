@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use mailferry_engine::fault::{Fault, Side};
+use mailferry_engine::fault::{Fault, Scope, Side};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -119,15 +119,19 @@ impl<'a, A: Accounts> Worker<'a, A> {
         if let Err(fault) = self.settle_all(source, target).await {
             return self.after_break(&fault).await;
         }
-        let Ended { left, broken, unfinished, told } = run_lane(source, target, self).await;
+        let Ended { left, broken, unfinished, told, refusal } =
+            run_lane(source, target, self).await;
         if told > 0 {
             self.patience.restore();
             self.given_up = 0;
         }
         if broken.is_none() && !unfinished.is_empty() {
             self.to_resume.extend(unfinished);
-            self.give_up_repairs();
-            return Next::Again;
+            return match refusal {
+                // Not now: it is asked again after a while, and not for ever.
+                Some(fault) => self.after_break(&fault).await,
+                None => Next::Again,
+            };
         }
         if let Some(fault) = broken {
             self.take_back(unfinished, &fault, told);
@@ -137,10 +141,12 @@ impl<'a, A: Accounts> Worker<'a, A> {
                 Next::Again
             };
         }
-        // A pair whose source still delivers, or whose target is full, brings nothing more in.
-        if left != Left::Usable {
+        // A full target takes nothing in; where the source still delivers, another pair does it.
+        if left == Left::Full {
             self.give_up_repairs();
-        } else if let Err(fault) = self.repair(source, target).await {
+        } else if left == Left::Usable
+            && let Err(fault) = self.repair(source, target).await
+        {
             if is_worth_another_try(&fault) {
                 self.shared.note_unsettled();
                 return self.after_break(&fault).await;
@@ -206,12 +212,14 @@ impl<'a, A: Accounts> Worker<'a, A> {
     ) -> Result<(), Fault> {
         while let Some(mut course) = self.to_repair.pop() {
             let repaired = repair_refused(source, target, &mut course).await;
-            if repaired.is_ok() || course.refused.is_empty() {
-                self.finish(course);
-            } else {
-                self.to_repair.push(course);
+            match repaired {
+                // What the mailbox refuses concerns no other.
+                Err(fault) if fault.scope > Scope::Mailbox => {
+                    self.to_repair.push(course);
+                    return Err(fault);
+                }
+                _ => self.finish(course),
             }
-            repaired?;
         }
         Ok(())
     }
@@ -228,7 +236,18 @@ impl<'a, A: Accounts> Worker<'a, A> {
         let stop = &self.shared.execution.stop;
         let wait = self.patience.next_wait().filter(|_| !stop.is_asked());
         let Some(wait) = wait else {
-            self.give_up(fault);
+            match self.to_resume.pop_front() {
+                // Only this mailbox cannot be settled.
+                Some(mut course) if fault.scope <= Scope::Mailbox => {
+                    self.leave_unsettled(&course);
+                    course.give_up(fault);
+                    self.finish(course);
+                }
+                course => {
+                    self.to_resume.extend(course);
+                    self.give_up(fault);
+                }
+            }
             self.patience.restore();
             return Next::Again;
         };

@@ -165,7 +165,7 @@ impl EventSink for Lines<'_> {
             Event::Reconnecting { fault, wait } => {
                 let number = if fault.side == Side::Source { 1 } else { 2 };
                 self.log.line(&format!(
-                    "Host{number}: the connection broke ({}), reconnecting in {:.1} s",
+                    "Host{number}: it broke off ({}), reconnecting in {:.1} s",
                     fault.words,
                     wait.as_secs_f32()
                 ));

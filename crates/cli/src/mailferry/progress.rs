@@ -108,7 +108,7 @@ impl Progress {
             Event::Reconnecting { fault, wait } => {
                 let side = side_name(fault.side);
                 let line = format!(
-                    "notice: the connection to the {side} broke ({}); opening another in {:.1} s",
+                    "notice: the {side} broke off ({}); going on with another connection in {:.1} s",
                     fault.words,
                     wait.as_secs_f32()
                 );

@@ -2,12 +2,13 @@
 //! doubled.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use mailferry_engine::fault::FaultKind;
 use mailferry_engine::message::Uid;
 use mailferry_engine::policy::Rules;
 use mailferry_run::job::{Job, Limits, ReconnectLimits};
-use mailferry_testkit::sim::{Effect, Extension, Fault, Profile};
+use mailferry_testkit::sim::{AppendRequest, Effect, Extension, Fault, Profile};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -203,4 +204,21 @@ async fn a_refused_mailbox_takes_no_other_with_it() {
         let total = report.total();
         assert_eq!((total.copied, total.failed, report.not_started()), (27, 3, 0), "{words}");
     }
+}
+
+/// It is asked again after a while, as after a break, and not once a message.
+#[tokio::test]
+async fn a_target_that_takes_nothing_now_is_not_asked_for_ever() {
+    let world = World::new();
+    for number in 0..5 {
+        fill(&world.source, &format!("Box {number}"), 1..400, 70_000);
+    }
+    let refuse = |_: &AppendRequest<'_>| Some("[INUSE] not now".to_owned());
+    let target = Profile { refuse: Some(Arc::new(refuse)), ..Profile::modern() };
+    let running = world.serve(Profile::modern(), target).await;
+    let report = running.run(&job_in_order(Rules::sync())).await.unwrap();
+    assert!(!report.is_complete());
+    assert_eq!(report.total().copied, 0);
+    let connections = running.target.state().connections();
+    assert!((3..60).contains(&connections), "{connections} connections for 2,000 messages");
 }

@@ -103,6 +103,14 @@ impl ImapAccount {
             listing.retain(|uid| which.holds(uid));
             listing.sort();
         }
+        if !absent(&there, &listing).is_empty() {
+            // It may have gone meanwhile.
+            let mut now = BTreeSet::new();
+            for set in &sets {
+                now.extend(self.search(format!("UID {set}").as_bytes()).await?);
+            }
+            there.retain(|uid| now.contains(uid));
+        }
         if let Some(uid) = absent(&there, &listing).into_iter().find_map(Uid::new) {
             let words = "the server finds a message and does not list it";
             return Err(self.fault(FaultKind::ListingIncomplete, words).of_message(uid));
