@@ -5,10 +5,17 @@
 //! after the other. Sorting makes the order of the Received lines irrelevant, normalising
 //! makes folding, white space, case and 8-bit octets irrelevant.
 
+use std::ops::Range;
+use std::sync::LazyLock;
+
 use crate::message::Key;
 
 /// Sets this digest apart from every other use of BLAKE3.
 const KEY_CONTEXT: &str = "mailferry 2026 message key v1";
+
+/// Its beginning is the same for every key.
+static KEY_HASHER: LazyLock<blake3::Hasher> =
+    LazyLock::new(|| blake3::Hasher::new_derive_key(KEY_CONTEXT));
 
 /// From which headers a key is made, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +81,10 @@ pub fn header_key(header_fields: &[u8], rule: &KeyRule) -> Key {
     let Some(text) = identity_text(header_fields, rule) else {
         return Key::NONE;
     };
-    let mut hasher = blake3::Hasher::new_derive_key(KEY_CONTEXT);
-    hasher.update(&text);
+    let mut hasher = KEY_HASHER.clone();
+    for line in text.sorted() {
+        hasher.update(line);
+    }
     Key(first_half(hasher.finalize()))
 }
 
@@ -103,99 +112,142 @@ pub(crate) fn first_half(hash: blake3::Hash) -> [u8; 16] {
     half
 }
 
+/// The wanted headers, normalised.
+#[derive(Default)]
+struct IdentityText {
+    octets: Vec<u8>,
+    /// Where each header stands in them.
+    lines: Vec<Range<usize>>,
+}
+
+impl IdentityText {
+    /// The headers in order.
+    fn sorted(&self) -> impl Iterator<Item = &[u8]> {
+        let mut lines: Vec<&[u8]> =
+            self.lines.iter().map(|line| &self.octets[line.clone()]).collect();
+        lines.sort_unstable();
+        lines.into_iter()
+    }
+}
+
 /// The text that is digested; `None` where it identifies nothing.
-fn identity_text(header_fields: &[u8], rule: &KeyRule) -> Option<Vec<u8>> {
-    let mut lines = Vec::new();
+fn identity_text(header_fields: &[u8], rule: &KeyRule) -> Option<IdentityText> {
+    let mut text = IdentityText::default();
+    text.octets.reserve(header_fields.len().min(RESERVED_OCTETS_MAX));
     let mut valued = 0;
-    for field in fields(header_fields) {
-        if !rule.headers.want(field.name) {
-            continue;
-        }
-        let mut value = normalise(&field.value);
-        if field.name.eq_ignore_ascii_case(b"Message-Id") {
-            if is_made_up_message_id(&value) {
-                return None;
-            }
-            if rule.message_id_domain == MessageIdDomain::Dropped
-                && let Some(at) = memchr::memchr(b'@', &value)
-            {
-                value.truncate(at);
-            }
-        }
-        valued += usize::from(!value.is_empty());
-        lines.push(line(field.name, &value));
-    }
-    if valued == 0 {
-        return None;
-    }
-    lines.sort_unstable();
-    Some(lines.concat())
-}
-
-/// `NAME: VALUE` in capitals.
-fn line(name: &[u8], value: &[u8]) -> Vec<u8> {
-    let mut line = Vec::with_capacity(name.len() + 2 + value.len());
-    line.extend(name.iter().map(|&octet| mask(octet)));
-    line.extend_from_slice(b": ");
-    line.extend_from_slice(value);
-    line.make_ascii_uppercase();
-    line
-}
-
-/// Masks 8-bit octets, trims, and makes every run of white space one space.
-fn normalise(value: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(value.len());
-    let mut gap = None;
-    for &octet in value {
-        if matches!(octet, b'\t'..=b'\r' | b' ') {
-            gap = (!text.is_empty()).then_some(b' ');
-        } else {
-            text.extend(gap.take());
-            text.push(mask(octet));
-        }
-    }
-    text
-}
-
-/// An 8-bit octet becomes `X`, as imapsync has it and as Cyrus stores it. So does NUL, which
-/// Dovecot stores as 0x80.
-fn mask(octet: u8) -> u8 {
-    if octet == 0 || octet >= 0x80 { b'X' } else { octet }
-}
-
-/// One header field.
-struct Field<'a> {
-    name: &'a [u8],
-    /// Unfolded; a continuation keeps its leading white space.
-    value: Vec<u8>,
-}
-
-/// The header fields up to the first empty line (RFC 5322 §2.2). Lines that belong to no
-/// field are passed over.
-fn fields(block: &[u8]) -> Vec<Field<'_>> {
-    let mut fields: Vec<Field<'_>> = Vec::new();
-    let mut in_field = false;
-    for line in block.split(|&octet| octet == b'\n') {
-        let line = trim_end(line, |octet| octet == b'\r');
+    let mut open: Option<OpenField<'_>> = None;
+    let mut rest = header_fields;
+    while !rest.is_empty() {
+        let end = memchr::memchr(b'\n', rest);
+        let line = trim_end(&rest[..end.unwrap_or(rest.len())], |octet| octet == b'\r');
+        rest = end.map_or(&[], |end| &rest[end + 1..]);
         if line.is_empty() {
             break;
         }
         if matches!(line[0], b' ' | b'\t') {
-            if let (true, Some(field)) = (in_field, fields.last_mut()) {
-                field.value.extend_from_slice(line);
+            if let Some(field) = &mut open {
+                field.add(line, &mut text.octets);
             }
             continue;
         }
-        in_field = false;
-        if let Some(colon) = memchr::memchr(b':', line) {
-            let name = trim_end(&line[..colon], |octet| matches!(octet, b' ' | b'\t'));
-            if !name.is_empty() {
-                fields.push(Field { name, value: line[colon + 1..].to_vec() });
-                in_field = true;
+        if let Some(field) = open.take() {
+            valued += usize::from(field.end(&mut text, rule)?);
+        }
+        open = OpenField::begin(line, rule, &mut text.octets);
+    }
+    if let Some(field) = open {
+        valued += usize::from(field.end(&mut text, rule)?);
+    }
+    (valued > 0).then_some(text)
+}
+
+/// Octets that are made room for at once.
+const RESERVED_OCTETS_MAX: usize = 4096;
+
+/// What an octet of a header comes to: in capitals, 8-bit octets and NUL masked as `X`, as imapsync
+/// has it, as Cyrus stores an 8-bit octet, and since Dovecot stores NUL as 0x80. White space comes to
+/// 0, which nothing else does.
+const NORMAL: [u8; 256] = {
+    let mut normal = [0; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        let value = octet as u8;
+        normal[octet] = match value {
+            b'\t'..=b'\r' | b' ' => 0,
+            0 | 0x80..=0xff => b'X',
+            _ => value.to_ascii_uppercase(),
+        };
+        octet += 1;
+    }
+    normal
+};
+
+/// A wanted header whose lines are coming: `NAME: VALUE`, trimmed, every run of white space one
+/// space.
+struct OpenField<'a> {
+    name: &'a [u8],
+    begin: usize,
+    value: usize,
+    /// White space came behind some of the value.
+    gap: bool,
+}
+
+impl<'a> OpenField<'a> {
+    /// Begins a field with its first line (RFC 5322 §2.2); `None` where that belongs to no field,
+    /// or to none that is wanted.
+    fn begin(line: &'a [u8], rule: &KeyRule, octets: &mut Vec<u8>) -> Option<Self> {
+        let colon = memchr::memchr(b':', line)?;
+        let name = trim_end(&line[..colon], |octet| matches!(octet, b' ' | b'\t'));
+        if name.is_empty() || !rule.headers.want(name) {
+            return None;
+        }
+        let begin = octets.len();
+        octets.extend(name.iter().map(|&octet| mask(octet).to_ascii_uppercase()));
+        octets.extend_from_slice(b": ");
+        let mut field = Self { name, begin, value: octets.len(), gap: false };
+        field.add(&line[colon + 1..], octets);
+        Some(field)
+    }
+
+    /// Adds octets of the value; a continuation has its leading white space.
+    fn add(&mut self, value: &[u8], octets: &mut Vec<u8>) {
+        octets.reserve(value.len() + 1);
+        for &octet in value {
+            match NORMAL[usize::from(octet)] {
+                0 => self.gap = octets.len() > self.value,
+                normal => {
+                    if std::mem::take(&mut self.gap) {
+                        octets.push(b' ');
+                    }
+                    octets.push(normal);
+                }
             }
         }
     }
-    fields
+
+    /// Ends the field; whether it has a value. `None` where it says that nothing identifies the
+    /// message.
+    fn end(self, text: &mut IdentityText, rule: &KeyRule) -> Option<bool> {
+        let value = &text.octets[self.value..];
+        if self.name.eq_ignore_ascii_case(b"Message-Id") {
+            if is_made_up_message_id(value) {
+                return None;
+            }
+            if rule.message_id_domain == MessageIdDomain::Dropped
+                && let Some(at) = memchr::memchr(b'@', value)
+            {
+                text.octets.truncate(self.value + at);
+            }
+        }
+        text.lines.push(self.begin..text.octets.len());
+        Some(text.octets.len() > self.value)
+    }
+}
+
+/// An 8-bit octet becomes `X`, and so does NUL.
+fn mask(octet: u8) -> u8 {
+    if octet == 0 || octet >= 0x80 { b'X' } else { octet }
 }
 
 fn trim_end(mut octets: &[u8], of: impl Fn(u8) -> bool) -> &[u8] {
@@ -213,7 +265,78 @@ mod tests {
     use super::*;
 
     fn text(block: &[u8]) -> Option<String> {
-        identity_text(block, &KeyRule::default()).map(|text| String::from_utf8(text).unwrap())
+        let text = identity_text(block, &KeyRule::default())?;
+        Some(String::from_utf8(text.sorted().collect::<Vec<_>>().concat()).unwrap())
+    }
+
+    /// The same, word by word as it is described.
+    fn described(block: &[u8], rule: &KeyRule) -> Option<Vec<u8>> {
+        let mut fields: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut in_field = false;
+        for line in block.split(|&octet| octet == b'\n') {
+            let line = trim_end(line, |octet| octet == b'\r');
+            if line.is_empty() {
+                break;
+            }
+            if matches!(line[0], b' ' | b'\t') {
+                if in_field {
+                    fields.last_mut().unwrap().1.extend_from_slice(line);
+                }
+                continue;
+            }
+            let colon = line.iter().position(|&octet| octet == b':');
+            let name = trim_end(&line[..colon.unwrap_or(0)], |octet| b" \t".contains(&octet));
+            in_field = !name.is_empty();
+            if in_field {
+                fields.push((name.to_vec(), line[colon.unwrap() + 1..].to_vec()));
+            }
+        }
+        fields.retain(|(name, _)| rule.headers.want(name));
+        let is_white = |octet: &u8| matches!(octet, b'\t'..=b'\r' | b' ');
+        let mut lines = Vec::new();
+        let mut any = false;
+        for (name, value) in fields {
+            let words = value.split(is_white).filter(|word| !word.is_empty());
+            let mut value = words.collect::<Vec<_>>().join(&b' ');
+            value.iter_mut().for_each(|octet| *octet = mask(*octet));
+            if name.eq_ignore_ascii_case(b"message-id") {
+                if is_made_up_message_id(&value) {
+                    return None;
+                }
+                if rule.message_id_domain == MessageIdDomain::Dropped {
+                    value = value.split(|&octet| octet == b'@').next().unwrap().to_vec();
+                }
+            }
+            any |= !value.is_empty();
+            let name: Vec<u8> = name.iter().map(|&octet| mask(octet)).collect();
+            lines.push([&name[..], b": ", &value[..]].concat().to_ascii_uppercase());
+        }
+        lines.sort_unstable();
+        any.then(|| lines.concat())
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_key_is_made_as_described(
+            pieces in proptest::collection::vec(0usize..24, 0..40),
+            noise in proptest::collection::vec(proptest::num::u8::ANY, 0..6),
+        ) {
+            const WORDS: [&[u8]; 23] = [
+                b"Message-Id:", b"message-id : ", b"Received:", b"Subject:", b"\r\n", b"\n", b"\r",
+                b" ", b"\t", b"\x0b", b"<12@imapsync>", b"12@IMAPSYNC", b"<a@B>", b"@", b"from x",
+                b"\0", b"\x80\xff", b":", b"\r\n ", b"\n\t", b"\r\n\r\n", b"Z", b"aa  bb",
+            ];
+            let words = pieces.iter().map(|&piece| WORDS.get(piece).copied().unwrap_or(&noise));
+            let block = words.collect::<Vec<_>>().concat();
+            for domain in [MessageIdDomain::Kept, MessageIdDomain::Dropped] {
+                for headers in [KeyRule::default().headers, Headers::All] {
+                    let rule = KeyRule { headers, message_id_domain: domain };
+                    let text = identity_text(&block, &rule);
+                    let text = text.map(|text| text.sorted().collect::<Vec<_>>().concat());
+                    proptest::prop_assert_eq!(text, described(&block, &rule));
+                }
+            }
+        }
     }
 
     fn key(block: &[u8]) -> Key {
@@ -223,11 +346,14 @@ mod tests {
     /// U48 of the unit catalogue.
     #[test]
     fn a_line_is_normalised_as_imapsync_does() {
-        let whole = |value: &[u8]| line(b"hhh", &normalise(value));
+        let rule = KeyRule { headers: Headers::All, ..KeyRule::default() };
+        let whole = |value: &[u8]| {
+            let text = identity_text(&[b"hhh:", value].concat(), &rule).unwrap();
+            text.octets
+        };
         assert_eq!(whole(b"vvv\t\txx\tyy"), b"HHH: VVV XX YY");
         assert_eq!(whole(b"  aa  bb   ccc  "), b"HHH: AA BB CCC");
         assert_eq!(whole(b"\x80AB\xff"), b"HHH: XABX");
-        assert_eq!(line(b"", &normalise(b"")), b": ");
     }
 
     /// U49: upper-cased, sorted, without a separator.
@@ -236,7 +362,8 @@ mod tests {
         let rule = KeyRule { headers: Headers::named([&b"key1"[..]]), ..KeyRule::default() };
         let block = b"key1: val3\r\nother: x\r\nKEY1:val1\r\nkey1:  val2\r\n\r\nkey1: body";
         let text = identity_text(block, &rule).unwrap();
-        assert_eq!(text, b"KEY1: VAL1KEY1: VAL2KEY1: VAL3");
+        let text: Vec<&[u8]> = text.sorted().collect();
+        assert_eq!(text.concat(), b"KEY1: VAL1KEY1: VAL2KEY1: VAL3");
     }
 
     /// The text whose MD5 imapsync printed as `3yKEIFwHrsz16MwgPkE3mA` begins like this one.
