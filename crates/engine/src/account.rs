@@ -170,6 +170,7 @@ fn is_below(name: &MailboxName, top: &MailboxName, delimiter: Option<u8>) -> boo
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::select::tests::Undecided;
 
     fn info(name: &str) -> MailboxInfo {
         MailboxInfo {
@@ -275,14 +276,6 @@ mod tests {
             gone(&MailboxDeleteRule { but_not: Some(&Ends(b'a')), ..MIRROR }),
             ["b", "Top/b"]
         );
-    }
-
-    struct Undecided;
-    impl NamePattern for Undecided {
-        fn matches(&self, name: &[u8]) -> Result<bool, RuleFailed> {
-            let (mailbox, rule) = (MailboxName::new(name), "rule".to_owned());
-            Err(RuleFailed { mailbox, rule, words: "too long".to_owned() })
-        }
     }
 
     #[test]

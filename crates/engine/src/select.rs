@@ -205,7 +205,7 @@ fn is_at_or_below(mailbox: &MailboxInfo, top: &MailboxName, delimiter: Option<u8
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
@@ -315,7 +315,8 @@ mod tests {
         assert_eq!(select_mailboxes(&account, &rules).unwrap().missing, names(&["b", "Z"]));
     }
 
-    struct Undecided;
+    /// A pattern that comes to no result.
+    pub(crate) struct Undecided;
     impl NamePattern for Undecided {
         fn matches(&self, name: &[u8]) -> Result<bool, RuleFailed> {
             let (mailbox, rule) = (MailboxName::new(name), "rule".to_owned());

@@ -8,7 +8,7 @@ use mailferry_store::contract::{BodyEvent, Envelope, LiteralForm, Target};
 
 /// A header block longer than this is taken as it is: it has its identity headers early or
 /// not at all.
-const HEADER_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 /// One message to copy.
 #[derive(Clone, Debug)]

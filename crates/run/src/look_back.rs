@@ -20,7 +20,7 @@ use mailferry_store::contract::{Among, AsListed, Source, Target};
 use crate::course::{Landed, Landing, Proof};
 use crate::events::Event;
 use crate::mailbox::Task;
-use crate::settle::{Doubt, arrived, pair_all, renumbered};
+use crate::settle::{arrived, list_doubts, pair_all, renumbered};
 
 /// What a last look found in one mailbox.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub(crate) async fn look_back<S: Source, T: Target>(
         }
         add(&mut arrived, &copies);
     }
-    let doubts = sources_of(source, task, &copied).await?;
+    let doubts = list_doubts(source, task, by_part(&copied)).await?;
     // A copy whose message has left the source since would look like one too many.
     let is_listed = |copy: &&Landing| {
         let mut doubts = doubts.iter().filter(|doubt| doubt.part == copy.part as usize);
@@ -117,25 +117,6 @@ pub(crate) async fn look_back<S: Source, T: Target>(
         }
     }
     Ok(doubles)
-}
-
-/// The messages of the source behind some copies, as far as they are still there.
-async fn sources_of<S: Source>(
-    source: &mut S,
-    task: &Task<'_>,
-    copies: &[Landing],
-) -> Result<Vec<Doubt>, Fault> {
-    let mut doubts = Vec::new();
-    for (part, uids) in by_part(copies) {
-        let mailbox = &task.plan.parts[part].source;
-        let keys = &task.job.keys;
-        let listing = source.messages_among(mailbox, Among::These(&uids), keys).await?;
-        if listing.uid_validity != task.listings.sources[part].uid_validity {
-            return Err(renumbered(Side::Source, mailbox));
-        }
-        doubts.push(Doubt { part, listing });
-    }
-    Ok(doubts)
 }
 
 /// The messages that are one too many: this run's own copies, and those that may be anybody's.

@@ -6,6 +6,7 @@ use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::identity::KeyRule;
 use mailferry_engine::message::{Key, Uid};
 use mailferry_engine::policy::PermanentFlags;
 use mailferry_engine::repair::{
@@ -16,21 +17,19 @@ use mailferry_store::contract::{
     Appended, AsListed, BodyEvent, Envelope, LiteralForm, Source, Target, Turn, Wanted,
 };
 
-use crate::copy::{AddHeader, Order, header_line, is_unidentified};
+use crate::copy::{AddHeader, HEADER_BYTES_MAX, Order, header_line, is_unidentified};
 use crate::course::{Course, Proof, Refused};
 use crate::events::Event;
 use crate::job::Dates;
 use crate::quarantine::{Attempt, Origin, Quarantine, QuarantineError, Record};
-use crate::report::Repaired;
-use crate::spool::Spool;
+use crate::report;
+use crate::spool::{Pass, Spool};
 
 /// A message above this is not repaired.
 const TRANSFORM_OCTETS_MAX: u64 = 256 << 20;
 /// Refusals of one message that a server bears on one connection if it is not known to bear more:
 /// pymap ends the connection after five errors, and one was made already.
 const ATTEMPTS_USUAL: usize = 3;
-/// Octets from which it is told whether a message has identity headers.
-const HEADER_OCTETS_MAX: usize = 64 << 10;
 
 /// Whether repairing may bring in what was refused so.
 pub(crate) fn is_of_use(fault: &Fault) -> bool {
@@ -160,7 +159,7 @@ fn ability<T: Target>(target: &T, permanent_flags: PermanentFlags) -> TargetAbil
 /// A message as it was sent: what is put before it, and its octets.
 struct Message {
     spool: Spool,
-    keys: mailferry_engine::identity::KeyRule,
+    keys: KeyRule,
 }
 
 /// What one pass over a message found.
@@ -171,27 +170,44 @@ struct Look {
 
 impl Message {
     /// Goes over the message as a repair makes it.
-    fn look(&mut self, mut repair: Repair) -> io::Result<Look> {
+    fn look(&mut self, repair: Repair) -> io::Result<Look> {
         let mut scan = Scan::new(&self.keys, LineLimit::RFC_5322);
         let mut fingerprint = Fingerprint::new();
-        let mut pass = self.spool.rewind()?;
-        let mut out = Vec::new();
-        loop {
-            let chunk = pass.next()?;
-            let end = chunk.is_empty();
-            out.clear();
-            if end {
-                repair.finish(&mut out)
-            } else {
-                repair.push(chunk, &mut out)
-            }
-            scan.push(&out);
-            fingerprint.push(&out);
-            if end {
-                break;
-            }
+        let mut repaired = self.repaired(repair)?;
+        while let Some(octets) = repaired.next()? {
+            scan.push(octets);
+            fingerprint.push(octets);
         }
         Ok(Look { facts: scan.finish(), identity: fingerprint.finish(&self.keys) })
+    }
+
+    fn repaired(&mut self, repair: Repair) -> io::Result<Repaired<'_>> {
+        let pass = self.spool.rewind()?;
+        Ok(Repaired { pass, repair: Some(repair), out: Vec::new() })
+    }
+}
+
+/// A message as a repair makes it, chunk by chunk.
+struct Repaired<'a> {
+    pass: Pass<'a>,
+    /// Until the end was given.
+    repair: Option<Repair>,
+    out: Vec<u8>,
+}
+
+impl Repaired<'_> {
+    /// The next octets, which may be none; `None` at the end.
+    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        let Some(repair) = &mut self.repair else { return Ok(None) };
+        let chunk = self.pass.next()?;
+        self.out.clear();
+        if chunk.is_empty() {
+            repair.finish(&mut self.out);
+            self.repair = None;
+        } else {
+            repair.push(chunk, &mut self.out);
+        }
+        Ok(Some(&self.out))
     }
 }
 
@@ -250,7 +266,7 @@ fn gather(spool: &mut Spool, beginning: &mut Vec<u8>, octets: &[u8], uid: Uid) -
         return spool.push(octets);
     }
     beginning.extend_from_slice(octets);
-    if beginning.len() < HEADER_OCTETS_MAX {
+    if beginning.len() < HEADER_BYTES_MAX {
         return Ok(());
     }
     let all = std::mem::take(beginning);
@@ -288,22 +304,9 @@ async fn send<T: Target>(
         literal: if ladder.as_literal8() { LiteralForm::Binary } else { LiteralForm::Text },
     };
     target.append_begin(envelope, octets);
-    let mut repair = ladder.repair();
-    let mut pass = message.spool.rewind().map_err(|error| broken_off(&error))?;
-    let mut out = Vec::new();
-    loop {
-        let chunk = pass.next().map_err(|error| broken_off(&error))?;
-        let end = chunk.is_empty();
-        out.clear();
-        if end {
-            repair.finish(&mut out)
-        } else {
-            repair.push(chunk, &mut out)
-        }
-        target.append_chunk(&out);
-        if end {
-            break;
-        }
+    let mut repaired = message.repaired(ladder.repair()).map_err(|error| broken_off(&error))?;
+    while let Some(octets) = repaired.next().map_err(|error| broken_off(&error))? {
+        target.append_chunk(octets);
         while !target.has_room() {
             target.advance_appends().await.map_err(Lost::Connection)?;
         }
@@ -344,7 +347,7 @@ fn brought_in(
     if !steps.is_empty() {
         course.task.events.on(&Event::Repaired { mailbox: &mailbox, uid, steps: &steps });
         let steps = steps.into_iter().map(str::to_owned).collect();
-        course.progress.repaired.push(Repaired { mailbox, uid, steps });
+        course.progress.repaired.push(report::Repaired { mailbox, uid, steps });
     }
     Ok(None)
 }

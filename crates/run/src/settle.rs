@@ -89,20 +89,12 @@ async fn look_once<S: Source, T: Source>(
     target: &mut T,
     course: &mut Course<'_>,
 ) -> Result<u64, Fault> {
-    let (plan, keys) = (course.task.plan, &course.task.job.keys);
+    let plan = course.task.plan;
     let arrived = arrived(target, &course.task, &course.landed).await?;
     if arrived.is_empty() {
         return Ok(0);
     }
-    let mut doubts = Vec::new();
-    for (part, uids) in in_question(course) {
-        let mailbox = &plan.parts[part].source;
-        let listing = source.messages_among(mailbox, Among::These(&uids), keys).await?;
-        if listing.uid_validity != course.task.listings.sources[part].uid_validity {
-            return Err(renumbered(Side::Source, mailbox));
-        }
-        doubts.push(Doubt { part, listing });
-    }
+    let doubts = list_doubts(source, &course.task, in_question(course)).await?;
     let question = TargetQuestion::None;
     let pairs = pair_all((source, &doubts), (target, &arrived), (plan, question)).await?;
     let mut there: Vec<(usize, Uid, Uid, u32)> = Vec::new();
@@ -115,6 +107,25 @@ async fn look_once<S: Source, T: Source>(
         }
     }
     Ok(take_note(course, &there, arrived.uid_validity))
+}
+
+/// Some messages of the source by part, as far as they are still there.
+pub(crate) async fn list_doubts<S: Source>(
+    source: &mut S,
+    task: &Task<'_>,
+    messages: impl IntoIterator<Item = (usize, Vec<Uid>)>,
+) -> Result<Vec<Doubt>, Fault> {
+    let mut doubts = Vec::new();
+    for (part, uids) in messages {
+        let mailbox = &task.plan.parts[part].source;
+        let which = Among::These(&uids);
+        let listing = source.messages_among(mailbox, which, &task.job.keys).await?;
+        if listing.uid_validity != task.listings.sources[part].uid_validity {
+            return Err(renumbered(Side::Source, mailbox));
+        }
+        doubts.push(Doubt { part, listing });
+    }
+    Ok(doubts)
 }
 
 /// What came into the target mailbox since it was listed, without the copies whose UIDs are known.
