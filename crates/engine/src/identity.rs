@@ -166,7 +166,7 @@ const RESERVED_OCTETS_MAX: usize = 4096;
 
 /// What an octet of a header comes to: in capitals, 8-bit octets and NUL masked as `X`, as imapsync
 /// has it, as Cyrus stores an 8-bit octet, and since Dovecot stores NUL as 0x80. White space comes to
-/// 0, which nothing else does.
+/// a space.
 const NORMAL: [u8; 256] = {
     let mut normal = [0; 256];
     let mut octet = 0;
@@ -174,7 +174,7 @@ const NORMAL: [u8; 256] = {
         #[expect(clippy::cast_possible_truncation, reason = "below 256")]
         let value = octet as u8;
         normal[octet] = match value {
-            b'\t'..=b'\r' | b' ' => 0,
+            b'\t'..=b'\r' | b' ' => b' ',
             0 | 0x80..=0xff => b'X',
             _ => value.to_ascii_uppercase(),
         };
@@ -189,8 +189,8 @@ struct OpenField<'a> {
     name: &'a [u8],
     begin: usize,
     value: usize,
-    /// White space came behind some of the value.
-    gap: bool,
+    /// Nothing of the value came yet, or white space was the last of it.
+    behind_space: bool,
 }
 
 impl<'a> OpenField<'a> {
@@ -205,30 +205,34 @@ impl<'a> OpenField<'a> {
         let begin = octets.len();
         octets.extend(name.iter().map(|&octet| mask(octet).to_ascii_uppercase()));
         octets.extend_from_slice(b": ");
-        let mut field = Self { name, begin, value: octets.len(), gap: false };
+        let mut field = Self { name, begin, value: octets.len(), behind_space: true };
         field.add(&line[colon + 1..], octets);
         Some(field)
     }
 
     /// Adds octets of the value; a continuation has its leading white space.
+    ///
+    /// Each octet is written where the text ends, and the end moves on unless it is white space
+    /// behind white space: no branch depends on what a message says.
     fn add(&mut self, value: &[u8], octets: &mut Vec<u8>) {
-        octets.reserve(value.len() + 1);
+        let mut end = octets.len();
+        octets.resize(end + value.len(), 0);
         for &octet in value {
-            match NORMAL[usize::from(octet)] {
-                0 => self.gap = octets.len() > self.value,
-                normal => {
-                    if std::mem::take(&mut self.gap) {
-                        octets.push(b' ');
-                    }
-                    octets.push(normal);
-                }
-            }
+            let normal = NORMAL[usize::from(octet)];
+            let is_space = normal == b' ';
+            octets[end] = normal;
+            end += usize::from(!(is_space && self.behind_space));
+            self.behind_space = is_space;
         }
+        octets.truncate(end);
     }
 
     /// Ends the field; whether it has a value. `None` where it says that nothing identifies the
     /// message.
     fn end(self, text: &mut IdentityText, rule: &KeyRule) -> Option<bool> {
+        if self.behind_space && text.octets.len() > self.value {
+            text.octets.pop();
+        }
         let value = &text.octets[self.value..];
         if self.name.eq_ignore_ascii_case(b"Message-Id") {
             if is_made_up_message_id(value) {

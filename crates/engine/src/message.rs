@@ -260,12 +260,48 @@ pub struct FlagSetId(pub u32);
 pub struct FlagTable {
     sets: Vec<FlagSet>,
     index: HashMap<FlagSet, FlagSetId>,
+    told: Told,
+}
+
+/// The words that stood for sets lately, so that a message need not have its set made anew: nearly
+/// every one has the flags of one listed shortly before it.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    recent: Vec<(Box<[u8]>, FlagSetId)>,
+    next: usize,
+    /// The words in question, kept for its room.
+    words: Vec<u8>,
+}
+
+impl Told {
+    /// Sets that are remembered by their words.
+    const RECENT_MAX: usize = 8;
+
+    fn find<'a>(&mut self, words: impl Iterator<Item = &'a [u8]>) -> Option<FlagSetId> {
+        self.words.clear();
+        for word in words {
+            self.words.extend_from_slice(word);
+            self.words.push(0);
+        }
+        let found = self.recent.iter().find(|(words, _)| **words == *self.words);
+        found.map(|(_, id)| *id)
+    }
+
+    /// Remembers the words that were looked for last.
+    fn remember(&mut self, id: FlagSetId) {
+        let entry = (Box::from(&*self.words), id);
+        match self.recent.get_mut(self.next) {
+            Some(oldest) => *oldest = entry,
+            None => self.recent.push(entry),
+        }
+        self.next = (self.next + 1) % Self::RECENT_MAX;
+    }
 }
 
 impl Default for FlagTable {
     fn default() -> Self {
         let index = HashMap::from([(FlagSet::default(), Self::EMPTY)]);
-        Self { sets: vec![FlagSet::default()], index }
+        Self { sets: vec![FlagSet::default()], index, told: Told::default() }
     }
 }
 
@@ -284,6 +320,16 @@ impl FlagTable {
         id
     }
 
+    /// The index of the set that these words make; none of them holds a NUL.
+    pub fn intern_words<'a>(&mut self, words: impl Iterator<Item = &'a [u8]> + Clone) -> FlagSetId {
+        if let Some(id) = self.told.find(words.clone()) {
+            return id;
+        }
+        let id = self.intern(words.map(Flag::new).collect());
+        self.told.remember(id);
+        id
+    }
+
     /// The same indices with other sets behind them.
     #[must_use]
     pub fn rewritten(&self, rewrite: impl Fn(&FlagSet) -> FlagSet) -> Self {
@@ -293,7 +339,7 @@ impl FlagTable {
             let id = FlagSetId(u32::try_from(at).unwrap_or(u32::MAX));
             index.entry(set.clone()).or_insert(id);
         }
-        Self { sets, index }
+        Self { sets, index, told: Told::default() }
     }
 
     /// Every set, by its index.
@@ -315,6 +361,25 @@ mod tests {
 
     fn set(text: &str) -> FlagSet {
         text.split_whitespace().map(|flag| Flag::new(flag.as_bytes())).collect()
+    }
+
+    #[test]
+    fn words_come_to_the_set_that_they_make() {
+        let mut table = FlagTable::default();
+        let mut seen = HashMap::new();
+        // More than are remembered, each time in another order.
+        for round in 0..5_usize {
+            for number in 0..3 * Told::RECENT_MAX {
+                let keyword = format!("k{}", (number * (round + 1)) % 20);
+                let words = ["\\SEEN", &*keyword, "\\Recent"].map(str::as_bytes);
+                let id = table.intern_words(words.into_iter());
+                assert_eq!(table.set(id), &set(&format!("{keyword} \\Seen")));
+                assert_eq!(*seen.entry(keyword).or_insert(id), id);
+            }
+        }
+        assert_eq!(table.intern_words([&b"a"[..], b"b"].into_iter()), table.intern(set("b a")));
+        assert_eq!(table.intern_words([&b"ab"[..]].into_iter()), table.intern(set("ab")));
+        assert_eq!(table.intern_words(std::iter::empty()), FlagTable::EMPTY);
     }
 
     #[test]

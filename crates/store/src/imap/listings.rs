@@ -16,7 +16,7 @@ use mailferry_imap::response::{ConditionKind, Fetch, Untagged};
 use mailferry_imap::session::{Completion, Event, Tag};
 use mailferry_imap::uid_set::UidSet;
 
-use super::messages::{FlagNews, HEADER_BYTES_MAX, SearchAnswer, flag_set, row, row_items};
+use super::messages::{FlagNews, HEADER_BYTES_MAX, SearchAnswer, flags, row, row_items};
 use super::{Access, ImapAccount, Selected};
 use crate::contract::{ListRequest, Listed, Origin, TellListed};
 
@@ -387,7 +387,7 @@ impl Flight {
             (self.listing.size[at], self.listing.date[at]) = (size, date);
         }
         if fetch.flags.is_some() {
-            self.listing.flags[at] = self.listing.flag_table.intern(flag_set(fetch));
+            self.listing.flags[at] = flags(fetch, &mut self.listing.flag_table);
             if let Some(told) = self.told.get_mut(at) {
                 *told = true;
             }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use mailferry_engine::fault::{Fault, FaultKind};
 use mailferry_engine::identity::{Headers, KeyRule, header_key};
 use mailferry_engine::listing::{MessageListing, Oddity, Row};
-use mailferry_engine::message::{Flag, FlagSet, FlagSetId, InternalDate, Key, Uid};
+use mailferry_engine::message::{FlagSet, FlagSetId, FlagTable, InternalDate, Key, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_imap::command::{Command, is_flag};
 use mailferry_imap::response::{Code, Fetch, Untagged};
@@ -377,7 +377,7 @@ impl FlagNews {
     ) {
         match (row, fetch.uid.and_then(Uid::new), &fetch.flags) {
             (None, Some(uid), Some(_)) => {
-                self.told.insert(uid, listing.flag_table.intern(flag_set(fetch)));
+                self.told.insert(uid, flags(fetch, &mut listing.flag_table));
             }
             (Some(row), _, None) => self.untold.push(row.uid),
             _ => {}
@@ -399,9 +399,9 @@ impl FlagNews {
 
 /// What no command can name can neither be set nor removed anywhere: some servers show such
 /// keywords, and an APPEND that named one would be BAD.
-pub(super) fn flag_set(fetch: &Fetch<'_>) -> FlagSet {
-    let named = fetch.flags.iter().flatten().filter(|flag| is_flag(flag));
-    named.map(|flag| Flag::new(flag)).collect()
+pub(super) fn flags(fetch: &Fetch<'_>, table: &mut FlagTable) -> FlagSetId {
+    let named = fetch.flags.iter().flatten().copied().filter(|flag| is_flag(flag));
+    table.intern_words(named)
 }
 
 pub(super) fn row(
@@ -424,7 +424,7 @@ pub(super) fn row(
         (None, Some(octets)) if octets.len() < HEADER_BYTES_MAX => header_key(octets, keys),
         _ => Key::NONE,
     };
-    let flags = flag_set(fetch);
+    let flags = flags(fetch, &mut listing.flag_table);
     let date = fetch
         .internal_date
         .map_or(InternalDate::UNKNOWN, |date| InternalDate::new(date.seconds, date.zone_minutes));
@@ -433,7 +433,7 @@ pub(super) fn row(
         key,
         size: fetch.size.map_or(0, |size| u32::try_from(size).unwrap_or(u32::MAX)),
         date,
-        flags: listing.flag_table.intern(flags),
+        flags,
         selected: true,
     })
 }

@@ -171,6 +171,8 @@ pub(super) fn render(setup: &Setup, place: &Place<'_>) -> String {
     text
 }
 
+/// With the usual 256 MiB of address space an imap process dies over a mailbox of a million messages,
+/// whose cache file it maps whole: "service(imap): Cannot allocate memory due to vsz_limit".
 fn globals(setup: &Setup, place: &Place<'_>) -> String {
     let (dir, machine) = (place.dir.display(), place.machine);
     let location = match setup.layout {
@@ -203,6 +205,7 @@ default_internal_group = {group}
 default_login_user = {login}
 default_process_limit = 1000
 default_client_limit = 10000
+default_vsz_limit = 8G
 first_valid_uid = 1
 first_valid_gid = 1
 mail_uid = {uid}
