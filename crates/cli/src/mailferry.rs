@@ -1,5 +1,6 @@
 //! The modern front.
 
+mod comparison;
 mod demo;
 mod options;
 mod progress;

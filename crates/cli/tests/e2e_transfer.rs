@@ -388,9 +388,19 @@ fn check_tells_a_copy_from_a_copy_with_a_hole() {
     desk.ferry("sync", &source, &target, &["--json"]).expect(0).json_lines();
     desk.ferry("check", &source, &target, &[]).expect(0);
     desk.ferry("check", &source, &target, &["--deep"]).expect(0);
+    let sampled = desk.ferry("check", &source, &target, &["--deep", "--sample", "1%"]).expect(0);
+    assert!(sampled.stdout.contains("they are not in the sample"), "{}", sampled.report());
+    let record = desk.path().join("record");
+    let resumed = ["--deep", "--resume", record.to_str().unwrap()];
+    desk.ferry("check", &source, &target, &resumed).expect(0);
+    let again = desk.ferry("check", &source, &target, &resumed).expect(0);
+    assert!(!again.stdout.contains("had their octets read"), "{}", again.report());
+    assert!(again.stdout.contains("by an earlier run"), "{}", again.report());
+    desk.ferry("check", &target, &source, &resumed).expect(64);
     let uid = uid_of(&target.read(), "Caf&AOk-", "cafe 2");
     target.probe().remove("Caf&AOk-", &[uid]).unwrap();
     desk.ferry("check", &source, &target, &[]).expect(1);
+    desk.ferry("check", &source, &target, &resumed).expect(1);
     desk.ferry("check", &source, &target, &["--deep"]).expect(1);
 }
 

@@ -1,24 +1,33 @@
 //! Comparing two accounts without changing either.
 
-use std::collections::BTreeSet;
+mod octets;
+mod record;
+
+use std::collections::BTreeMap;
 
 use mailferry_engine::fault::Fault;
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::plan::{Action, Decision, MailboxPlan, SkipReason, Subscription};
-use mailferry_store::contract::{DigestOf, Source};
+use mailferry_store::contract::OctetDigest;
 use serde::Serialize;
 
+pub use self::octets::Sample;
+use self::octets::{Contents, Read, Reader};
+pub use self::record::{Record, RecordError};
 use crate::accounts::Accounts;
-use crate::survey::{MailboxListings, Survey, listed};
+use crate::events::EventSink;
+use crate::job::ReconnectLimits;
+use crate::stop::Stop;
+use crate::survey::{MailboxListings, Survey};
 
 /// How closely messages are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// By identity, flags and dates, as listed.
     Listed,
-    /// Every octet, too: all bodies are read on both sides.
-    Octets,
+    /// Every octet, too: of the messages in the sample, bodies are read on both sides.
+    Octets(Sample),
 }
 
 /// What was found of one message.
@@ -68,7 +77,7 @@ pub enum Aspect {
 }
 
 /// One message compared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding<'a> {
     /// What was found.
     pub mark: Mark,
@@ -78,6 +87,18 @@ pub struct Finding<'a> {
     pub target: Option<(&'a MailboxName, u32)>,
     /// What differs.
     pub aspects: Vec<Aspect>,
+    /// SHA-256 of the octets that the source and the target delivered, where those differ.
+    pub octets: Option<(OctetDigest, OctetDigest)>,
+}
+
+impl<'a> Finding<'a> {
+    fn new(
+        mark: Mark,
+        source: Option<(&'a MailboxName, u32)>,
+        target: Option<(&'a MailboxName, u32)>,
+    ) -> Self {
+        Self { mark, source, target, aspects: Vec::new(), octets: None }
+    }
 }
 
 /// The sums of a comparison.
@@ -95,6 +116,12 @@ pub struct Comparison {
     pub unknown: u64,
     /// Left out of the comparison by a rule.
     pub left_out: u64,
+    /// On both sides, and their octets were read in this run.
+    pub octets_read: u64,
+    /// On both sides, and their octets were found the same by an earlier run.
+    pub octets_known: u64,
+    /// On both sides, and their octets were to be read, but for the sample.
+    pub octets_left_out: u64,
     /// Mailboxes that the target does not have.
     pub mailboxes_missing: u64,
     /// Mailboxes that only the target has.
@@ -107,9 +134,20 @@ impl Comparison {
     /// Whether nothing differs and nothing is unknown.
     #[must_use]
     pub fn is_same(&self) -> bool {
-        let Self { same: _, left_out: _, .. } = self;
         self.source_only + self.target_only + self.differs + self.unknown == 0
             && self.mailboxes_missing + self.mailboxes_extra + self.subscriptions_missing == 0
+    }
+
+    fn add_mailbox(&mut self, plan: &MailboxPlan, read: &Read) {
+        self.mailboxes_missing += u64::from(plan.create.is_some());
+        self.subscriptions_missing += u64::from(plan.subscribe == Subscription::Add);
+        self.unknown += plan.held_back.iter().map(|held| held.messages).sum::<u64>();
+        // A mailbox that could not be listed may hold anything, or nothing.
+        self.unknown += plan.faults.iter().filter(|fault| fault.uid.is_none()).count() as u64;
+        self.left_out += skipped(plan);
+        self.octets_read += read.now;
+        self.octets_known += read.earlier;
+        self.octets_left_out += read.left_out;
     }
 
     fn count(&mut self, mark: Mark) {
@@ -123,37 +161,71 @@ impl Comparison {
     }
 }
 
-/// Compares what a survey found, made under rules that mirror.
-///
-/// # Errors
-/// A connection broke while bodies were read.
-pub async fn compare<A: Accounts>(
-    survey: &mut Survey<A>,
-    depth: Depth,
-    mut tell: impl FnMut(&Finding<'_>),
-) -> Result<Comparison, Fault> {
-    let mut sums = Comparison {
-        mailboxes_extra: survey.plan.delete_mailboxes.len() as u64,
-        ..Comparison::default()
-    };
-    let (source, target) = &mut survey.connections;
-    for (plan, listings) in survey.plan.mailboxes.iter().zip(&survey.listings) {
-        sums.mailboxes_missing += u64::from(plan.create.is_some());
-        sums.subscriptions_missing += u64::from(plan.subscribe == Subscription::Add);
-        let unequal = match depth {
-            Depth::Listed => BTreeSet::new(),
-            Depth::Octets => unequal_octets((plan, listings), source, target).await?,
+/// What a comparison came to.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// The sums.
+    pub sums: Comparison,
+    /// Mailboxes that could not be read to their end.
+    pub faults: Vec<Fault>,
+}
+
+/// A comparison of what a survey found, made under rules that mirror.
+pub struct Check<'a, A: Accounts> {
+    /// Where other connections come from, should these break.
+    pub accounts: &'a A,
+    /// How closely messages are compared.
+    pub depth: Depth,
+    /// What an earlier comparison of octets found to be the same, and what this one will.
+    pub record: Option<&'a mut Record>,
+    /// How it goes on after a connection broke.
+    pub reconnect: ReconnectLimits,
+    /// Who hears of progress.
+    pub events: &'a dyn EventSink,
+    /// Asks it to end early.
+    pub stop: &'a Stop,
+}
+
+impl<A: Accounts> Check<'_, A> {
+    /// Compares, and tells of every message.
+    ///
+    /// # Errors
+    /// Contents could not be read to the end: a connection broke and cannot be had again, or the
+    /// comparison was stopped.
+    pub async fn run(
+        self,
+        survey: &mut Survey<A>,
+        mut tell: impl FnMut(&Finding<'_>),
+    ) -> Result<Compared, Fault> {
+        let mut compared = Compared::default();
+        compared.sums.mailboxes_extra = survey.plan.delete_mailboxes.len() as u64;
+        let mut reader = match self.depth {
+            Depth::Listed => None,
+            Depth::Octets(sample) => Some(Reader {
+                accounts: self.accounts,
+                connections: &mut survey.connections,
+                sample,
+                record: self.record,
+                reconnect: self.reconnect,
+                events: self.events,
+                stop: self.stop,
+            }),
         };
-        compare_mailbox(plan, listings, &unequal, &mut |finding| {
-            sums.count(finding.mark);
-            tell(finding);
-        });
-        sums.unknown += plan.held_back.iter().map(|held| held.messages).sum::<u64>();
-        // A mailbox that could not be listed may hold anything, or nothing.
-        sums.unknown += plan.faults.iter().filter(|fault| fault.uid.is_none()).count() as u64;
-        sums.left_out += skipped(plan);
+        for (plan, listings) in survey.plan.mailboxes.iter().zip(&survey.listings) {
+            let read = match &mut reader {
+                None => Read::default(),
+                Some(reader) => reader.read(plan, listings).await?,
+            };
+            let sums = &mut compared.sums;
+            compare_mailbox(plan, listings, &read.unequal, &mut |finding| {
+                sums.count(finding.mark);
+                tell(finding);
+            });
+            sums.add_mailbox(plan, &read);
+            compared.faults.extend(read.faults);
+        }
+        Ok(compared)
     }
-    Ok(sums)
 }
 
 fn skipped(plan: &MailboxPlan) -> u64 {
@@ -164,15 +236,14 @@ fn skipped(plan: &MailboxPlan) -> u64 {
 fn compare_mailbox(
     plan: &MailboxPlan,
     listings: &MailboxListings,
-    unequal: &BTreeSet<(usize, Uid)>,
+    unequal: &BTreeMap<(usize, Uid), Contents>,
     tell: &mut dyn FnMut(&Finding<'_>),
 ) {
     for (part, (mailbox, listing)) in plan.parts.iter().zip(&listings.sources).enumerate() {
         for (at, decision) in mailbox.decisions.iter().enumerate() {
             let uid = listing.uid[at];
             let here = Some((&mailbox.source, uid.value()));
-            let mut finding =
-                Finding { mark: Mark::Unknown, source: here, target: None, aspects: Vec::new() };
+            let mut finding = Finding::new(Mark::Unknown, here, None);
             match decision {
                 Decision::Skip(_) => continue,
                 Decision::Problem(_) => {}
@@ -187,11 +258,16 @@ fn compare_mailbox(
                     if date != listing.date[at].instant() {
                         finding.aspects.push(Aspect::Date);
                     }
-                    if unequal.contains(&(part, uid)) {
+                    let contents = unequal.get(&(part, uid));
+                    if let Some((Some(here), Some(there))) = contents {
                         finding.aspects.push(Aspect::Octets);
+                        finding.octets = Some((*here, *there));
                     }
-                    finding.mark =
-                        if finding.aspects.is_empty() { Mark::Same } else { Mark::Differs };
+                    finding.mark = match (finding.aspects.is_empty(), contents) {
+                        (false, _) => Mark::Differs,
+                        (true, Some(_)) => Mark::Unknown,
+                        (true, None) => Mark::Same,
+                    };
                 }
             }
             tell(&finding);
@@ -199,47 +275,6 @@ fn compare_mailbox(
     }
     for deletion in &plan.delete {
         let there = Some((&plan.target, deletion.uid.value()));
-        tell(&Finding { mark: Mark::TargetOnly, source: None, target: there, aspects: Vec::new() });
+        tell(&Finding::new(Mark::TargetOnly, None, there));
     }
-}
-
-/// Reads the bodies of all pairs on both sides; answers part and source UID of those whose
-/// octets differ, or could not be had.
-async fn unequal_octets<S: Source, T: Source>(
-    (plan, listings): (&MailboxPlan, &MailboxListings),
-    source: &mut S,
-    target: &mut T,
-) -> Result<BTreeSet<(usize, Uid)>, Fault> {
-    let mut unequal = BTreeSet::new();
-    for (at, part) in plan.parts.iter().enumerate() {
-        let pairs: Vec<(Uid, Uid)> =
-            part.uids
-                .iter()
-                .zip(&part.decisions)
-                .filter_map(|(uid, decision)| match decision {
-                    Decision::Act(Action::UpdateFlags { target })
-                    | Decision::Present { target } => Some((*uid, *target)),
-                    _ => None,
-                })
-                .collect();
-        if pairs.is_empty() {
-            continue;
-        }
-        let here: Vec<Uid> = pairs.iter().map(|(here, _)| *here).collect();
-        let there: Vec<Uid> = pairs.iter().map(|(_, there)| *there).collect();
-        let (here, there) = tokio::join!(
-            source.digests(listed(&part.source, &listings.sources[at]), &here, DigestOf::Octets),
-            target.digests(listed(&plan.target, &listings.target), &there, DigestOf::Octets)
-        );
-        let (here, there) = (here?, there?);
-        let same =
-            |one: Uid, other: Uid| match (here.find(one).flatten(), there.find(other).flatten()) {
-                (Some(one), Some(other)) => one == other,
-                _ => false,
-            };
-        unequal.extend(
-            pairs.iter().filter(|(one, other)| !same(*one, *other)).map(|(one, _)| (at, *one)),
-        );
-    }
-    Ok(unequal)
 }

@@ -48,6 +48,13 @@ pub enum Event<'a> {
     Copied(Copied<'a>),
     /// So many octets of bodies were read from the source.
     Octets(u64),
+    /// The octets of so many messages were read on both sides and compared.
+    Compared {
+        /// Messages.
+        messages: u64,
+        /// Octets of them on one side, as listed.
+        octets: u64,
+    },
     /// The flags of a message were changed on the target.
     FlagsUpdated {
         /// The mailbox on the target.

@@ -16,7 +16,7 @@ use mailferry_engine::pairing::{
 };
 use mailferry_engine::plan::MailboxPlan;
 use mailferry_engine::policy::{Duplicates, Sizes};
-use mailferry_store::contract::{Among, Appended, AsListed, DigestOf, Source, Turn};
+use mailferry_store::contract::{Among, Appended, AsListed, Source, Turn};
 
 use crate::course::{Course, Landed, Proof};
 use crate::events::Event;
@@ -199,12 +199,12 @@ pub(crate) async fn pair_all<S: Source, T: Source>(
             if !uids.is_empty() {
                 let mailbox = &plan.parts[doubt.part].source;
                 let from = AsListed { mailbox, uid_validity: doubt.listing.uid_validity };
-                digests[at].extend(source.digests(from, &uids, DigestOf::CanonicalForm).await?);
+                digests[at].extend(source.digests(from, &uids).await?);
             }
         }
         if !of_target.is_empty() {
             let from = AsListed { mailbox: &plan.target, uid_validity: arrived.uid_validity };
-            let found = target.digests(from, &of_target, DigestOf::CanonicalForm).await?;
+            let found = target.digests(from, &of_target).await?;
             target_digests.extend(found);
         }
     }

@@ -7,6 +7,8 @@
 //! Every method returns within bounded silence of the other end, and its future may be
 //! dropped at any await point only where its documentation says so.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 
 use mailferry_engine::fault::Fault;
@@ -80,14 +82,18 @@ pub enum Origin {
 /// Who hears of each listing: the index of its request, and the mailbox or its fault.
 pub type TellListed<'a> = dyn FnMut(usize, Result<Listed, Fault>) + Send + 'a;
 
-/// What a digest is taken of.
+/// SHA-256 (FIPS 180-4) of a message's octets as a server delivers them, line ends and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DigestOf {
-    /// The canonical form: what identity rests on.
-    CanonicalForm,
-    /// The plain octets, as `check --deep` compares them.
-    Octets,
+pub struct OctetDigest(pub [u8; 32]);
+
+impl fmt::Display for OctetDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
 }
+
+/// [`OctetDigest`]s of some messages of a mailbox; `None` for one that could not be read.
+pub type OctetDigests = HashMap<Uid, Option<OctetDigest>>;
 
 /// A mailbox as it was when its messages were listed. What is asked of its UIDs later is
 /// refused with a fault of scope mailbox where they have become others (RFC 9051 §2.3.1.1).
@@ -185,13 +191,20 @@ pub trait Source: Send {
         tell: &mut TellListed<'_>,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Digests of some messages. A message that could not be read is noted as unavailable.
+    /// Digests of the canonical form of some messages, on which identity rests. A message that
+    /// could not be read is noted as unavailable.
     fn digests(
         &mut self,
         mailbox: AsListed<'_>,
         uids: &[Uid],
-        of: DigestOf,
     ) -> impl Future<Output = Result<Digests, Fault>> + Send;
+
+    /// Digests of the plain octets of some messages, each of which gets an answer.
+    fn octet_digests(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> impl Future<Output = Result<OctetDigests, Fault>> + Send;
 
     /// Whether the bodies of another mailbox may be asked for now. Where none are wanted of an
     /// earlier one it is so; else only if they can be asked for behind those without a doubt which

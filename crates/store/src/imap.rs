@@ -26,8 +26,8 @@ use mailferry_imap::tls::Met;
 
 use self::compression::Compression;
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, ListRequest, Selection,
-    Source, Target, TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, Envelope, FlagUpdate, ListRequest, OctetDigests,
+    Selection, Source, Target, TellListed, Wanted,
 };
 
 /// How long LOGOUT may take to be sent before the connection is simply dropped.
@@ -358,14 +358,16 @@ impl Source for ImapAccount {
         self.list_all(requests, keys, tell).await
     }
 
-    async fn digests(
+    async fn digests(&mut self, mailbox: AsListed<'_>, uids: &[Uid]) -> Result<Digests, Fault> {
+        self.digest_messages(mailbox, uids).await
+    }
+
+    async fn octet_digests(
         &mut self,
         mailbox: AsListed<'_>,
         uids: &[Uid],
-        of: DigestOf,
-    ) -> Result<Digests, Fault> {
-        let digests = self.digest_messages(mailbox, uids, of).await;
-        digests.map_err(|fault| fault.in_mailbox(mailbox.mailbox))
+    ) -> Result<OctetDigests, Fault> {
+        self.digest_octets(mailbox, uids).await
     }
 
     fn has_room_for_bodies(&self) -> bool {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::comparison::Share;
 use crate::compress::{self, Compress};
 
 /// Brings mailboxes from one IMAP server to another: migration, presync, exact backup, restore
@@ -239,6 +240,12 @@ pub struct CheckArgs {
     /// Read every message on both sides and compare their octets
     #[arg(long)]
     pub deep: bool,
+    /// With --deep: read only so many of the messages of each mailbox, others each time
+    #[arg(long, value_name = "N%", requires = "deep", value_parser = Share::parse)]
+    pub sample: Option<Share>,
+    /// With --deep: note in this file what was the same, and do not read it again next time
+    #[arg(long, value_name = "FILE", requires = "deep")]
+    pub resume: Option<PathBuf>,
     /// How it is shown.
     #[command(flatten)]
     pub output: Output,

@@ -60,22 +60,43 @@ impl Progress {
         self.bar.reset_eta();
     }
 
-    fn tell_in_passing(&self) {
+    /// Shows how many messages were read on both sides and compared.
+    pub(super) fn begin_comparing(&self, messages: u64) {
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} messages  ETA {eta}")
+        {
+            self.bar.set_style(style);
+        }
+        self.bar.set_length(messages);
+        self.bar.set_position(0);
+        self.bar.reset_eta();
+    }
+
+    /// Writes lines beside what is shown.
+    pub(super) fn aside(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+
+    /// Writes a line now and then where there is no terminal.
+    fn tell_in_passing(&self, words: impl FnOnce() -> String) {
         if self.output.json || self.output.quiet || !self.bar.is_hidden() {
             return;
         }
         let Ok(mut last) = self.last_line.lock() else { return };
         if last.elapsed() >= LINE_EVERY {
             *last = Instant::now();
-            let octets = self.bar.position();
-            let all = self.bar.length().unwrap_or_default();
-            let messages = self.messages.load(Ordering::Relaxed);
-            screen::news(&format!(
-                "{messages} messages copied, {} of {} read",
-                size(octets),
-                size(all)
-            ));
+            screen::news(&words());
         }
+    }
+
+    fn copied_so_far(&self) -> String {
+        let (octets, all) = (self.bar.position(), self.bar.length().unwrap_or_default());
+        let messages = self.messages.load(Ordering::Relaxed);
+        format!("{messages} messages copied, {} of {} read", size(octets), size(all))
+    }
+
+    fn compared_so_far(&self) -> String {
+        let all = self.bar.length().unwrap_or_default();
+        format!("{} of {all} messages compared", self.bar.position())
     }
 
     fn show_text(&self, event: &Event<'_>) {
@@ -140,7 +161,11 @@ impl EventSink for Progress {
             Event::Planned(plan) => self.begin_copying(plan),
             Event::Octets(octets) => {
                 self.bar.inc(*octets);
-                self.tell_in_passing();
+                self.tell_in_passing(|| self.copied_so_far());
+            }
+            Event::Compared { messages, .. } => {
+                self.bar.inc(*messages);
+                self.tell_in_passing(|| self.compared_so_far());
             }
             Event::Copied(_) => {
                 let messages = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
@@ -208,7 +233,10 @@ fn json(event: &Event<'_>) -> Option<String> {
         ),
         Event::AfterKilled | Event::RepairIsDue(_) | Event::RepairEnds => return None,
         Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
-        Event::MailboxBegins { .. } | Event::MailboxEnds { .. } | Event::Octets(_) => return None,
+        Event::MailboxBegins { .. }
+        | Event::MailboxEnds { .. }
+        | Event::Octets(_)
+        | Event::Compared { .. } => return None,
     })
 }
 

@@ -4,7 +4,6 @@ use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, Side};
 use mailferry_engine::plan::{MailboxPlan, Subscription};
 use mailferry_engine::summary::Counts;
-use mailferry_run::check::{Comparison, Finding};
 use mailferry_run::report::Report;
 use serde_json::{Value, json};
 
@@ -282,59 +281,4 @@ pub(super) fn report_json(report: &Report, seconds: f64, status: u8) -> String {
             "faults": report.faults.iter().map(fault_json).collect::<Vec<_>>(),
         }),
     )
-}
-
-/// One message compared, for people: `+ INBOX/17`.
-#[must_use]
-pub(super) fn finding_text(finding: &Finding<'_>) -> String {
-    let place =
-        |place: Option<(&_, u32)>| place.map(|(mailbox, uid)| format!("{}/{uid}", shown(mailbox)));
-    let (source, target) = (place(finding.source), place(finding.target));
-    let places: Vec<String> = source.into_iter().chain(target).collect();
-    let aspects: Vec<String> = finding
-        .aspects
-        .iter()
-        .filter_map(|aspect| serde_json::to_value(aspect).ok()?.as_str().map(str::to_owned))
-        .collect();
-    let aspects =
-        if aspects.is_empty() { String::new() } else { format!(" ({})", aspects.join(", ")) };
-    format!("{} {}{aspects}", finding.mark.character(), places.join(" -> "))
-}
-
-/// One message compared, as a line of JSON.
-#[must_use]
-pub(super) fn finding_json(finding: &Finding<'_>) -> String {
-    let place = |place: Option<(&_, u32)>| {
-        place.map(|(mailbox, uid)| json!({ "mailbox": shown(mailbox), "uid": uid }))
-    };
-    json_line(
-        "finding",
-        json!({
-            "mark": finding.mark, "source": place(finding.source), "target": place(finding.target),
-            "differs": finding.aspects,
-        }),
-    )
-}
-
-/// The sums of a comparison, for people.
-#[must_use]
-pub(super) fn comparison_text(sums: &Comparison) -> String {
-    let mut lines = vec![
-        format!("{:>10} = the same on both sides", sums.same),
-        format!("{:>10} + on the source only", sums.source_only),
-        format!("{:>10} - on the target only", sums.target_only),
-        format!("{:>10} * on both sides, and something differs", sums.differs),
-        format!("{:>10} ! cannot be said", sums.unknown),
-    ];
-    let mut add = |count: u64, what: &str| {
-        if count > 0 {
-            lines.push(format!("{count:>10} {what}"));
-        }
-    };
-    add(sums.left_out, "left out of the comparison by a rule");
-    add(sums.mailboxes_missing, "mailboxes that the target does not have");
-    add(sums.mailboxes_extra, "mailboxes that only the target has");
-    add(sums.subscriptions_missing, "mailboxes subscribed on the source only");
-    lines.push(if sums.is_same() { "the same".to_owned() } else { "DIFFERENT".to_owned() });
-    lines.join("\n")
 }

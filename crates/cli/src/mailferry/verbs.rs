@@ -7,7 +7,6 @@ use std::time::Instant;
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::Fault;
 use mailferry_engine::guard::{Approval, GuardLimits, check};
-use mailferry_run::check::{Depth, Mark, compare};
 use mailferry_run::execute::Execution;
 use mailferry_run::job::Job;
 use mailferry_run::report::Report;
@@ -15,9 +14,9 @@ use mailferry_run::stop::Stop;
 use mailferry_run::survey::survey;
 use serde_json::json;
 
-use super::options::{CheckArgs, Command, Output, RestoreArgs, SyncArgs};
+use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
-use super::{demo, render, task};
+use super::{comparison, demo, render, task};
 use crate::fault_text::{Front, fault_text};
 use crate::imapsync::exit_status::ExitStatus;
 use crate::local_state;
@@ -30,7 +29,7 @@ pub(super) async fn run(command: Command) -> ExitStatus {
     let done = match command {
         Command::Sync(args) => sync(&args).await,
         Command::Plan(args) => plan(&args).await,
-        Command::Check(args) => check_accounts(&args).await,
+        Command::Check(args) => comparison::run(&args).await,
         Command::Restore(args) => restore(&args).await,
         Command::Demo(args) => demo::run(args.output).await,
     };
@@ -211,7 +210,7 @@ impl Run {
 
 /// A mailbox that was named and does not exist is an error of whoever named it: the rest is
 /// done, and the exit status tells.
-fn tell_missing(plan: &Plan) -> ExitStatus {
+pub(super) fn tell_missing(plan: &Plan) -> ExitStatus {
     for name in &plan.missing {
         screen::error(&format!(
             "the source has no mailbox `{}`\n\nhint: `mailferry plan` without --folder shows the names there",
@@ -231,7 +230,7 @@ fn objections(plan: &Plan, guard: &GuardLimits) -> Result<Approval, ExitStatus> 
     })
 }
 
-fn tell_faults(faults: &[Fault], output: Output) -> ExitStatus {
+pub(super) fn tell_faults(faults: &[Fault], output: Output) -> ExitStatus {
     for fault in faults {
         if output.json {
             screen::line(&render::json_line(
@@ -262,7 +261,7 @@ fn tell_report(report: &Report, otherwise: ExitStatus, seconds: f64, output: Out
 }
 
 /// The first Ctrl-C asks the run to stop after what is in flight, the second ends it.
-fn stop_on_ctrl_c() -> Stop {
+pub(super) fn stop_on_ctrl_c() -> Stop {
     let stop = Stop::default();
     let asked = stop.clone();
     tokio::spawn(async move {
@@ -291,47 +290,4 @@ fn stop_on_term(stop: &Stop) {
         asked.ask();
         screen::news("stopping: what is in flight is finished");
     });
-}
-
-async fn check_accounts(args: &CheckArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts, args.output)?;
-    let job = task::check_job(args, &servers)?;
-    let (output, stop) = (args.output, stop_on_ctrl_c());
-    let progress = Progress::new(Output { json: false, ..output });
-    let surveyed = survey(&servers, &job, &progress, &stop).await;
-    progress.finish();
-    let mut survey = match surveyed {
-        Ok(survey) => survey,
-        Err(faults) => return Ok(tell_faults(&faults, output)),
-    };
-    let depth = if args.deep { Depth::Octets } else { Depth::Listed };
-    let compared = compare(&mut survey, depth, |finding| {
-        if output.json {
-            screen::line(&render::finding_json(finding));
-        } else if output.verbose || (!output.quiet && finding.mark != Mark::Same) {
-            screen::line(&render::finding_text(finding));
-        }
-    })
-    .await;
-    survey.close().await;
-    let sums = match compared {
-        Ok(sums) => sums,
-        Err(fault) => return Ok(tell_faults(&[fault], output)),
-    };
-    let named_in_vain = tell_missing(&survey.plan);
-    let faults: Vec<Fault> =
-        survey.plan.mailboxes.iter().flat_map(|mailbox| mailbox.faults.clone()).collect();
-    if output.json {
-        screen::line(&render::json_line(
-            "comparison",
-            json!({ "same": sums.is_same(), "sums": sums }),
-        ));
-    } else {
-        screen::line(&render::comparison_text(&sums));
-    }
-    // What could not be listed was not compared: that is never "the same".
-    if !faults.is_empty() {
-        return Ok(tell_faults(&faults, output));
-    }
-    Ok(if sums.is_same() { named_in_vain } else { ExitStatus::CatchAll })
 }

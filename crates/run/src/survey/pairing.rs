@@ -5,7 +5,7 @@ use mailferry_engine::listing::MessageListing;
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{Digests, PairInput, Pairing, Pairs, pair};
-use mailferry_store::contract::{DigestOf, Source};
+use mailferry_store::contract::Source;
 
 use super::listing::Trust;
 use super::{Group, MailboxListings, Surveyor, listed};
@@ -88,8 +88,7 @@ impl Digester<'_> {
         if uids.is_empty() {
             return Ok(digests);
         }
-        let of = DigestOf::CanonicalForm;
-        let found = connection.digests(listed(mailbox, listing), &uids, of).await?;
+        let found = connection.digests(listed(mailbox, listing), &uids).await?;
         if let Some(state) = self.state {
             state.keep_digests(self.side, (mailbox, listing.uid_validity), &uids, &found);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mailferry_engine::fault::FaultKind;
 use mailferry_engine::policy::Rules;
-use mailferry_run::check::{Comparison, Depth, compare};
+use mailferry_run::check::{Check, Comparison, Depth};
 use mailferry_run::events::{Event, EventSink, Silent};
 use mailferry_run::job::{Job, Limits, ReconnectLimits};
 use mailferry_run::stop::Stop;
@@ -145,8 +145,17 @@ async fn the_limit_of_faults_is_one_for_all_mailboxes() {
 async fn compared(world: &World, source: Profile, target: Profile) -> Comparison {
     let running = world.serve(source, target).await;
     let job = job_in_order(Rules::mirror());
-    let mut found = survey(&running.addresses, &job, &Silent, &Stop::default()).await.unwrap();
-    compare(&mut found, Depth::Listed, |_| {}).await.unwrap()
+    let stop = Stop::default();
+    let mut found = survey(&running.addresses, &job, &Silent, &stop).await.unwrap();
+    let check = Check {
+        accounts: &running.addresses,
+        depth: Depth::Listed,
+        record: None,
+        reconnect: job.limits.reconnect,
+        events: &Silent,
+        stop: &stop,
+    };
+    check.run(&mut found, |_| {}).await.unwrap().sums
 }
 
 #[tokio::test]

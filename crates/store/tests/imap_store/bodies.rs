@@ -1,6 +1,6 @@
 //! Fetching bodies, and what is asked of UIDs later on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::message::{FlagSet, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_store::contract::{
-    AsListed, BodyEvent, DigestOf, Envelope, FlagUpdate, LiteralForm, Source, Target, Wanted,
+    AsListed, BodyEvent, Envelope, FlagUpdate, LiteralForm, Source, Target, Wanted,
 };
 use mailferry_store::imap::ImapAccount;
 use mailferry_testkit::sim::{Extension, Profile, Server, UidPlace};
@@ -177,21 +177,27 @@ async fn digests_know_no_sizes_and_miss_nothing() {
         fill(&account, "INBOX", 1..5, 300);
         fill(&account, "INBOX", 5..7, 200_000);
         fill(&account, "INBOX", 7..9, 300);
-        let server =
-            Server::bind(Profile { uid_place, ..Profile::modern() }, [account]).await.unwrap();
+        let server = Server::bind(Profile { uid_place, ..Profile::modern() }, [account.clone()])
+            .await
+            .unwrap();
         let mut store = open(server.addr()).await;
         let listing = list(&mut store, "INBOX").await;
         let inbox = MailboxName::from("INBOX");
         let listed = AsListed { mailbox: &inbox, uid_validity: listing.uid_validity };
-        for of in [DigestOf::CanonicalForm, DigestOf::Octets] {
-            let digests = store.digests(listed, &listing.uid, of).await.unwrap();
-            let found: std::collections::HashSet<_> =
-                listing.uid.iter().map(|&uid| digests.find(uid).unwrap().unwrap()).collect();
-            assert_eq!(found.len(), 8, "all different, none missing");
+        let digests = store.digests(listed, &listing.uid).await.unwrap();
+        let found: HashSet<_> =
+            listing.uid.iter().map(|&uid| digests.find(uid).unwrap().unwrap()).collect();
+        assert_eq!(found.len(), 8, "all different, none missing");
+        let digests = store.octet_digests(listed, &listing.uid).await.unwrap();
+        for message in account.messages("INBOX") {
+            let expected = ring::digest::digest(&ring::digest::SHA256, &message.octets);
+            let uid = Uid::new(message.uid).unwrap();
+            let found = digests[&uid].unwrap();
+            assert_eq!(found.0, expected.as_ref(), "{uid}");
         }
         let gone = Uid::new(99).unwrap();
-        let digests = store.digests(listed, &[gone], DigestOf::Octets).await.unwrap();
-        assert_eq!(digests.find(gone), Some(None));
+        assert_eq!(store.digests(listed, &[gone]).await.unwrap().find(gone), Some(None));
+        assert_eq!(store.octet_digests(listed, &[gone]).await.unwrap()[&gone], None);
     }
 }
 
@@ -216,7 +222,8 @@ async fn uids_of_another_uidvalidity_are_neither_read_nor_changed() {
         };
         let faults = [
             unavailable(&mut store, listed, uid).await,
-            store.digests(listed, &[uid], DigestOf::Octets).await.unwrap_err(),
+            store.digests(listed, &[uid]).await.unwrap_err(),
+            store.octet_digests(listed, &[uid]).await.unwrap_err(),
             store.update_flags(listed, &[update]).await.unwrap_err(),
             store.delete_messages(listed, &[uid]).await.unwrap_err(),
         ];

@@ -2,88 +2,119 @@
 
 use mailferry_engine::canonical::Canonical;
 use mailferry_engine::fault::Fault;
-use mailferry_engine::message::{Digest, Uid};
+use mailferry_engine::message::Uid;
 use mailferry_engine::pairing::Digests;
+use ring::digest::{Context, SHA256};
 
 use super::super::ImapAccount;
-use crate::contract::{AsListed, BodyEvent, DigestOf, Wanted};
+use crate::contract::{AsListed, BodyEvent, OctetDigest, OctetDigests, Wanted};
 
 impl ImapAccount {
-    /// Digests of messages, their bodies streamed through.
+    /// Digests of their canonical form.
     pub(in crate::imap) async fn digest_messages(
         &mut self,
         listed: AsListed<'_>,
         uids: &[Uid],
-        of: DigestOf,
     ) -> Result<Digests, Fault> {
+        let mut digests = Digests::default();
+        self.digest(listed, uids, Canonical::new, |uid, canonical| match canonical {
+            Some(canonical) => digests.insert(uid, canonical.finish()),
+            None => digests.insert_unavailable(uid),
+        })
+        .await?;
+        Ok(digests)
+    }
+
+    /// Digests of their plain octets.
+    pub(in crate::imap) async fn digest_octets(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<OctetDigests, Fault> {
+        let mut digests = OctetDigests::with_capacity(uids.len());
+        self.digest(
+            listed,
+            uids,
+            || Context::new(&SHA256),
+            |uid, context| {
+                digests.insert(uid, context.map(finish));
+            },
+        )
+        .await?;
+        Ok(digests)
+    }
+
+    /// Streams bodies through a digester each; `tell` hears of every message once, without a
+    /// digester where it could not be read.
+    async fn digest<D: Digester>(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+        begin: impl Fn() -> D,
+        tell: impl FnMut(Uid, Option<D>),
+    ) -> Result<(), Fault> {
         let mut uids = uids.to_vec();
         uids.sort_unstable();
         let wanted = uids.into_iter().map(|uid| Wanted { uid, size: 0 }).collect();
         self.begin_bodies(listed, wanted);
+        // No sizes were listed that could be held against those delivered.
         let known_to_lie = std::mem::replace(&mut self.bodies.size_lies, true);
-        let mut digests = Digests::default();
-        let mut open: Option<(Uid, Digester)> = None;
+        let digested = self.digest_all(begin, tell).await;
+        self.bodies.size_lies = known_to_lie;
+        digested.map_err(|fault| fault.in_mailbox(listed.mailbox))
+    }
+
+    async fn digest_all<D: Digester>(
+        &mut self,
+        begin: impl Fn() -> D,
+        mut tell: impl FnMut(Uid, Option<D>),
+    ) -> Result<(), Fault> {
+        let mut open: Option<(Uid, D)> = None;
         loop {
             match self.advance_bodies().await? {
                 BodyEvent::Whole { uid, octets } => {
-                    let mut digester = Digester::new(of);
-                    digester.update(&octets);
-                    digests.insert(uid, digester.finish());
+                    let mut digester = begin();
+                    digester.take(&octets);
+                    tell(uid, Some(digester));
                 }
-                BodyEvent::Begin { uid, .. } => open = Some((uid, Digester::new(of))),
+                BodyEvent::Begin { uid, .. } => open = Some((uid, begin())),
                 BodyEvent::Chunk(octets) => {
                     if let Some((_, digester)) = &mut open {
-                        digester.update(octets);
+                        digester.take(octets);
                     }
                 }
                 BodyEvent::End => {
                     if let Some((uid, digester)) = open.take() {
-                        digests.insert(uid, digester.finish());
+                        tell(uid, Some(digester));
                     }
                 }
-                BodyEvent::Missing { uid, .. } => digests.insert_unavailable(uid),
-                BodyEvent::Unavailable { fault } => {
-                    self.bodies.size_lies = known_to_lie;
-                    return Err(fault);
-                }
-                BodyEvent::Finished => break,
+                BodyEvent::Missing { uid, .. } => tell(uid, None),
+                BodyEvent::Unavailable { fault } => return Err(fault),
+                BodyEvent::Finished => return Ok(()),
             }
         }
-        self.bodies.size_lies = known_to_lie;
-        Ok(digests)
     }
 }
 
-enum Digester {
-    Canonical(Box<Canonical>),
-    Octets(Box<blake3::Hasher>),
+/// Takes in the octets of one message.
+trait Digester {
+    fn take(&mut self, octets: &[u8]);
 }
 
-impl Digester {
-    fn new(of: DigestOf) -> Self {
-        match of {
-            DigestOf::CanonicalForm => Self::Canonical(Box::new(Canonical::new())),
-            DigestOf::Octets => Self::Octets(Box::default()),
-        }
+impl Digester for Canonical {
+    fn take(&mut self, octets: &[u8]) {
+        self.update(octets);
     }
+}
 
-    fn update(&mut self, octets: &[u8]) {
-        match self {
-            Self::Canonical(canonical) => canonical.update(octets),
-            Self::Octets(hasher) => {
-                hasher.update(octets);
-            }
-        }
+impl Digester for Context {
+    fn take(&mut self, octets: &[u8]) {
+        self.update(octets);
     }
+}
 
-    fn finish(self) -> Digest {
-        match self {
-            Self::Canonical(canonical) => canonical.finish(),
-            Self::Octets(hasher) => {
-                let mut digest = [0; 16];
-                digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-                Digest(digest)
-            }
-        }
-    }
+fn finish(context: Context) -> OctetDigest {
+    let mut octets = [0; 32];
+    octets.copy_from_slice(context.finish().as_ref());
+    OctetDigest(octets)
 }
