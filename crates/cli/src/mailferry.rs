@@ -5,6 +5,7 @@ mod demo;
 mod options;
 mod progress;
 mod render;
+mod retry;
 mod task;
 mod verbs;
 

@@ -12,6 +12,8 @@ use mailferry_testkit::sim;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use world::*;
 
@@ -399,13 +401,15 @@ fn lines_of_refused_messages() -> Vec<Value> {
     for octets in [&poison[..], &bare[..]] {
         from.append("INBOX", octets, &[], sim::Date::utc(1_600_000_000));
     }
-    let refuse = |request: &sim::AppendRequest<'_>| {
+    let refusing_still = Arc::new(AtomicBool::new(true));
+    let asked = refusing_still.clone();
+    let refuse = move |request: &sim::AppendRequest<'_>| {
         let text = String::from_utf8_lossy(request.octets);
-        let refused = text.contains("poison") || text.contains("bare\n");
+        let refused =
+            asked.load(Ordering::SeqCst) && (text.contains("poison") || text.contains("bare\n"));
         refused.then(|| "Message contains bare newlines".to_owned())
     };
-    let refusing =
-        sim::Profile { refuse: Some(std::sync::Arc::new(refuse)), ..sim::Profile::modern() };
+    let refusing = sim::Profile { refuse: Some(Arc::new(refuse)), ..sim::Profile::modern() };
     let bind = |profile, account| runtime.block_on(sim::Server::bind(profile, [account])).unwrap();
     let (source, target) = (bind(sim::Profile::modern(), from), bind(refusing, to));
     let url = |server: &sim::Server| format!("imap+plain://joe@{}", server.addr());
@@ -413,10 +417,14 @@ fn lines_of_refused_messages() -> Vec<Value> {
     let words = ["--source-password-command", "echo x", "--target-password-command", "echo x"];
     let (from, to) = (url(&source), url(&target));
     let run = desk.mailferry(&[&["sync", &from, &to, "--json"], &words[..]].concat());
-    let run = run.expect(114);
-    let lines = run.json_lines();
+    let mut lines = run.expect(114).json_lines();
     let kept = lines.iter().find(|line| line["event"] == "kept-aside").unwrap();
     assert_eq!(std::fs::read(kept["path"].as_str().unwrap()).unwrap(), poison);
+    refusing_still.store(false, Ordering::SeqCst);
+    for options in [&["--list", "--json"][..], &["--json"]] {
+        let run = desk.mailferry(&[&["retry", &from, &to], options, &words[..]].concat());
+        lines.extend(run.expect(0).json_lines());
+    }
     lines
 }
 

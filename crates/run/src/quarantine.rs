@@ -5,6 +5,7 @@
 //! not at all, the message first: a `.json` says that both are there. Calls block on the disk; a
 //! message is never held whole.
 
+mod account;
 mod disk;
 mod metadata;
 mod place;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 
+pub use self::account::KeptAccount;
 pub use self::metadata::{Attempt, Metadata, MetadataDate, Record};
 pub use self::place::QuarantinePlace;
 pub use self::read::{Kept, KeptMessage};

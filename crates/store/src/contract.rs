@@ -86,6 +86,15 @@ pub type TellListed<'a> = dyn FnMut(usize, Result<Listed, Fault>) + Send + 'a;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OctetDigest(pub [u8; 32]);
 
+impl OctetDigest {
+    /// Of a context that took in all octets.
+    pub(crate) fn of(context: ring::digest::Context) -> Self {
+        let mut octets = [0; 32];
+        octets.copy_from_slice(context.finish().as_ref());
+        Self(octets)
+    }
+}
+
 impl fmt::Display for OctetDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))

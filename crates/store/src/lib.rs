@@ -2,4 +2,5 @@
 //! Adapters never import each other.
 
 pub mod contract;
+pub mod files;
 pub mod imap;

@@ -45,8 +45,7 @@ pub(super) async fn run(output: Output) -> Result<ExitStatus, UsageError> {
     let mut status = ExitStatus::Ok;
     for title in ["first run: the plan, then the copy", "\nsecond run: nothing is left to do"] {
         say(title);
-        let run =
-            Run { servers: servers.clone(), job: job(), guard: GuardLimits::modern(), output };
+        let run = Run::new(servers.clone(), job(), GuardLimits::modern(), output);
         let outcome = run.carry_out(|plan| {
             say(&plan_text(plan));
             Answer::Go

@@ -28,6 +28,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Bring back from a backup what is missing, and remove nothing
     Restore(RestoreArgs),
+    /// Bring in what the target refused and was kept aside; only the target is connected to
+    Retry(RetryArgs),
     /// Start two servers in this process with sample mail, and sync them
     Demo(DemoArgs),
 }
@@ -290,6 +292,20 @@ pub struct RestoreArgs {
     /// Copy a large mailbox over several connections at once, giving up the order of its messages
     #[arg(long)]
     pub unordered: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `retry`.
+#[derive(Args, Clone, Debug)]
+pub struct RetryArgs {
+    /// The accounts, as they were when the messages were refused.
+    #[command(flatten)]
+    pub accounts: Accounts,
+    /// Show what is kept aside, and connect to nobody
+    #[arg(long)]
+    pub list: bool,
     /// How it is shown.
     #[command(flatten)]
     pub output: Output,

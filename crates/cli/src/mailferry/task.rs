@@ -19,6 +19,7 @@ use mailferry_run::job::{
 use mailferry_run::pace::PaceLimits;
 use mailferry_run::state::State;
 use mailferry_store::contract::Selection;
+use mailferry_store::files::FileAccount;
 
 use super::options::{Accounts, CheckArgs, Choice, Flags, Output, RestoreArgs, SyncArgs};
 use crate::account::{AccountUrl, Scheme};
@@ -49,6 +50,30 @@ impl UsageError {
 /// # Errors
 /// A URL, a fingerprint or a password source is no good.
 pub(super) fn servers(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
+    servers_with(accounts, output, [source_secret(accounts), target_secret(accounts)])
+}
+
+/// The same where nobody will log in to the source: its password is not asked for.
+///
+/// # Errors
+/// As [`servers`].
+pub(super) fn target_alone(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
+    servers_with(accounts, output, [SecretFrom::Given(Vec::new()), target_secret(accounts)])
+}
+
+/// The same where nobody will log in at all.
+///
+/// # Errors
+/// As [`servers`].
+pub(super) fn names_alone(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
+    servers_with(accounts, output, [SecretFrom::Given(Vec::new()), SecretFrom::Given(Vec::new())])
+}
+
+fn servers_with(
+    accounts: &Accounts,
+    output: Output,
+    [source_secret, target_secret]: [SecretFrom; 2],
+) -> Result<Servers, UsageError> {
     let tell = teller(output);
     let ca_pem = match &accounts.ca_file {
         None => None,
@@ -77,18 +102,10 @@ pub(super) fn servers(accounts: &Accounts, output: Output) -> Result<Servers, Us
         }
         Ok(Login { endpoint, credentials, compression: accounts.compress.policy() })
     };
-    let mut source = side(
-        &accounts.source,
-        &accounts.source_pin,
-        source_secret(accounts),
-        &accounts.source_login_as,
-    )?;
-    let mut target = side(
-        &accounts.target,
-        &accounts.target_pin,
-        target_secret(accounts),
-        &accounts.target_login_as,
-    )?;
+    let mut source =
+        side(&accounts.source, &accounts.source_pin, source_secret, &accounts.source_login_as)?;
+    let mut target =
+        side(&accounts.target, &accounts.target_pin, target_secret, &accounts.target_login_as)?;
     if output.trace {
         let show: Tell = Arc::new(crate::screen::news);
         source.endpoint.trace = Some(traced("source", &show));
@@ -241,6 +258,26 @@ pub(super) fn check_job(args: &CheckArgs, servers: &Servers) -> Result<Job, Usag
     let mut rules = Rules::mirror();
     rules.unrecognised = Unrecognised::Append;
     job(rules, &args.choice, servers)
+}
+
+/// The job of `retry`: brings what was kept aside into the mailboxes that it was meant for, and
+/// changes nothing else.
+pub(super) fn retry_job(account: &FileAccount) -> Job {
+    let rules = Rules {
+        flags: FlagPolicy::NewOnly,
+        subscribe: Subscribe::None,
+        unrecognised: Unrecognised::Append,
+        ..Rules::sync()
+    };
+    let names = account.mailboxes.iter().map(|mailbox| mailbox.name.clone());
+    let naming = Naming {
+        explicit: names.map(|name| (name.clone(), name)).collect(),
+        special_use: SpecialUseMapping::Off,
+        ..Naming::default()
+    };
+    let mut job = Job { naming, ..Job::new(rules) };
+    job.limits.pairs_max = 1;
+    job
 }
 
 fn order(unordered: bool) -> CopyOrder {

@@ -7,6 +7,8 @@ use std::time::Instant;
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::Fault;
 use mailferry_engine::guard::{Approval, GuardLimits, check};
+use mailferry_run::accounts::Accounts;
+use mailferry_run::events::{Event, EventSink, Silent};
 use mailferry_run::execute::Execution;
 use mailferry_run::job::Job;
 use mailferry_run::report::Report;
@@ -16,12 +18,11 @@ use serde_json::json;
 
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
-use super::{comparison, demo, render, task};
+use super::{comparison, demo, render, retry, task};
 use crate::fault_text::{Front, fault_text};
 use crate::imapsync::exit_status::ExitStatus;
 use crate::local_state;
 use crate::screen;
-use crate::servers::Servers;
 use crate::status;
 
 /// Carries a subcommand out.
@@ -31,6 +32,7 @@ pub(super) async fn run(command: Command) -> ExitStatus {
         Command::Plan(args) => plan(&args).await,
         Command::Check(args) => comparison::run(&args).await,
         Command::Restore(args) => restore(&args).await,
+        Command::Retry(args) => retry::run(&args).await,
         Command::Demo(args) => demo::run(args.output).await,
     };
     done.unwrap_or_else(|usage| {
@@ -52,7 +54,7 @@ async fn sync(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
         })?),
     };
     let servers = servers.within(task::budget(args.nostate)?);
-    let run = Run { servers, job, guard, output: args.output };
+    let run = Run::new(servers, job, guard, args.output);
     Ok(run.carry_out(|plan| as_expected(plan, expected.as_deref())).await)
 }
 
@@ -75,7 +77,7 @@ async fn plan(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
     let servers = task::servers(&args.accounts, args.output)?;
     let (job, guard) = task::sync_job(args, &servers)?;
     let servers = servers.within(task::budget(args.nostate)?);
-    let run = Run { servers, job, guard, output: args.output };
+    let run = Run::new(servers, job, guard, args.output);
     let decide = |plan: &Plan| {
         show_plan(plan, args.output);
         match &args.save {
@@ -101,7 +103,7 @@ async fn restore(args: &RestoreArgs) -> Result<ExitStatus, task::UsageError> {
     let servers = task::servers(&args.accounts, args.output)?;
     let (job, guard) = task::restore_job(args, &servers)?;
     let servers = servers.within(task::budget(args.nostate)?);
-    let run = Run { servers, job, guard, output: args.output };
+    let run = Run::new(servers, job, guard, args.output);
     let status = run
         .carry_out(|plan| {
             show_plan(plan, args.output);
@@ -149,20 +151,36 @@ fn ask() -> Answer {
 }
 
 /// One run from the survey to the report.
-pub(super) struct Run {
-    pub(super) servers: Servers,
+pub(super) struct Run<A: Accounts> {
+    pub(super) accounts: A,
     pub(super) job: Job,
     pub(super) guard: GuardLimits,
     pub(super) output: Output,
+    /// Who else hears of what happens.
+    pub(super) listener: Arc<dyn EventSink>,
 }
 
-impl Run {
+/// Two that hear of everything.
+struct Both(Arc<Progress>, Arc<dyn EventSink>);
+
+impl EventSink for Both {
+    fn on(&self, event: &Event<'_>) {
+        self.0.on(event);
+        self.1.on(event);
+    }
+}
+
+impl<A: Accounts> Run<A> {
+    pub(super) fn new(accounts: A, job: Job, guard: GuardLimits, output: Output) -> Self {
+        Self { accounts, job, guard, output, listener: Arc::new(Silent) }
+    }
+
     /// Surveys, lets `decide` look at the plan, asks the guard, and carries it out.
     pub(super) async fn carry_out(self, decide: impl FnOnce(&Plan) -> Answer) -> ExitStatus {
         let began = Instant::now();
         let stop = stop_on_ctrl_c();
         let progress = Arc::new(Progress::new(self.output));
-        let accounts = Arc::new(self.servers);
+        let accounts = Arc::new(self.accounts);
         let surveyed = survey(&*accounts, &self.job, &*progress, &stop).await;
         let mut survey = match surveyed {
             Ok(survey) => survey,
@@ -199,8 +217,8 @@ impl Run {
         let progress = Arc::new(Progress::new(self.output));
         progress.begin_copying(&survey.plan);
         let state = self.job.state.clone();
-        let execution =
-            Execution { accounts, job: Arc::new(self.job), events: progress.clone(), stop };
+        let events = Arc::new(Both(progress.clone(), self.listener));
+        let execution = Execution { accounts, job: Arc::new(self.job), events, stop };
         let report = execution.run(survey, approval).await;
         progress.finish();
         local_state::tell_complaint(state.as_ref(), &task::teller(self.output));

@@ -12,6 +12,7 @@ mod doubles;
 mod extensions;
 mod faults;
 mod flags;
+mod kept;
 mod pairs;
 mod reconnect;
 mod repairs;

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Side};
-use mailferry_engine::guard::{self, GuardLimits, NearlyAll};
+use mailferry_engine::guard::{self, Approval, GuardLimits, NearlyAll};
 use mailferry_engine::policy::Rules;
 use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
 use mailferry_imap::tls::TlsPolicy;
@@ -236,6 +237,16 @@ impl Running {
         assert_totals(&report);
         Ok(report)
     }
+}
+
+/// Another connection to the target that listens there.
+pub(crate) async fn open_account(address: SocketAddr) -> Result<ImapAccount, Fault> {
+    let endpoint = endpoint(address, Duration::from_secs(20));
+    ImapAccount::open(Side::Target, &endpoint, &credentials()).await
+}
+
+pub(crate) fn approval(plan: &Plan) -> Approval {
+    guard::check(&plan.summary, &limits()).unwrap()
 }
 
 fn limits() -> GuardLimits {

@@ -37,7 +37,7 @@ impl ImapAccount {
             uids,
             || Context::new(&SHA256),
             |uid, context| {
-                digests.insert(uid, context.map(finish));
+                digests.insert(uid, context.map(OctetDigest::of));
             },
         )
         .await?;
@@ -111,10 +111,4 @@ impl Digester for Context {
     fn take(&mut self, octets: &[u8]) {
         self.update(octets);
     }
-}
-
-fn finish(context: Context) -> OctetDigest {
-    let mut octets = [0; 32];
-    octets.copy_from_slice(context.finish().as_ref());
-    OctetDigest(octets)
 }

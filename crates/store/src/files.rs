@@ -1,0 +1,434 @@
+//! Messages in files of this machine, read as a source: what was kept aside is brought in by the
+//! same run that copies from a server.
+//!
+//! What there is, is given once ([`FileAccount`]) and shared by all that read it. Files are read as
+//! they are asked for, in chunks; one that is gone or no longer what it was is a fault of its
+//! message.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mailferry_engine::canonical::Canonical;
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::identity::{KeyRule, header_key};
+use mailferry_engine::listing::{
+    AccountListing, MailboxInfo, Mark, MessageListing, Namespace, Row, SIZE_UNKNOWN,
+};
+use mailferry_engine::message::{FlagSet, InternalDate, Key, Uid};
+use mailferry_engine::name::MailboxName;
+use mailferry_engine::pairing::Digests;
+use ring::digest::{Context, SHA256};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+
+use crate::contract::{
+    Among, AsListed, BodyEvent, ListRequest, Listed, OctetDigest, OctetDigests, Origin, Selection,
+    Source, TellListed, Wanted,
+};
+
+/// A message up to here is handed over whole.
+const WHOLE_OCTETS_MAX: u64 = 64 * 1024;
+/// Octets that are read at once.
+const CHUNK_OCTETS: usize = 64 * 1024;
+/// A header longer than this identifies nothing: a digest decides.
+const HEADER_OCTETS_MAX: u64 = 1 << 20;
+
+/// The mailboxes of an account in files.
+#[derive(Clone, Debug, Default)]
+pub struct FileAccount {
+    /// In any order, each name once.
+    pub mailboxes: Vec<FileMailbox>,
+    /// What separates the levels of their names.
+    pub delimiter: Option<u8>,
+}
+
+/// One mailbox.
+#[derive(Clone, Debug)]
+pub struct FileMailbox {
+    /// Its name.
+    pub name: MailboxName,
+    /// UIDVALIDITY under which its UIDs hold.
+    pub uid_validity: u32,
+    /// Its messages, in ascending order of UID.
+    pub messages: Vec<FileMessage>,
+}
+
+/// One message.
+#[derive(Clone, Debug)]
+pub struct FileMessage {
+    /// Its UID.
+    pub uid: Uid,
+    /// Its flags and keywords.
+    pub flags: FlagSet,
+    /// Its INTERNALDATE.
+    pub date: InternalDate,
+    /// Length of the file, in octets.
+    pub octets: u64,
+    /// The file that holds it, and nothing else.
+    pub path: PathBuf,
+}
+
+/// Reads such an account.
+pub struct FileSource {
+    account: Arc<FileAccount>,
+    waiting: VecDeque<Task>,
+    reading: Option<Reading>,
+    chunk: Vec<u8>,
+}
+
+/// What bodies are wanted for.
+enum Task {
+    Body { mailbox: MailboxName, wanted: Wanted },
+    Unavailable(Fault),
+    Finish,
+}
+
+struct Reading {
+    file: File,
+    path: PathBuf,
+    left: u64,
+}
+
+impl FileSource {
+    /// Reads this account.
+    #[must_use]
+    pub fn new(account: Arc<FileAccount>) -> Self {
+        let chunk = vec![0; CHUNK_OCTETS];
+        Self { account, waiting: VecDeque::new(), reading: None, chunk }
+    }
+
+    fn find(&self, mailbox: &MailboxName) -> Result<&FileMailbox, Fault> {
+        let found = self.account.mailboxes.iter().find(|known| known.name == *mailbox);
+        found.ok_or_else(|| {
+            let words = "there is no such mailbox in the files";
+            Fault::new(Side::Source, FaultKind::Select, words).in_mailbox(mailbox)
+        })
+    }
+
+    /// The mailbox, if it is the one that was listed.
+    fn as_listed(&self, listed: AsListed<'_>) -> Result<&FileMailbox, Fault> {
+        let mailbox = self.find(listed.mailbox)?;
+        if mailbox.uid_validity != listed.uid_validity {
+            let words = "the mailbox is not the one that was listed";
+            return Err(
+                Fault::new(Side::Source, FaultKind::Select, words).in_mailbox(listed.mailbox)
+            );
+        }
+        Ok(mailbox)
+    }
+
+    /// Puts the octets of messages into `take`, which answers what it made of them.
+    async fn digest<T>(
+        &self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+        begin: impl Fn() -> T,
+        take: impl Fn(&mut T, &[u8]),
+        mut tell: impl FnMut(Uid, Option<T>),
+    ) -> Result<(), Fault> {
+        let mailbox = self.as_listed(listed)?;
+        let mut chunk = vec![0; CHUNK_OCTETS];
+        for &uid in uids {
+            let Some(message) = mailbox.message(uid) else {
+                tell(uid, None);
+                continue;
+            };
+            let mut digest = begin();
+            let read = message.read(&mut chunk, |octets| take(&mut digest, octets)).await;
+            tell(uid, read.is_ok().then_some(digest));
+        }
+        Ok(())
+    }
+
+    /// Opens the next message that is wanted.
+    async fn open_next(&mut self, mailbox: &MailboxName, wanted: Wanted) -> Opened {
+        let message = self.find(mailbox).ok().and_then(|mailbox| mailbox.message(wanted.uid));
+        let Some(message) = message.cloned() else {
+            return Opened::Missing(missing(
+                mailbox,
+                wanted.uid,
+                FaultKind::Expunged,
+                "it is gone",
+            ));
+        };
+        let failed = |error: &io::Error| {
+            let words = unreadable(&message.path, error);
+            Opened::Missing(missing(mailbox, wanted.uid, FaultKind::Fetch, &words))
+        };
+        let mut file = match message.open().await {
+            Ok(file) => file,
+            Err(error) => return failed(&error),
+        };
+        if message.octets > WHOLE_OCTETS_MAX {
+            self.reading = Some(Reading { file, path: message.path, left: message.octets });
+            return Opened::Begin(message.octets);
+        }
+        let mut octets = Vec::with_capacity(usize::try_from(message.octets).unwrap_or(0));
+        match (&mut file).take(message.octets).read_to_end(&mut octets).await {
+            Ok(_) if octets.len() as u64 == message.octets => Opened::Whole(octets),
+            Ok(_) => failed(&io::ErrorKind::UnexpectedEof.into()),
+            Err(error) => failed(&error),
+        }
+    }
+}
+
+enum Opened {
+    Whole(Vec<u8>),
+    Begin(u64),
+    Missing(Fault),
+}
+
+fn missing(mailbox: &MailboxName, uid: Uid, kind: FaultKind, words: &str) -> Fault {
+    Fault::new(Side::Source, kind, words).in_mailbox(mailbox).of_message(uid)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+impl FileMailbox {
+    fn message(&self, uid: Uid) -> Option<&FileMessage> {
+        let at = self.messages.binary_search_by_key(&uid, |message| message.uid).ok()?;
+        self.messages.get(at)
+    }
+
+    fn uid_next(&self) -> u32 {
+        self.messages.last().map_or(1, |last| last.uid.value().saturating_add(1))
+    }
+
+    fn mark(&self) -> Mark {
+        Mark {
+            uid_validity: self.uid_validity,
+            uid_next: self.uid_next(),
+            messages: u32::try_from(self.messages.len()).ok(),
+            ..Mark::default()
+        }
+    }
+
+    async fn listing(
+        &self,
+        keys: &KeyRule,
+        meant: impl Fn(Uid) -> bool,
+    ) -> Result<MessageListing, Fault> {
+        let mut listing = MessageListing {
+            uid_validity: self.uid_validity,
+            uid_next: self.uid_next(),
+            ..MessageListing::default()
+        };
+        for message in self.messages.iter().filter(|message| meant(message.uid)) {
+            let key = message.key(keys).await.map_err(|error| {
+                let words = unreadable(&message.path, &error);
+                let fault = Fault::new(Side::Source, FaultKind::ListingIncomplete, words);
+                fault.in_mailbox(&self.name).of_message(message.uid)
+            })?;
+            let flags = listing.flag_table.intern(message.flags.clone());
+            listing.push(Row {
+                uid: message.uid,
+                key,
+                size: u32::try_from(message.octets).unwrap_or(SIZE_UNKNOWN),
+                date: message.date,
+                flags,
+                selected: true,
+            });
+        }
+        Ok(listing)
+    }
+}
+
+impl FileMessage {
+    /// Opens the file; one of another length is another message.
+    async fn open(&self) -> io::Result<File> {
+        let file = File::open(&self.path).await?;
+        let octets = file.metadata().await?.len();
+        if octets != self.octets {
+            let words = format!("it has {octets} octets and should have {}", self.octets);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, words));
+        }
+        Ok(file)
+    }
+
+    async fn read(&self, chunk: &mut [u8], mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        let mut file = self.open().await?;
+        loop {
+            match file.read(chunk).await? {
+                0 => return Ok(()),
+                read => take(&chunk[..read]),
+            }
+        }
+    }
+
+    /// The key of its header.
+    async fn key(&self, keys: &KeyRule) -> io::Result<Key> {
+        let mut file = self.open().await?;
+        let mut header: Vec<u8> = Vec::new();
+        let mut chunk = vec![0; 4096];
+        loop {
+            let read = file.read(&mut chunk).await?;
+            let from = header.len().saturating_sub(3);
+            header.extend_from_slice(&chunk[..read]);
+            if read == 0 || has_header_end(&header[from..]) {
+                return Ok(header_key(&header, keys));
+            }
+            if header.len() as u64 >= HEADER_OCTETS_MAX {
+                return Ok(Key::NONE);
+            }
+        }
+    }
+}
+
+/// Whether an empty line is in these octets, CRLF or LF.
+fn has_header_end(octets: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', octets).any(|at| {
+        let behind = &octets[at + 1..];
+        behind.starts_with(b"\n") || behind.starts_with(b"\r\n")
+    })
+}
+
+impl Source for FileSource {
+    async fn mailboxes(&mut self) -> Result<AccountListing, Fault> {
+        let info = |mailbox: &FileMailbox| MailboxInfo {
+            name: mailbox.name.clone(),
+            delimiter: self.account.delimiter,
+            namespace: Namespace::Personal,
+            special_use: None,
+            selectable: true,
+            subscribed: false,
+            messages: u32::try_from(mailbox.messages.len()).ok(),
+            mark: mailbox.mark(),
+        };
+        let mut mailboxes: Vec<MailboxInfo> = self.account.mailboxes.iter().map(info).collect();
+        mailboxes.sort_by(|one, other| one.name.cmp(&other.name));
+        let delimiter = self.account.delimiter;
+        Ok(AccountListing { mailboxes, prefix: Box::default(), delimiter })
+    }
+
+    async fn marks(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Mark>, Fault> {
+        let mark = |name| self.find(name).map(FileMailbox::mark).unwrap_or_default();
+        Ok(mailboxes.iter().map(mark).collect())
+    }
+
+    async fn messages(
+        &mut self,
+        mailbox: &MailboxName,
+        selection: &Selection,
+        keys: &KeyRule,
+    ) -> Result<MessageListing, Fault> {
+        if selection.0.is_some() {
+            let words = "messages in files cannot be searched";
+            return Err(Fault::new(Side::Source, FaultKind::Limit, words).in_mailbox(mailbox));
+        }
+        self.find(mailbox)?.listing(keys, |_| true).await
+    }
+
+    async fn messages_among(
+        &mut self,
+        mailbox: &MailboxName,
+        which: Among<'_>,
+        keys: &KeyRule,
+    ) -> Result<MessageListing, Fault> {
+        self.find(mailbox)?.listing(keys, |uid| which.holds(uid)).await
+    }
+
+    async fn list(
+        &mut self,
+        requests: Vec<ListRequest>,
+        keys: &KeyRule,
+        tell: &mut TellListed<'_>,
+    ) -> Result<(), Fault> {
+        for (at, request) in requests.into_iter().enumerate() {
+            let listing = self.messages(&request.mailbox, &request.selection, keys).await;
+            match listing {
+                Err(fault) if fault.scope > Scope::Mailbox => return Err(fault),
+                listed => tell(at, listed.map(|listing| Listed { listing, origin: Origin::Told })),
+            }
+        }
+        Ok(())
+    }
+
+    async fn digests(&mut self, listed: AsListed<'_>, uids: &[Uid]) -> Result<Digests, Fault> {
+        let mut digests = Digests::default();
+        let tell = |uid, canonical: Option<Canonical>| match canonical {
+            Some(canonical) => digests.insert(uid, canonical.finish()),
+            None => digests.insert_unavailable(uid),
+        };
+        self.digest(listed, uids, Canonical::new, Canonical::update, tell).await?;
+        Ok(digests)
+    }
+
+    async fn octet_digests(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<OctetDigests, Fault> {
+        let mut digests = OctetDigests::with_capacity(uids.len());
+        let tell = |uid, context: Option<Context>| {
+            digests.insert(uid, context.map(OctetDigest::of));
+        };
+        self.digest(listed, uids, || Context::new(&SHA256), Context::update, tell).await?;
+        Ok(digests)
+    }
+
+    fn has_room_for_bodies(&self) -> bool {
+        true
+    }
+
+    fn open_bodies(&mut self, listed: AsListed<'_>, wanted: Vec<Wanted>) {
+        match self.as_listed(listed) {
+            Ok(_) => {
+                let mailbox = listed.mailbox;
+                let body = |wanted| Task::Body { mailbox: mailbox.clone(), wanted };
+                self.waiting.extend(wanted.into_iter().map(body));
+                self.waiting.push_back(Task::Finish);
+            }
+            Err(fault) => self.waiting.push_back(Task::Unavailable(fault)),
+        }
+    }
+
+    async fn next_body(&mut self) -> Result<BodyEvent<'_>, Fault> {
+        if let Some(reading) = &mut self.reading {
+            if reading.left == 0 {
+                self.reading = None;
+                return Ok(BodyEvent::End);
+            }
+            let most = usize::try_from(reading.left).unwrap_or(CHUNK_OCTETS).min(CHUNK_OCTETS);
+            let read = reading.file.read(&mut self.chunk[..most]).await;
+            let error = match read {
+                Ok(0) => io::Error::from(io::ErrorKind::UnexpectedEof),
+                Ok(read) => {
+                    reading.left -= read as u64;
+                    return Ok(BodyEvent::Chunk(&self.chunk[..read]));
+                }
+                Err(error) => error,
+            };
+            // So many octets were announced: whoever passes them on has to begin anew.
+            let words = unreadable(&reading.path, &error);
+            self.reading = None;
+            return Err(Fault::new(Side::Source, FaultKind::Connection, words));
+        }
+        match self.waiting.front() {
+            Some(Task::Body { mailbox, wanted }) => {
+                let (mailbox, wanted) = (mailbox.clone(), *wanted);
+                let opened = self.open_next(&mailbox, wanted).await;
+                self.waiting.pop_front();
+                let uid = wanted.uid;
+                Ok(match opened {
+                    Opened::Whole(octets) => BodyEvent::Whole { uid, octets },
+                    Opened::Begin(octets) => BodyEvent::Begin { uid, octets },
+                    Opened::Missing(fault) => BodyEvent::Missing { uid, fault },
+                })
+            }
+            Some(Task::Unavailable(_)) => match self.waiting.pop_front() {
+                Some(Task::Unavailable(fault)) => Ok(BodyEvent::Unavailable { fault }),
+                _ => Ok(BodyEvent::Finished),
+            },
+            Some(Task::Finish) | None => {
+                self.waiting.pop_front();
+                Ok(BodyEvent::Finished)
+            }
+        }
+    }
+
+    async fn close(&mut self) {}
+}
