@@ -24,7 +24,10 @@ pub enum Front {
 pub fn fault_text(fault: &Fault, front: Front) -> String {
     let mut text = format!("error: {}{}", what(fault), place(fault));
     text.push_str("\n  ");
-    let is_ours = matches!(fault.kind, FaultKind::Connection | FaultKind::Limit);
+    let is_ours = matches!(
+        fault.kind,
+        FaultKind::Connection | FaultKind::Limit | FaultKind::InUse | FaultKind::Unrecognised
+    );
     text.push_str(if is_ours { "" } else { "server: " });
     text.push_str(&mailferry_imap::session::printable(fault.words.as_bytes()));
     let hint = match front {
@@ -69,6 +72,7 @@ fn what(fault: &Fault) -> String {
         FaultKind::Mapping => format!("a mailbox cannot have its name on the {side}"),
         FaultKind::Interrupted => "the run was stopped".to_owned(),
         FaultKind::Unrecognised => format!("a mailbox of the {side} holds only strangers"),
+        FaultKind::InUse => format!("another run works in a mailbox of the {side}"),
     }
 }
 
@@ -138,6 +142,9 @@ fn hint(fault: &Fault) -> Option<&'static str> {
         }
         (FaultKind::Create | FaultKind::Mapping, _) => Some(
             "give the mailbox another name with --map SOURCE=TARGET, or leave it out with --exclude",
+        ),
+        (FaultKind::InUse, _) => Some(
+            "run it again when the other one has ended; MAILFERRY_LOCK_WAIT says how long to wait",
         ),
         (FaultKind::Unrecognised, _) => {
             Some("look at the target; if it is right, add --append-unrecognised")

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod budget;
+pub mod claims;
 pub mod compress;
 pub mod deletion_limit;
 pub mod drop_in;

@@ -36,6 +36,12 @@ pub fn place(wanted: Use) -> Option<PathBuf> {
     if wanted == Use::None || Use::of_environment() == Use::None {
         return None;
     }
+    folder_of_environment()
+}
+
+/// The folder that the environment names for it, whether it is used or not.
+#[must_use]
+pub fn folder_of_environment() -> Option<PathBuf> {
     folder(|name| std::env::var_os(name))
 }
 

@@ -392,6 +392,25 @@ fn lines_of_two_runs_side_by_side(source: &Place<'_>, target: &Place<'_>) -> Vec
     lines
 }
 
+/// One run copies slowly, and another one has to wait for it.
+fn lines_of_a_run_that_waits(source: &Place<'_>, target: &Place<'_>) -> Vec<Value> {
+    source.put("Waited", &mails("waited", 300));
+    let (slow, waiting) = (Desk::new(), Desk::new());
+    let state = slow.path().join("state");
+    let command = |desk: &Desk, options: &[&str]| {
+        let mut command = desk.ferry_command("sync", source, target, options);
+        command.args(["--folder", "Waited"]).env("MAILFERRY_STATE_DIR", &state);
+        command
+    };
+    let mut first = slow.start(command(&slow, &["--max-messages-per-second", "100"]));
+    while target.read().messages("Waited").is_empty() {
+        assert_eq!(first.try_wait().unwrap(), None, "it ended with nothing copied");
+    }
+    let lines = waiting.finish(command(&waiting, &["--json"])).expect(0).json_lines();
+    assert!(first.wait().unwrap().success());
+    lines
+}
+
 /// A target that refuses one message until it is repaired, and another one for ever.
 fn lines_of_refused_messages() -> Vec<Value> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -458,6 +477,7 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     let expect = Expect { subscriptions: Duty::May, ..IN_ANY_ORDER };
     assert_copied(&source.read(), &target.read(), &expect);
     lines.extend(lines_of_two_runs_side_by_side(&source, &target));
+    lines.extend(lines_of_a_run_that_waits(&source, &target));
     lines.extend(lines_of_refused_messages());
     let refused = Place { password: "wrong".to_owned(), ..target.clone() };
     lines.extend(desk.ferry("sync", &source, &refused, &["--json"]).expect(162).json_lines());

@@ -88,6 +88,8 @@ pub enum FaultKind {
     /// The target mailbox holds messages of which none is recognised: it may be one that
     /// rewrites what it stores, so that every run would append everything again.
     Unrecognised,
+    /// Another run works in the mailbox, or did since it was listed.
+    InUse,
     /// The run was stopped before this was done.
     Interrupted,
 }
@@ -132,6 +134,7 @@ impl Fault {
             K::Append | K::AppendSize | K::AppendVirus | K::Flags | K::DeleteMessage => {
                 (Scope::Message, Retry::Never)
             }
+            K::InUse => (Scope::Mailbox, Retry::Later),
             K::OverQuota => (Scope::Account, Retry::Later),
         };
         Self { scope, retry, kind, side, mailbox: None, uid: None, words: words.into() }

@@ -118,6 +118,15 @@ pub enum Event<'a> {
         /// The file.
         path: &'a Path,
     },
+    /// Another run works in a mailbox of the target, and it is waited for.
+    Waiting {
+        /// The mailbox on the target.
+        mailbox: &'a MailboxName,
+        /// The process of the other run, where that is known.
+        process: Option<u32>,
+        /// How long is waited at most.
+        wait: Duration,
+    },
     /// A run on these accounts was killed: what it had sent is waited for first.
     AfterKilled,
     /// Something failed.

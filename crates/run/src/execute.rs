@@ -10,10 +10,11 @@ use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::guard::Approval;
 use mailferry_engine::name::{MailboxName, SpecialUse};
-use mailferry_engine::plan::Subscription;
+use mailferry_engine::plan::{MailboxPlan, Subscription};
 use mailferry_store::contract::{Source, Target};
 
 use crate::accounts::{Accounts, Need};
+use crate::claiming::{Claiming, Planned, Standing, changed};
 use crate::course::Landed;
 use crate::events::{Event, EventSink};
 use crate::job::Job;
@@ -22,7 +23,7 @@ use crate::mailbox::{Progress, Task};
 use crate::patience::{self, Patience, is_worth_another_try};
 use crate::report::Report;
 use crate::stop::Stop;
-use crate::survey::Survey;
+use crate::survey::{MailboxListings, Survey};
 use crate::workers::{First, Shared, Usable, Worked, open_spares, run_workers};
 
 /// Who carries a plan out, and for whom.
@@ -36,6 +37,9 @@ pub struct Execution<A: Accounts> {
     /// Who may stop it.
     pub stop: Stop,
 }
+
+/// A mailbox as it was planned again, if it was.
+type Again = Option<(MailboxPlan, MailboxListings)>;
 
 /// Counts the faults of all workers, and stops the run when there are too many.
 struct FaultLimit {
@@ -72,6 +76,7 @@ impl<A: Accounts> Execution<A> {
             events: self.events,
         });
         let Survey { plan, listings, faults, connections: (source, mut target), .. } = survey;
+        let claiming = Claiming::new(self.job.claims.clone(), survey.sightings);
         let mut report = Report { reconnections: survey.reconnections, ..Report::new(&plan) };
         report.faults.extend(faults);
         let act = plan.mailboxes.iter().filter(|mailbox| mailbox.counts.act() > 0).count();
@@ -80,8 +85,8 @@ impl<A: Accounts> Execution<A> {
         if let Some(state) = self.job.state.as_ref().filter(|_| act > 0) {
             state.begin_copying();
         }
-        let blocked = self.prepare_mailboxes(&plan, &mut target, &mut report).await;
-        let shared = Arc::new(Shared::new(self, plan, listings, &blocked));
+        let blocked = self.prepare_mailboxes((&plan, &claiming), &mut target, &mut report).await;
+        let shared = Arc::new(Shared::new(self, plan, listings, (claiming, &blocked)));
         let first = First { source, target, seat };
         let Worked { pair, failed, landed } =
             run_workers(&shared, first, spares, &mut report).await;
@@ -99,15 +104,21 @@ impl<A: Accounts> Execution<A> {
     /// Creates and subscribes; answers the indices of mailboxes that could not be had.
     async fn prepare_mailboxes(
         &self,
-        plan: &Plan,
+        (plan, claiming): (&Plan, &Claiming),
         target: &mut A::Target,
         report: &mut Report,
     ) -> Vec<usize> {
+        // What another run is at is planned again when it is this run's, and created then.
+        let is_anothers = |at: usize| {
+            let mailbox = &plan.mailboxes[at];
+            mailbox.counts.act() > 0 && claiming.is_anothers(&mailbox.target)
+        };
         let mut blocked = Vec::new();
         let wanted: Vec<(usize, (MailboxName, Option<SpecialUse>))> = plan
             .mailboxes
             .iter()
             .enumerate()
+            .filter(|(at, mailbox)| mailbox.create.is_some() && !is_anothers(*at))
             .filter_map(|(at, mailbox)| Some((at, mailbox.target.clone(), mailbox.create?)))
             .map(|(at, name, creation)| (at, (name, creation.special_use)))
             .collect();
@@ -129,6 +140,7 @@ impl<A: Accounts> Execution<A> {
                                 self.events.on(&Event::Created(&name));
                                 report.created.push(name);
                             }
+                            Err(_) if is_anothers(at) => {}
                             Err(fault) => {
                                 blocked.push(at);
                                 self.note(fault, report);
@@ -278,9 +290,22 @@ impl<A: Accounts> Shared<A> {
         for (at, task, landed) in mailboxes {
             let Some(&excess) = overfull.get(&at) else { continue };
             // Where it is not known what became of everything, nothing is one too many for sure.
-            let is_sure = excess != u64::MAX && !self.is_unsettled() && !failed.contains(&at);
+            let standing = match self.wait_for(&task.plan.target).await {
+                Ok(standing) => standing,
+                Err(fault) => {
+                    self.execution.note(fault, report);
+                    left.remove(&at);
+                    continue;
+                }
+            };
+            let is_sure = excess != u64::MAX
+                && standing == Standing::Ours
+                && !self.is_unsettled()
+                && !failed.contains(&at);
             let removable = if is_sure { excess } else { 0 };
-            let found = match look_back(source, target, &task, (landed, removable)).await {
+            let found = look_back(source, target, &task, (landed, removable)).await;
+            self.claiming.give_back(&task.plan.target);
+            let found = match found {
                 Ok(found) => found,
                 Err(fault) if fault.scope > Scope::Mailbox => return Err(fault),
                 Err(fault) => {
@@ -316,14 +341,24 @@ impl<A: Accounts> Shared<A> {
             },
         };
         'mailboxes: for at in surplus {
+            let again = match self.plan_removals(at, report).await {
+                Ok(again) => again,
+                Err(fault) => {
+                    self.execution.note(fault, report);
+                    continue;
+                }
+            };
+            let again = again.as_ref().map(|(plan, listings)| Planned { plan, listings });
+            let planned = again.unwrap_or_else(|| self.planned(at));
             let mut patience = Patience::new(self.execution.job.limits.reconnect);
-            while let Err(fault) = self.remove_messages(at, &mut target, report).await {
+            while let Err(fault) = self.remove_messages(at, planned, (&mut target, report)).await {
                 let execution = &self.execution;
                 if !execution.reopen(&mut target, &fault, &mut patience, report).await {
                     execution.note(fault, report);
                     break 'mailboxes;
                 }
             }
+            self.claiming.give_back(&planned.plan.target);
         }
         self.delete_mailboxes(&mut target, report).await;
         if let Some(mut source) = source {
@@ -340,20 +375,46 @@ impl<A: Accounts> Shared<A> {
         if report.not_started() > 0 || report.was_cut_short() {
             return Vec::new();
         }
-        let mailboxes = self.plan.mailboxes.iter().enumerate();
-        mailboxes
-            .filter(|(at, mailbox)| !mailbox.delete.is_empty() && !failed.contains(at))
-            .map(|(at, _)| at)
+        (0..self.plan.mailboxes.len())
+            .filter(|at| !self.planned(*at).plan.delete.is_empty() && !failed.contains(at))
             .collect()
+    }
+
+    /// Waits until a mailbox is this run's. Where another run worked there since it was listed, it
+    /// is planned again.
+    ///
+    /// # Errors
+    /// It cannot be had, or it is not what it was.
+    async fn plan_removals(&self, at: usize, report: &mut Report) -> Result<Again, Fault> {
+        let before = self.planned(at).plan;
+        if self.wait_for(&before.target).await? == Standing::Ours {
+            return Ok(None);
+        }
+        let planned = match self.plan_again(at).await {
+            // What is to be removed may stand for what is to be copied.
+            Ok((plan, ..)) if plan.counts.copy > 0 => Err(changed(&before.target)),
+            Ok((plan, listings, _)) => Ok((plan, listings)),
+            Err(fault) => Err(fault),
+        };
+        match planned {
+            Ok((plan, listings)) => {
+                report.plan_removals_again(at, &plan.counts);
+                Ok(Some((plan, listings)))
+            }
+            Err(fault) => {
+                self.claiming.give_back(&before.target);
+                Err(fault)
+            }
+        }
     }
 
     async fn remove_messages(
         &self,
         at: usize,
-        target: &mut A::Target,
-        report: &mut Report,
+        planned: Planned<'_>,
+        (target, report): (&mut A::Target, &mut Report),
     ) -> Result<(), Fault> {
-        let task = self.task(at);
+        let task = self.task_of(planned);
         let mut progress = Progress { done: report.mailboxes[at].done, ..Progress::default() };
         if !self.was_queued(at) {
             let target = &task.plan.target;
@@ -381,6 +442,16 @@ impl<A: Accounts> Shared<A> {
             return;
         }
         for deletion in gone {
+            let standing = match self.wait_for(&deletion.name).await {
+                Ok(Standing::Ours) => Ok(()),
+                Ok(_) => Err(changed(&deletion.name)),
+                Err(fault) => Err(fault),
+            };
+            if let Err(fault) = standing {
+                self.claiming.give_back(&deletion.name);
+                self.execution.note(fault, report);
+                continue;
+            }
             let mut patience = Patience::new(self.execution.job.limits.reconnect);
             let deleted = loop {
                 match target.delete_mailbox(&deletion.name).await {
@@ -396,6 +467,7 @@ impl<A: Accounts> Shared<A> {
                 }
                 Err(fault) => self.execution.note(fault, report),
             }
+            self.claiming.give_back(&deletion.name);
         }
     }
 }

@@ -17,6 +17,7 @@ use mailferry_engine::select::{
 use mailferry_engine::summary::SameAccount;
 use mailferry_store::contract::Selection;
 
+use crate::claim::Claims;
 use crate::copy::AddHeader;
 use crate::pace::PaceLimits;
 use crate::quarantine::QuarantinePlace;
@@ -57,6 +58,8 @@ pub struct Job {
     pub order: CopyOrder,
     /// Where messages are kept that the target refuses, whatever is repaired.
     pub quarantine: Option<Arc<QuarantinePlace>>,
+    /// By which runs on this machine keep out of each other's mailboxes; `None`: they do not.
+    pub claims: Option<Arc<Claims>>,
 }
 
 /// Whether a mailbox without messages is created on the target.
@@ -272,6 +275,7 @@ impl Job {
             limits: Limits::default(),
             order: CopyOrder::default(),
             quarantine: None,
+            claims: None,
         }
     }
 
@@ -301,6 +305,9 @@ pub enum CopyOrder {
     Any,
 }
 
+/// How long a mailbox is waited for that another run works on, if nothing else is said.
+pub const LOCK_WAIT_USUAL: Duration = Duration::from_secs(600);
+
 /// Limits of one run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
@@ -315,6 +322,8 @@ pub struct Limits {
     pub pace: PaceLimits,
     /// What happens after a connection broke.
     pub reconnect: ReconnectLimits,
+    /// How long a mailbox is waited for that another run works on (`--lock-wait`).
+    pub lock_wait: Duration,
 }
 
 /// How a run goes on after a connection broke.
@@ -349,6 +358,7 @@ impl Default for Limits {
             faults_max: 10_000,
             pace: PaceLimits::default(),
             reconnect: ReconnectLimits::default(),
+            lock_wait: LOCK_WAIT_USUAL,
         }
     }
 }

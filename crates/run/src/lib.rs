@@ -5,6 +5,8 @@
 
 pub mod accounts;
 pub mod check;
+pub mod claim;
+mod claiming;
 pub mod copy;
 mod course;
 pub mod events;

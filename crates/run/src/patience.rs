@@ -49,6 +49,8 @@ pub(crate) fn is_worth_another_try(fault: &Fault) -> bool {
         FaultKind::Connection => true,
         // What one connection delivered garbled another may deliver well.
         FaultKind::Protocol => true,
+        // It was waited for, and the connection is not to blame.
+        FaultKind::InUse => false,
         _ => fault.retry == Retry::Later && fault.kind != FaultKind::OverQuota,
     }
 }

@@ -9,6 +9,8 @@ use mailferry_engine::name::MailboxName;
 use mailferry_engine::summary::Counts;
 use serde::Serialize;
 
+use crate::claiming::Creation;
+
 /// What was done in one target mailbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Done {
@@ -145,6 +147,22 @@ impl Report {
             repaired: Vec::new(),
             kept_aside: Vec::new(),
         }
+    }
+
+    /// A mailbox was planned again.
+    pub(crate) fn plan_again(&mut self, at: usize, counts: Counts, creation: Creation) {
+        let mailbox = &mut self.mailboxes[at];
+        mailbox.planned = counts;
+        if creation == Creation::Yes {
+            self.created.push(mailbox.target.clone());
+        }
+    }
+
+    /// The removals of a mailbox were planned again, after its copies were made.
+    pub(crate) fn plan_removals_again(&mut self, at: usize, counts: &Counts) {
+        let planned = &mut self.mailboxes[at].planned;
+        planned.delete = counts.delete;
+        planned.delete_duplicates = counts.delete_duplicates;
     }
 
     /// What was done in all mailboxes together.

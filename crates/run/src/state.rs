@@ -287,7 +287,7 @@ fn advance(listing: &mut MessageListing) {
 }
 
 /// Mailbox names and digests are nobody else's business.
-fn make_folder(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -15,12 +15,13 @@ use mailferry_engine::name::{MailboxName, RuleFailed};
 use mailferry_engine::pairing::Pairs;
 use mailferry_engine::plan::{MailboxInput, MailboxPlan, PartInput, plan_mailbox};
 use mailferry_engine::policy::{Elsewhere, PermanentFlags, Rules};
-use mailferry_engine::select::select_mailboxes;
+use mailferry_engine::select::{LeftOut, select_mailboxes};
 use mailferry_engine::summary::AccountFacts;
 use mailferry_store::contract::{AsListed, Source, Target};
 
 use self::listing::{GroupListing, Trust};
 use crate::accounts::Accounts;
+use crate::claiming::Sightings;
 use crate::events::{Event, EventSink};
 use crate::job::{EmptyMailboxes, Job};
 use crate::patience::{self, Patience, is_worth_another_try};
@@ -43,6 +44,8 @@ pub struct Survey<A: Accounts> {
     pub faults: Vec<Fault>,
     /// How often a connection to the source and to the target broke and was opened again.
     pub reconnections: [u64; 2],
+    /// What was seen of the claims to the target mailboxes before they were listed.
+    pub(crate) sightings: Sightings,
     /// The connections used, ready for more.
     pub connections: (A::Source, A::Target),
 }
@@ -150,24 +153,9 @@ fn both<S, T>(
 
 impl<A: Accounts> Surveyor<'_, A> {
     async fn run(mut self) -> Result<Survey<A>, Fault> {
-        let choice = self.job.mailboxes.resolved(&self.source_account);
-        let selection = choice.selection();
-        let selected = select_mailboxes(&self.source_account, &selection)
-            .map_err(|failed| no_result(&failed, Side::Source))?;
-        let naming = self.job.naming.rules(&self.source_account, &self.target_account);
-        let all = map_mailboxes(
-            &self.source_account.mailboxes,
-            &self.source_account,
-            &self.target_account,
-            &naming,
-        )
-        .map_err(|failed| no_result(&failed, Side::Target))?;
-        let chosen: Vec<MailboxInfo> = selected.chosen.into_iter().cloned().collect();
-        let (left_out, missing) = (selected.left_out, selected.missing);
-        let mappings = map_mailboxes(&chosen, &self.source_account, &self.target_account, &naming)
-            .map_err(|failed| no_result(&failed, Side::Target))?;
-        drop((selection, naming));
+        let Chosen { chosen, left_out, missing, all, mappings } = self.choose()?;
         let mut gone = self.mailboxes_to_delete(&all)?;
+        let mut sightings = self.sight(gone.iter().map(|deletion| &deletion.name));
         let names: Vec<MailboxName> = gone.iter().map(|deletion| deletion.name.clone()).collect();
         if !names.is_empty() {
             let octets = self.target.octets_in(&names).await?;
@@ -179,6 +167,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         let mut faults = Vec::new();
         let elsewhere = self.elsewhere(&mut faults).await?;
         let groups = self.groups((&all, &mappings), &chosen);
+        sightings.extend(self.sight(groups.iter().map(|group| &group.target)));
         let listed = self.list(&groups, Trust::State).await?;
         let mut listings = Vec::new();
         for (group, listed) in groups.iter().zip(listed) {
@@ -196,9 +185,34 @@ impl<A: Accounts> Surveyor<'_, A> {
             source: self.source_account,
             target: self.target_account,
             listings,
+            sightings,
             reconnections: [0, 0],
             connections,
         })
+    }
+
+    /// Which mailboxes take part, and what they are called on the target.
+    fn choose(&self) -> Result<Chosen, Fault> {
+        let choice = self.job.mailboxes.resolved(&self.source_account);
+        let selection = choice.selection();
+        let selected = select_mailboxes(&self.source_account, &selection)
+            .map_err(|failed| no_result(&failed, Side::Source))?;
+        let naming = self.job.naming.rules(&self.source_account, &self.target_account);
+        let map = |mailboxes: &[MailboxInfo]| {
+            map_mailboxes(mailboxes, &self.source_account, &self.target_account, &naming)
+                .map_err(|failed| no_result(&failed, Side::Target))
+        };
+        let all = map(&self.source_account.mailboxes)?;
+        let chosen: Vec<MailboxInfo> = selected.chosen.into_iter().cloned().collect();
+        let mappings = map(&chosen)?;
+        let (left_out, missing) = (selected.left_out, selected.missing);
+        Ok(Chosen { chosen, left_out, missing, all, mappings })
+    }
+
+    /// Looks whether other runs work in these mailboxes.
+    fn sight<'m>(&self, mailboxes: impl Iterator<Item = &'m MailboxName>) -> Sightings {
+        let Some(claims) = &self.job.claims else { return Sightings::new() };
+        mailboxes.map(|mailbox| (mailbox.clone(), claims.sight(mailbox))).collect()
     }
 
     /// The mailboxes that take part, those together that feed one mailbox of the target.
@@ -364,6 +378,17 @@ impl<A: Accounts> Surveyor<'_, A> {
         };
         plan_mailbox(&input, &self.rules)
     }
+}
+
+/// Which mailboxes take part.
+struct Chosen {
+    chosen: Vec<MailboxInfo>,
+    left_out: Vec<LeftOut>,
+    missing: Vec<MailboxName>,
+    /// What all mailboxes of the source are called on the target,
+    all: Vec<Mapping>,
+    /// and what those are that take part.
+    mappings: Vec<Mapping>,
 }
 
 /// A name is not guessed: there is no plan.

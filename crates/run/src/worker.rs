@@ -60,7 +60,7 @@ impl<'a, A: Accounts> Courses<'a> for Worker<'a, A> {
         let (at, share) = self.shared.take_next()?;
         let course = Course::new(at, self.shared.task(at), share);
         if share.is_first() {
-            let target = &self.shared.plan.mailboxes[at].target;
+            let target = &self.shared.planned(at).plan.target;
             self.shared.execution.events.on(&Event::MailboxBegins { at, target });
         }
         Some(course)
@@ -102,16 +102,19 @@ impl<'a, A: Accounts> Worker<'a, A> {
     fn tell(&self, course: Course<'_>, is_last: bool) {
         let (at, target) = (course.at, &course.task.plan.target);
         if is_last {
+            self.shared.claiming.give_back(target);
             self.shared.execution.events.on(&Event::MailboxEnds { at, target });
         }
         drop(self.tell.send(News::Mailbox(at, course.progress, course.landed)));
     }
 
     fn has_work(&self) -> bool {
-        self.shared.has_more()
-            || !self.to_resume.is_empty()
-            || !self.to_repair.is_empty()
-            || !self.to_flag.is_empty()
+        self.shared.has_more() || self.has_begun()
+    }
+
+    /// Whether a mailbox was begun and is not done.
+    fn has_begun(&self) -> bool {
+        !self.to_resume.is_empty() || !self.to_repair.is_empty() || !self.to_flag.is_empty()
     }
 
     /// Works on one pair of connections as long as it can.
@@ -321,6 +324,10 @@ impl<'a, A: Accounts> Worker<'a, A> {
                 self.leave();
                 continue;
             }
+            if !self.has_begun() && !self.shared.has_ready() {
+                self.shared.see_to_put_off(self.tell).await;
+                continue;
+            }
             // Connections first: a mailbox that was taken is not given back.
             let accounts = &self.shared.execution.accounts;
             let opened = match start.take() {
@@ -365,9 +372,7 @@ impl<'a, A: Accounts> Worker<'a, A> {
     /// No pair could be opened: whether it is to be tried again.
     async fn may_try_again(&mut self, faults: &[Fault]) -> bool {
         // One worker fewer is no failure as long as others do the work.
-        let has_begun =
-            !self.to_resume.is_empty() || !self.to_repair.is_empty() || !self.to_flag.is_empty();
-        let Some(fault) = faults.iter().find(|_| has_begun) else { return false };
+        let Some(fault) = faults.iter().find(|_| self.has_begun()) else { return false };
         if !faults.iter().all(is_worth_another_try) {
             return false;
         }

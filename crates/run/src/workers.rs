@@ -1,19 +1,22 @@
 //! The pairs of connections that copy side by side: each takes one share of the work after the
 //! other until none is left.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::plan::MailboxPlan;
+use mailferry_engine::summary::Counts;
 use mailferry_store::contract::Source;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::accounts::{Accounts, Need, Seat};
+use crate::claiming::{Claiming, Creation, Planned, PutOff, Standing};
 use crate::course::{Landed, Share};
 use crate::events::Event;
 use crate::execute::Execution;
@@ -38,6 +41,14 @@ pub(crate) struct Shared<A: Accounts> {
     /// The mailboxes with something to do, largest first, each whole or in shares.
     queue: Vec<(usize, Share)>,
     next: AtomicUsize,
+    /// Whose turn it is in the target mailboxes.
+    pub(crate) claiming: Claiming,
+    /// Shares of mailboxes that were not this run's when their turn came,
+    put_off: Mutex<Vec<PutOff>>,
+    /// and those of them that are now.
+    ready: Mutex<VecDeque<(usize, Share)>>,
+    /// The mailboxes that were planned again.
+    pub(crate) planned_again: Vec<OnceLock<(MailboxPlan, MailboxListings)>>,
     /// Shares of each mailbox that have not ended.
     open: Vec<AtomicUsize>,
     keywords: KeywordsKept,
@@ -52,6 +63,8 @@ pub(crate) type Usable<A> = Option<(<A as Accounts>::Source, <A as Accounts>::Ta
 /// What a worker tells of a mailbox, or of itself.
 pub(crate) enum News {
     Mailbox(usize, Progress, Landed),
+    /// A mailbox was planned again, and perhaps created.
+    PlannedAgain(usize, Counts, Creation),
     /// It could not connect.
     Lost(Fault),
     /// A connection broke, and the worker goes on with another.
@@ -137,7 +150,7 @@ pub(crate) async fn run_workers<A: Accounts>(
             },
             _ = looks.tick() => {
                 let copied = shared.pace.copied();
-                if shared.has_more() && growth.wants_another(copied, Instant::now()) {
+                if shared.has_ready() && growth.wants_another(copied, Instant::now()) {
                     match open_spare(&shared.execution.accounts) {
                         Some(spare) => drop(workers.spawn(begin(spare))),
                         None => growth.stay(),
@@ -176,6 +189,7 @@ impl Heard {
             News::Lost(fault) => self.lost.push(fault),
             News::Reconnecting(Side::Source) => report.reconnections[0] += 1,
             News::Reconnecting(Side::Target) => report.reconnections[1] += 1,
+            News::PlannedAgain(at, counts, creation) => report.plan_again(at, counts, creation),
             News::Mailbox(at, progress, landed) => {
                 if !landed.copies.is_empty() {
                     self.landed.entry(at).or_default().join(landed);
@@ -221,7 +235,7 @@ impl<A: Accounts> Shared<A> {
         execution: Execution<A>,
         plan: Plan,
         listings: Vec<MailboxListings>,
-        blocked: &[usize],
+        (claiming, blocked): (Claiming, &[usize]),
     ) -> Self {
         let mut mailboxes: Vec<usize> =
             (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
@@ -238,12 +252,17 @@ impl<A: Accounts> Shared<A> {
             queue.extend((0..open[at]).map(|number| (at, Share { number, of: open[at] })));
         }
         let pace = Pace::new(execution.job.limits.pace, Instant::now());
+        let planned_again = plan.mailboxes.iter().map(|_| OnceLock::new()).collect();
         Self {
             execution,
             plan,
             listings,
             queue,
             next: AtomicUsize::new(0),
+            claiming,
+            put_off: Mutex::default(),
+            ready: Mutex::default(),
+            planned_again,
             open: open.into_iter().map(AtomicUsize::new).collect(),
             keywords: KeywordsKept::default(),
             pace,
@@ -266,12 +285,28 @@ impl<A: Accounts> Shared<A> {
         self.queue.iter().any(|&(at, _)| at == mailbox)
     }
 
-    /// The next share to be begun.
+    /// The next share to be begun; one of a mailbox that is not this run's is put off.
     pub(crate) fn take_next(&self) -> Option<(usize, Share)> {
-        if !self.has_more() {
-            return None;
+        while !self.execution.stop.is_asked() {
+            if let Some(ready) = lock(&self.ready).pop_front() {
+                return Some(ready);
+            }
+            let (at, share) = self.queue.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()?;
+            if self.claiming.take(&self.plan.mailboxes[at].target) == Standing::Ours {
+                return Some((at, share));
+            }
+            self.put_off().push(PutOff::new(at, share));
         }
-        self.queue.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+        None
+    }
+
+    pub(crate) fn put_off(&self) -> MutexGuard<'_, Vec<PutOff>> {
+        lock(&self.put_off)
+    }
+
+    /// A share that was put off can be worked on.
+    pub(crate) fn ready(&self, at: usize, share: Share) {
+        lock(&self.ready).push_back((at, share));
     }
 
     /// A share of a mailbox ended; whether it was the last one.
@@ -279,14 +314,34 @@ impl<A: Accounts> Shared<A> {
         self.open[at].fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Whether another share is to be begun.
+    /// Whether another share is to be begun, be it later.
     pub(crate) fn has_more(&self) -> bool {
-        !self.execution.stop.is_asked() && self.next.load(Ordering::Relaxed) < self.queue.len()
+        self.has_ready() || (!self.execution.stop.is_asked() && !self.put_off().is_empty())
+    }
+
+    /// Whether another share can be begun now.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.execution.stop.is_asked()
+            && (self.next.load(Ordering::Relaxed) < self.queue.len()
+                || !lock(&self.ready).is_empty())
+    }
+
+    /// A mailbox as it is planned now.
+    pub(crate) fn planned(&self, at: usize) -> Planned<'_> {
+        match self.planned_again[at].get() {
+            Some((plan, listings)) => Planned { plan, listings },
+            None => Planned { plan: &self.plan.mailboxes[at], listings: &self.listings[at] },
+        }
     }
 
     pub(crate) fn task(&self, at: usize) -> Task<'_> {
+        self.task_of(self.planned(at))
+    }
+
+    /// The task that a plan comes to.
+    pub(crate) fn task_of<'a>(&'a self, planned: Planned<'a>) -> Task<'a> {
         let Execution { job, events, stop, .. } = &self.execution;
-        let (plan, listings) = (&self.plan.mailboxes[at], &self.listings[at]);
+        let Planned { plan, listings } = planned;
         let (keywords, pace) = (&self.keywords, &self.pace);
         Task { plan, listings, job, events: &**events, stop, keywords, pace }
     }
@@ -294,13 +349,16 @@ impl<A: Accounts> Shared<A> {
     /// Of the faults of workers that could not connect, those that count: all if mailboxes
     /// were left over, none if the other workers did everything.
     fn unattended(&self, lost: Vec<Fault>) -> Vec<Fault> {
-        let taken = self.next.load(Ordering::Relaxed);
-        if taken >= self.queue.len() || self.execution.stop.is_asked() {
+        if !self.has_more() {
             return Vec::new();
         }
         lost.iter().for_each(|fault| self.execution.events.on(&Event::Failed(fault)));
         lost
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Among how many a mailbox of so many octets is shared.

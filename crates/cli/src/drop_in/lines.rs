@@ -12,6 +12,7 @@ use mailferry_imap::session::printable;
 use mailferry_run::events::{Event, EventSink};
 
 use super::journal::Log;
+use crate::claims::waiting_words;
 use crate::imapsync::output::{Copied, Eta, Place, ShownName, folder_line};
 
 /// Writes events as imapsync does.
@@ -154,6 +155,11 @@ impl EventSink for Lines<'_> {
                 "Host2: msg {}/{uid} was refused, and is kept as {}",
                 raw(mailbox),
                 path.display()
+            )),
+            Event::Waiting { mailbox, process, wait } => self.log.line(&format!(
+                "Host2: folder {}: {}",
+                bracketed(mailbox),
+                waiting_words(*process, *wait)
             )),
             Event::AfterKilled => self
                 .log

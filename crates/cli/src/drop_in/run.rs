@@ -22,6 +22,7 @@ use super::pidfile::Pid;
 use super::statistics::{Facts, add, folders, resident_bytes};
 use super::task;
 use crate::budget::Budget;
+use crate::claims;
 use crate::fault_text::{Front, fault_text};
 use crate::imapsync::output::{
     FolderSize, Place, Sizes, date, difference_line, errors_detected, errors_listed, exiting,
@@ -152,7 +153,8 @@ impl Session {
             return self.just_login(&servers).await;
         }
         job.state = local_state::open(&servers, local_state::Use::Kept, &tell);
-        let state = job.state.clone();
+        job.claims = claims::open(&servers, &tell);
+        let (state, held) = (job.state.clone(), job.claims.clone());
         job.quarantine = local_state::quarantine(&servers);
         let place = local_state::place(local_state::Use::Kept);
         let servers = match Budget::of_environment(place) {
@@ -161,6 +163,7 @@ impl Session {
         };
         let ending = self.sync(Arc::new(servers), job, &guard).await;
         local_state::tell_complaint(state.as_ref(), &tell);
+        claims::tell_complaint(held.as_ref(), &tell);
         ending
     }
 

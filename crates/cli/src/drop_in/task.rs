@@ -21,14 +21,16 @@ use mailferry_imap::login::{
 use mailferry_imap::tls::{TlsPolicy, Unverified};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
-    CopyOrder, Dates, EmptyMailboxes, HierarchyOverride, Job, Limits, MailboxChoice,
-    MailboxDeletion, MailboxDeletionNarrowing, Naming, Pattern, ReconnectLimits, Spelling,
+    CopyOrder, Dates, EmptyMailboxes, HierarchyOverride, Job, LOCK_WAIT_USUAL, Limits,
+    MailboxChoice, MailboxDeletion, MailboxDeletionNarrowing, Naming, Pattern, ReconnectLimits,
+    Spelling,
 };
 use mailferry_run::pace::PaceLimits;
 use mailferry_store::contract::Selection;
 use mailferry_store::imap::compression::Compression;
 
 use super::rules::{NameTest, Reflagging, Renaming};
+use crate::claims;
 use crate::compress::{self, Compress};
 use crate::deletion_limit;
 use crate::imapsync::settings::{
@@ -216,6 +218,12 @@ fn reconnect(options: &ImapsyncOptions) -> ReconnectLimits {
     ReconnectLimits { attempts_max, ..usual }
 }
 
+fn lock_wait() -> Result<Duration, Unusable> {
+    let told = claims::wait_of_environment();
+    told.map(|wait| wait.unwrap_or(LOCK_WAIT_USUAL))
+        .map_err(|words| Unusable::new(ExitStatus::Usage, words))
+}
+
 /// The job, and what the guard is to hold it to.
 pub(super) fn job(
     options: &ImapsyncOptions,
@@ -251,11 +259,13 @@ pub(super) fn job(
         same_account: if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No },
         order: CopyOrder::OfUids,
         quarantine: None,
+        claims: None,
         limits: Limits {
             faults_max: options.process.errors_max as usize,
             pairs_max: pairs_max(),
             pace: pace(options),
             reconnect: reconnect(options),
+            lock_wait: lock_wait()?,
             ..Limits::default()
         },
     };

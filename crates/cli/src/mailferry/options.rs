@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mailferry_run::job::LOCK_WAIT_USUAL;
 
 use super::comparison::Share;
+use crate::claims;
 use crate::compress::{self, Compress};
 
 /// Brings mailboxes from one IMAP server to another: migration, presync, exact backup, restore
@@ -213,6 +215,9 @@ pub struct SyncArgs {
     /// Copy a large mailbox over several connections at once, giving up the order of its messages
     #[arg(long)]
     pub unordered: bool,
+    /// Wait so many seconds for a mailbox of the target that another run works on
+    #[arg(long, value_name = "SECONDS", default_value_t = LOCK_WAIT_USUAL.as_secs(), env = claims::WAIT_VARIABLE)]
+    pub lock_wait: u64,
     /// Copy no more than SIZE a second (500k, 10M)
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_bytes_per_second: Option<u32>,
@@ -292,6 +297,9 @@ pub struct RestoreArgs {
     /// Copy a large mailbox over several connections at once, giving up the order of its messages
     #[arg(long)]
     pub unordered: bool,
+    /// Wait so many seconds for a mailbox of the target that another run works on
+    #[arg(long, value_name = "SECONDS", default_value_t = LOCK_WAIT_USUAL.as_secs(), env = claims::WAIT_VARIABLE)]
+    pub lock_wait: u64,
     /// How it is shown.
     #[command(flatten)]
     pub output: Output,

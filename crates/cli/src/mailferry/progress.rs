@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::options::Output;
 use super::render::{fault_json, json_line, size};
+use crate::claims::waiting_words;
 use crate::fault_text::{Front, fault_text, shown};
 use crate::screen;
 
@@ -112,6 +113,11 @@ impl Progress {
             Event::KeptAside { mailbox, uid, path } => {
                 let (mailbox, path) = (shown(mailbox), path.display());
                 let line = format!("notice: {mailbox}/{uid} was refused, and is kept as {path}");
+                self.bar.suspend(|| screen::news(&line));
+            }
+            Event::Waiting { mailbox, process, wait } => {
+                let words = waiting_words(*process, *wait);
+                let line = format!("notice: {}: {words}", shown(mailbox));
                 self.bar.suspend(|| screen::news(&line));
             }
             Event::AfterKilled => self.bar.suspend(|| {
@@ -215,6 +221,10 @@ fn json(event: &Event<'_>) -> Option<String> {
         Event::Reconnecting { fault, wait } => json_line(
             "reconnecting",
             json!({ "side": fault.side, "words": fault.words, "wait_seconds": wait.as_secs_f32() }),
+        ),
+        Event::Waiting { mailbox, process, wait } => json_line(
+            "waiting",
+            json!({ "mailbox": shown(mailbox), "process": process, "wait_seconds": wait.as_secs_f32() }),
         ),
         Event::Settled { mailbox, found, absent } => json_line(
             "settled",

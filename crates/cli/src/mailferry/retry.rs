@@ -21,6 +21,7 @@ use super::options::{Output, RetryArgs};
 use super::render::{json_line, size};
 use super::task::{self, UsageError};
 use super::verbs::{Answer, Run};
+use crate::claims;
 use crate::fault_text::shown;
 use crate::imapsync::exit_status::ExitStatus;
 use crate::local_state;
@@ -54,7 +55,8 @@ pub(super) async fn run(args: &RetryArgs) -> Result<ExitStatus, UsageError> {
         return Ok(unusable);
     }
     let account = Arc::new(kept.account.clone());
-    let job = task::retry_job(&account);
+    let mut job = task::retry_job(&account);
+    job.claims = claims::open(&servers, &task::teller(args.output));
     let arrived = Arc::new(Arrived::default());
     let files = Files { account, servers };
     let listener: Arc<dyn EventSink> = arrived.clone();

@@ -1,6 +1,7 @@
 //! From options to a job and two logins.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use mailferry_engine::guard::{GuardLimits, SameAccountRule};
@@ -193,6 +194,7 @@ pub(super) fn sync_job(
         job.add_header = AddHeader::IfUnidentified;
     }
     job.limits.pairs_max = args.connections.max(1);
+    job.limits.lock_wait = Duration::from_secs(args.lock_wait);
     job.order = order(args.unordered);
     job.quarantine = local_state::quarantine(servers);
     job.limits.pace = PaceLimits {
@@ -246,6 +248,7 @@ pub(super) fn restore_job(
     let mut job = job(rules, &choice, servers)?;
     job.state = state(args.nostate, servers, args.output);
     job.limits.pairs_max = args.connections.max(1);
+    job.limits.lock_wait = Duration::from_secs(args.lock_wait);
     job.order = order(args.unordered);
     Ok((job, GuardLimits::modern()))
 }

@@ -19,6 +19,7 @@ use serde_json::json;
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
 use super::{comparison, demo, render, retry, task};
+use crate::claims;
 use crate::fault_text::{Front, fault_text};
 use crate::imapsync::exit_status::ExitStatus;
 use crate::local_state;
@@ -43,7 +44,8 @@ pub(super) async fn run(command: Command) -> ExitStatus {
 
 async fn sync(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
     let servers = task::servers(&args.accounts, args.output)?;
-    let (job, guard) = task::sync_job(args, &servers)?;
+    let (mut job, guard) = task::sync_job(args, &servers)?;
+    job.claims = claims::open(&servers, &task::teller(args.output));
     let expected = match &args.expect {
         None => None,
         Some(path) => Some(std::fs::read(path).map_err(|error| {
@@ -101,7 +103,8 @@ fn save(plan: &Plan, path: &std::path::Path) -> bool {
 
 async fn restore(args: &RestoreArgs) -> Result<ExitStatus, task::UsageError> {
     let servers = task::servers(&args.accounts, args.output)?;
-    let (job, guard) = task::restore_job(args, &servers)?;
+    let (mut job, guard) = task::restore_job(args, &servers)?;
+    job.claims = claims::open(&servers, &task::teller(args.output));
     let servers = servers.within(task::budget(args.nostate)?);
     let run = Run::new(servers, job, guard, args.output);
     let status = run
@@ -216,12 +219,14 @@ impl<A: Accounts> Run<A> {
         };
         let progress = Arc::new(Progress::new(self.output));
         progress.begin_copying(&survey.plan);
-        let state = self.job.state.clone();
+        let (state, claims) = (self.job.state.clone(), self.job.claims.clone());
         let events = Arc::new(Both(progress.clone(), self.listener));
         let execution = Execution { accounts, job: Arc::new(self.job), events, stop };
         let report = execution.run(survey, approval).await;
         progress.finish();
-        local_state::tell_complaint(state.as_ref(), &task::teller(self.output));
+        let tell = task::teller(self.output);
+        local_state::tell_complaint(state.as_ref(), &tell);
+        claims::tell_complaint(claims.as_ref(), &tell);
         tell_report(&report, named_in_vain, began.elapsed().as_secs_f64(), self.output)
     }
 }

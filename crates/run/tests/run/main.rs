@@ -16,6 +16,7 @@ mod kept;
 mod pairs;
 mod reconnect;
 mod repairs;
+mod side_by_side;
 mod storm;
 
 #[path = "../../../store/tests/imap_store/meddler.rs"]
