@@ -26,7 +26,12 @@ pub fn fault_text(fault: &Fault, front: Front) -> String {
     text.push_str("\n  ");
     let is_ours = matches!(
         fault.kind,
-        FaultKind::Connection | FaultKind::Limit | FaultKind::InUse | FaultKind::Unrecognised
+        FaultKind::Connection
+            | FaultKind::Limit
+            | FaultKind::InUse
+            | FaultKind::Unrecognised
+            | FaultKind::TokenMissing
+            | FaultKind::Mechanism
     );
     text.push_str(if is_ours { "" } else { "server: " });
     text.push_str(&mailferry_imap::session::printable(fault.words.as_bytes()));
@@ -54,6 +59,11 @@ fn what(fault: &Fault) -> String {
         FaultKind::Connection => format!("no connection to the {side}"),
         FaultKind::Tls => format!("no TLS with the {side}"),
         FaultKind::Authentication => format!("the {side} refused the login"),
+        FaultKind::TokenRefused => format!("the {side} refused the access token"),
+        FaultKind::TokenMissing => format!("no access token for the {side}"),
+        FaultKind::Mechanism => {
+            format!("the {side} offers no way to log in that can be used here")
+        }
         FaultKind::Protocol => format!("the {side} does not speak IMAP as it should"),
         FaultKind::Limit => "a limit was reached".to_owned(),
         FaultKind::ListingIncomplete => format!("the {side} could not be listed to its end"),
@@ -122,9 +132,36 @@ fn hint(fault: &Fault) -> Option<&'static str> {
         (FaultKind::Tls, Side::Target) => Some(
             "if that is the right server, accept its certificate with --target-pin sha256:…, or give its CA by --ca-file",
         ),
+        (FaultKind::Authentication, Side::Source) if fault.words.contains("(by ") => Some(
+            "if that is the right server, it may know the password in another form only: \
+             --source-auth PLAIN",
+        ),
+        (FaultKind::Authentication, Side::Target) if fault.words.contains("(by ") => Some(
+            "if that is the right server, it may know the password in another form only: \
+             --target-auth PLAIN",
+        ),
         (FaultKind::Authentication, _) => Some(
             "check the user and the password; many providers want a password made for programs",
         ),
+        (FaultKind::TokenRefused, _) => Some(
+            "the token has expired, was revoked, or is not for this account and its IMAP: get \
+             another one",
+        ),
+        (FaultKind::TokenMissing, _) => Some(
+            "the token is fetched again at each login: try the command or look into the file by \
+             hand",
+        ),
+        (FaultKind::Mechanism, _) if fault.words.contains("no passwords") => Some(
+            "give an access token: --source-token-command, --target-token-file, … (imapsync: \
+             --oauthaccesstokenN)",
+        ),
+        (FaultKind::Mechanism, _) if fault.words.contains("LOGINDISABLED") => Some(
+            "most servers permit logins inside TLS only: imaps:// or imap:// (imapsync: --sslN, \
+             --tlsN)",
+        ),
+        (FaultKind::Mechanism, _) => {
+            Some("name another way with --source-auth or --target-auth (imapsync: --authmechN)")
+        }
         (FaultKind::Connection, _) if fault.retry == Retry::Later => {
             Some("the server says not now: try again later, or with fewer --connections")
         }

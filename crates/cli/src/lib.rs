@@ -15,3 +15,4 @@ pub mod screen;
 pub mod secret;
 pub mod servers;
 pub mod status;
+pub mod token;

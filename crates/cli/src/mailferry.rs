@@ -2,6 +2,7 @@
 
 mod comparison;
 mod demo;
+mod login;
 mod options;
 mod progress;
 mod render;

@@ -1,17 +1,19 @@
-//! Where a password comes from. It is held as octets and never printed.
+//! Where a password or an access token comes from. It is held as octets and never printed.
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A command that gives a password may print at most this much.
+/// A command that gives a secret may print at most this much.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
-/// A place that holds a password.
+/// A place that holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretFrom {
     /// Given in words, on somebody's own responsibility.
     Given(Vec<u8>),
+    /// The first line of the file of this name, if there is one, else these words.
+    FileOrGiven(Vec<u8>),
     /// The first line of a file.
     File(PathBuf),
     /// The first line that a command prints.
@@ -22,11 +24,11 @@ pub enum SecretFrom {
     Prompt(String),
 }
 
-/// A password could not be had.
+/// A secret could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file cannot be read.
-    #[error("the password file {path} cannot be read: {reason}")]
+    #[error("the file {path} cannot be read: {reason}")]
     File {
         /// Which.
         path: PathBuf,
@@ -34,7 +36,7 @@ pub enum SecretError {
         reason: std::io::Error,
     },
     /// The command could not be started, failed, or printed nothing.
-    #[error("the password command `{command}` {reason}")]
+    #[error("the command `{command}` {reason}")]
     Command {
         /// Which.
         command: String,
@@ -56,13 +58,16 @@ pub enum SecretError {
 }
 
 impl SecretFrom {
-    /// Fetches the password.
+    /// Fetches the secret.
     ///
     /// # Errors
     /// See [`SecretError`]; no message holds any part of a password.
     pub fn fetch(&self) -> Result<Vec<u8>, SecretError> {
         match self {
             Self::Given(secret) => Ok(secret.clone()),
+            Self::FileOrGiven(words) => {
+                Ok(first_line_of_file(Path::new(&os_word(words))).unwrap_or_else(|_| words.clone()))
+            }
             Self::File(path) => first_line_of_file(path),
             Self::Command(command) => first_line_of_command(command),
             Self::Environment(name) => std::env::var_os(name)
@@ -99,6 +104,17 @@ fn first_line_of_file(path: &Path) -> Result<Vec<u8>, SecretError> {
 
 fn first_line(octets: &[u8]) -> Vec<u8> {
     octets.split(|&octet| octet == b'\n').next().unwrap_or_default().to_vec()
+}
+
+fn os_word(octets: &[u8]) -> std::ffi::OsString {
+    #[cfg(unix)]
+    {
+        std::os::unix::ffi::OsStringExt::from_vec(octets.to_vec())
+    }
+    #[cfg(not(unix))]
+    {
+        String::from_utf8_lossy(octets).into_owned().into()
+    }
 }
 
 fn first_line_of_command(command: &str) -> Result<Vec<u8>, SecretError> {

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use mailferry_engine::fault::{Fault, Side};
+use mailferry_engine::fault::{Fault, FaultKind, Retry, Side};
 use mailferry_engine::mapping::NameRewrite;
 use mailferry_engine::name::RuleFailed;
 use mailferry_engine::select::NamePattern;
 use mailferry_imap::compress::Compression as OnWire;
-use mailferry_imap::login::{Credentials, Endpoint};
+use mailferry_imap::credentials::Credentials;
+use mailferry_imap::login::Endpoint;
 use mailferry_imap::mutf7;
 use mailferry_imap::session::printable;
 use mailferry_imap::tls::Met;
@@ -18,6 +19,7 @@ use mailferry_store::imap::ImapAccount;
 use mailferry_store::imap::compression::Compression;
 
 use crate::budget::Budget;
+use crate::token::TokenFrom;
 
 /// One side: where it is and who logs in.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct Login {
     pub endpoint: Endpoint,
     /// Who.
     pub credentials: Credentials,
+    /// Where the secret comes from at each login, in place of the one in `credentials`.
+    pub token: Option<TokenFrom>,
     /// When connections to it are compressed.
     pub compression: Compression,
 }
@@ -37,6 +41,8 @@ pub struct Servers {
     target: Login,
     tell: Tell,
     told: Arc<Mutex<BTreeSet<(Side, Notice)>>>,
+    /// The sides that were logged in to.
+    entered: Arc<Mutex<BTreeSet<Side>>>,
     budget: Option<Budget>,
 }
 
@@ -71,7 +77,8 @@ impl Servers {
     /// them, and of compression that was asked for and is not to be had, once a side.
     #[must_use]
     pub fn new(source: Login, target: Login, tell: Tell) -> Self {
-        Self { source, target, tell, told: Arc::default(), budget: None }
+        let (told, entered) = (Arc::default(), Arc::default());
+        Self { source, target, tell, told, entered, budget: None }
     }
 
     /// The same, with the connections counted that all runs have to either server.
@@ -81,9 +88,13 @@ impl Servers {
     }
 
     async fn open(&self, side: Side, login: &Login) -> Result<ImapAccount, Fault> {
-        let Login { endpoint, credentials, compression } = login;
+        let Login { endpoint, compression, .. } = login;
+        let credentials = self.credentials_of_now(side, login).await?;
         let account =
-            ImapAccount::open_with(side, endpoint, credentials, compression.clone()).await?;
+            ImapAccount::open_with(side, endpoint, &credentials, compression.clone()).await?;
+        if let Ok(mut entered) = self.entered.lock() {
+            entered.insert(side);
+        }
         let name = if side == Side::Source { "source" } else { "target" };
         if let Some(Met { fingerprint: Some(fingerprint), complaint: Some(complaint) }) =
             &account.welcome.certificate
@@ -103,6 +114,19 @@ impl Servers {
             });
         }
         Ok(account)
+    }
+
+    async fn credentials_of_now(&self, side: Side, login: &Login) -> Result<Credentials, Fault> {
+        let mut credentials = login.credentials.clone();
+        if let Some(token) = &login.token {
+            credentials.secret = token.fetch().await.map_err(|error| {
+                // What gave a token before may give one again, in the middle of a long run.
+                let before = self.entered.lock().is_ok_and(|entered| entered.contains(&side));
+                let retry = if before { Retry::Later } else { Retry::Never };
+                Fault { retry, ..Fault::new(side, FaultKind::TokenMissing, error.to_string()) }
+            })?;
+        }
+        Ok(credentials)
     }
 
     /// What the two accounts are called: user, host and port, as given.

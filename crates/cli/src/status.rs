@@ -12,7 +12,10 @@ pub fn error_class(fault: &Fault) -> ErrorClass {
     match fault.kind {
         FaultKind::Connection => by_side(ErrorClass::ConnectionHost1, ErrorClass::ConnectionHost2),
         FaultKind::Tls => ErrorClass::Tls,
-        FaultKind::Authentication => {
+        FaultKind::Authentication
+        | FaultKind::TokenRefused
+        | FaultKind::TokenMissing
+        | FaultKind::Mechanism => {
             by_side(ErrorClass::AuthenticationUser1, ErrorClass::AuthenticationUser2)
         }
         FaultKind::ListingIncomplete => ErrorClass::ListingIncomplete,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use mailferry_cli::imapsync::getopt::{Parsed, UsageError};
 use mailferry_cli::imapsync::options::{self, Declaration, Kind, Priority, Side, Support};
-use mailferry_cli::imapsync::settings::Request;
+use mailferry_cli::imapsync::settings::{Mechanism, Password, Request, Token};
 use mailferry_cli::imapsync::{ImapsyncOptions, Mode, parse};
 use proptest::prelude::*;
 
@@ -499,8 +499,7 @@ fn mailcows_options_that_could_harm_are_refused_by_name() {
     for (added, refused) in [
         ("--delete", "--delete1"),
         ("--skipcrossduplicates", "--skipcrossduplicates"),
-        ("--authmech1 XOAUTH2 --oauthaccesstoken1 /tmp/t", "--authmech1 XOAUTH2"),
-        ("--authmech1 XOAUTH2 --oauthaccesstoken1 /tmp/t", "--oauthaccesstoken1"),
+        ("--authmech1 DIGEST-MD5", "--authmech1 DIGEST-MD5"),
     ] {
         let words = words_of(&format!("{MAILCOW} {added}"));
         let words: Vec<_> = words.iter().map(String::as_str).skip(1).collect();
@@ -508,6 +507,15 @@ fn mailcows_options_that_could_harm_are_refused_by_name() {
         assert_eq!(refusals.status().number(), 64);
         assert!(refusals.0.iter().any(|refusal| refusal.asked == refused), "{refusals}");
     }
+}
+
+#[test]
+fn mailcows_tokens_are_taken() {
+    let words = words_of(&format!("{MAILCOW} --authmech1 XOAUTH2 --oauthaccesstoken1 /tmp/t"));
+    let words: Vec<_> = words.iter().map(String::as_str).skip(1).collect();
+    let side = run(&words).side1;
+    assert_eq!(side.mechanism, Mechanism::Named(mailferry_imap::sasl::Mechanism::XOAuth2));
+    assert_eq!(side.token, Some(Token::Access(Password::new(&b"/tmp/t"[..]))));
 }
 
 #[test]

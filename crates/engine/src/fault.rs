@@ -52,6 +52,12 @@ pub enum FaultKind {
     Tls,
     /// The credentials were refused.
     Authentication,
+    /// The access token was refused.
+    TokenRefused,
+    /// No access token could be had for the login.
+    TokenMissing,
+    /// The server offers no way to log in that can be used.
+    Mechanism,
     /// The server broke the protocol.
     Protocol,
     /// A limit of ours was reached; the words name it.
@@ -121,7 +127,12 @@ impl Fault {
         use FaultKind as K;
         let (scope, retry) = match kind {
             K::Connection => (Scope::Account, Retry::Now),
-            K::Tls | K::Authentication | K::Protocol => (Scope::Account, Retry::Never),
+            K::Tls
+            | K::Authentication
+            | K::TokenRefused
+            | K::TokenMissing
+            | K::Mechanism
+            | K::Protocol => (Scope::Account, Retry::Never),
             K::Limit | K::Interrupted => (Scope::Run, Retry::Never),
             K::ListingIncomplete => (Scope::Mailbox, Retry::Now),
             K::Select

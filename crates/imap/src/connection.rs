@@ -19,6 +19,7 @@ use crate::command::Command;
 use crate::compress::{Compression, CorruptStream, Deflated};
 use crate::pace::Pace;
 use crate::response::Untagged;
+use crate::sasl::Channel;
 use crate::session::{Completion, Event, Session, SessionError, Tag, printable};
 
 /// Anything a session can run over: a TCP socket, a TLS stream, a pipe in memory.
@@ -66,6 +67,24 @@ pub struct Connection {
     compression: Compression,
     pace: Pace,
     room: Room,
+    /// Where it leads, and through what.
+    pub(crate) entrance: Entrance,
+}
+
+/// Where a connection leads, and what its octets travel through: what a login may have to say.
+#[derive(Clone, Debug)]
+pub(crate) struct Entrance {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) channel: Channel,
+    /// What a login is bound to, with [`Channel::BindableTls`].
+    pub(crate) binding: Option<Vec<u8>>,
+}
+
+impl Default for Entrance {
+    fn default() -> Self {
+        Self { host: String::new(), port: 0, channel: Channel::Clear, binding: None }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,6 +113,7 @@ impl Connection {
             compression: Compression::Off,
             pace: Pace::default(),
             room: Room::Untried,
+            entrance: Entrance::default(),
         }
     }
 

@@ -1,18 +1,22 @@
-//! From a host name to a session that is logged in: connect, TLS, greeting, capabilities,
-//! authentication (RFC 9051 §6.2, RFC 8314 §3, RFC 4959 §3).
+//! From a host name to a session that is logged in: connect, TLS, greeting, capabilities
+//! (RFC 9051 §6.2, RFC 8314 §3), and authentication.
+
+mod authenticate;
+
+pub use authenticate::{LoginError, login};
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use data_encoding::BASE64;
 use rustls_pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
 
 use crate::command::Command;
-use crate::connection::{Connection, ConnectionError, Transport};
-use crate::response::{Code, ConditionKind, Status, Untagged};
-use crate::session::{Completion, Event, printable};
+use crate::connection::{Connection, ConnectionError, Entrance, Transport};
+use crate::response::{ConditionKind, Untagged};
+use crate::sasl::Channel;
+use crate::session::{Event, printable};
 use crate::tls::{Met, TlsPolicy, TlsSetupError, Unverified, client_config};
 use crate::trace::Trace;
 
@@ -74,38 +78,6 @@ pub struct Endpoint {
     pub silence_max: Duration,
 }
 
-/// Who logs in, and how. Never printed: there is no `Debug` that shows the secret.
-#[derive(Clone)]
-pub struct Credentials {
-    /// Whose mailboxes: the authorisation identity.
-    pub user: Vec<u8>,
-    /// The password, as octets.
-    pub password: Vec<u8>,
-    /// Who logs in, where that is another (an administrator): SASL PLAIN's authentication
-    /// identity (RFC 4616 §2).
-    pub login_as: Option<Vec<u8>>,
-    /// Which mechanism.
-    pub mechanism: Mechanism,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Credentials of {}", printable(&self.user))
-    }
-}
-
-/// A way to log in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mechanism {
-    /// PLAIN where offered, else LOGIN.
-    #[default]
-    Best,
-    /// The LOGIN command (RFC 9051 §6.2.3).
-    Login,
-    /// SASL PLAIN (RFC 4616 §2).
-    Plain,
-}
-
 /// A connection could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -153,24 +125,6 @@ pub enum ConnectError {
     Broken(#[from] ConnectionError),
 }
 
-/// A login failed.
-#[derive(Debug, thiserror::Error)]
-pub enum LoginError {
-    /// The server refused these credentials: NO without a code, or with
-    /// AUTHENTICATIONFAILED, AUTHORIZATIONFAILED or EXPIRED (RFC 5530 §3).
-    #[error("{0}")]
-    Refused(String),
-    /// The server cannot say now: UNAVAILABLE, INUSE, LIMIT, CONTACTADMIN (RFC 5530 §3).
-    #[error("{0}")]
-    Unavailable(String),
-    /// No mechanism that we have is permitted here (LOGINDISABLED, RFC 9051 §6.2.3).
-    #[error("the server offers no way to log in that can be used here: {0}")]
-    NoMechanism(String),
-    /// The connection broke meanwhile.
-    #[error(transparent)]
-    Broken(#[from] ConnectionError),
-}
-
 /// A connection that has been greeted, with what was learnt on the way.
 pub struct Greeted {
     /// Ready for login.
@@ -209,14 +163,18 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Greeted, ConnectError> {
         policy.unverified = Unverified::Accept;
     }
     let mut certificate = None;
+    let mut entrance =
+        Entrance { host: endpoint.host.clone(), port: endpoint.port, ..Entrance::default() };
     let transport: Box<dyn Transport> = if endpoint.security == Security::Tls {
-        let (stream, met) = handshake(endpoint, &policy, Box::new(socket)).await?;
-        certificate = Some(met);
-        stream
+        let secured = handshake(endpoint, &policy, Box::new(socket)).await?;
+        certificate = Some(secured.met);
+        (entrance.channel, entrance.binding) = (secured.channel, secured.binding);
+        secured.transport
     } else {
         Box::new(socket)
     };
     let mut connection = Connection::new(transport, endpoint.silence_max);
+    connection.entrance = entrance;
     connection.session.trace.clone_from(&endpoint.trace);
     let (banner, mut preauthenticated) = greeting(&mut connection).await?;
     know_capabilities(&mut connection).await?;
@@ -280,11 +238,32 @@ async fn reach(endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), ConnectEr
     Err(fail(last))
 }
 
+/// A transport with TLS put over it.
+struct Secured {
+    transport: Box<dyn Transport>,
+    met: Met,
+    channel: Channel,
+    binding: Option<Vec<u8>>,
+}
+
+/// What a login may be bound to: keying material of TLS 1.3 (RFC 9266 §2). In TLS 1.2 it would
+/// need the extended master secret to be of this connection alone (§4.2), which is not told.
+fn channel(connection: &rustls::ClientConnection) -> (Channel, Option<Vec<u8>>) {
+    const LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+    if connection.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+        return (Channel::Tls, None);
+    }
+    match connection.export_keying_material(vec![0; 32], LABEL, Some(b"")) {
+        Ok(material) => (Channel::BindableTls, Some(material)),
+        Err(_) => (Channel::Tls, None),
+    }
+}
+
 async fn handshake(
     endpoint: &Endpoint,
     policy: &TlsPolicy,
     transport: Box<dyn Transport>,
-) -> Result<(Box<dyn Transport>, Met), ConnectError> {
+) -> Result<Secured, ConnectError> {
     let (config, met) = client_config(policy)?;
     let name = ServerName::try_from(endpoint.host.clone())
         .map_err(|_| TlsSetupError::HostName(endpoint.host.clone()))?;
@@ -296,7 +275,10 @@ async fn handshake(
         met: what_was_met(&met),
     };
     match tokio::time::timeout(endpoint.silence_max, connector.connect(name, transport)).await {
-        Ok(Ok(stream)) => Ok((Box::new(stream), what_was_met(&met))),
+        Ok(Ok(stream)) => {
+            let (channel, binding) = channel(stream.get_ref().1);
+            Ok(Secured { transport: Box::new(stream), met: what_was_met(&met), channel, binding })
+        }
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(_) => Err(failed(format!("no answer within {} s", endpoint.silence_max.as_secs_f32()))),
     }
@@ -344,112 +326,12 @@ async fn starttls(
     if connection.session.unread_bytes() > 0 {
         return Err(ConnectError::StartTls("octets in clear text follow its answer".to_owned()));
     }
+    let mut entrance = std::mem::take(&mut connection.entrance);
     let (mut session, transport, silence_max) = connection.into_transport();
     session.forget_capabilities();
-    let (transport, met) = handshake(endpoint, policy, transport).await?;
-    Ok((Connection::with_session(session, transport, silence_max), met))
-}
-
-/// Logs in, and learns the capabilities that hold afterwards.
-///
-/// # Errors
-/// See [`LoginError`]; the connection is to be dropped.
-pub async fn login(
-    connection: &mut Connection,
-    credentials: &Credentials,
-) -> Result<(), LoginError> {
-    let capabilities = connection.capabilities();
-    let plain_offered = capabilities.has("AUTH=PLAIN");
-    let plain = match credentials.mechanism {
-        Mechanism::Plain => true,
-        Mechanism::Login => false,
-        Mechanism::Best => plain_offered || credentials.login_as.is_some(),
-    };
-    if !plain && capabilities.has("LOGINDISABLED") {
-        return Err(LoginError::NoMechanism(
-            "LOGINDISABLED, and AUTH=PLAIN is not offered".to_owned(),
-        ));
-    }
-    let completion = if plain {
-        authenticate_plain(connection, credentials).await?
-    } else {
-        login_command(connection, credentials).await?
-    };
-    judge_login(&completion)?;
-    know_capabilities(connection).await?;
-    Ok(())
-}
-
-async fn login_command(
-    connection: &mut Connection,
-    credentials: &Credentials,
-) -> Result<Completion, ConnectionError> {
-    let command = Command::new("LOGIN")
-        .sp()
-        .astring(&credentials.user)
-        .sp()
-        .astring(&credentials.password)
-        .sensitive();
-    let tag = connection.session.send(&command)?;
-    connection.session.forget_capabilities();
-    connection.wait(tag, |_| {}).await
-}
-
-async fn authenticate_plain(
-    connection: &mut Connection,
-    credentials: &Credentials,
-) -> Result<Completion, ConnectionError> {
-    let response = plain_response(credentials);
-    let initial = connection.capabilities().has("SASL-IR");
-    let mut command = Command::new("AUTHENTICATE PLAIN").sensitive();
-    if initial {
-        command = command.sp().raw(&response);
-    }
-    let tag = connection.session.send(&command)?;
-    connection.session.forget_capabilities();
-    let mut left = if initial { None } else { Some(response) };
-    loop {
-        let asked = match connection.next().await? {
-            Event::Completed(completion) if completion.tag == tag => return Ok(completion),
-            Event::Challenge(_) => true,
-            _ => false,
-        };
-        if asked {
-            // A second challenge ends it: PLAIN has one step.
-            let line = left.take().unwrap_or_else(|| "*".to_owned());
-            connection.session.answer_challenge(line.as_bytes());
-        }
-    }
-}
-
-/// The message of SASL PLAIN in base64: `[authzid] NUL authcid NUL password` (RFC 4616 §2).
-fn plain_response(credentials: &Credentials) -> String {
-    let (authorisation, authentication): (&[u8], &[u8]) = match &credentials.login_as {
-        Some(administrator) => (&credentials.user, administrator),
-        None => (b"", &credentials.user),
-    };
-    let message = [authorisation, authentication, &credentials.password].join(&0);
-    BASE64.encode(&message)
-}
-
-fn judge_login(completion: &Completion) -> Result<(), LoginError> {
-    if completion.is_ok() {
-        return Ok(());
-    }
-    let words = completion.words();
-    // A BAD speaks of our command or of the server's state (`BAD Request is throttled`), not
-    // of the credentials: no panel may disable a user for it.
-    let passing = completion.status == Status::Bad
-        || matches!(
-            completion.code(),
-            Some(
-                Code::Unavailable
-                    | Code::InUse
-                    | Code::Limit
-                    | Code::ContactAdmin
-                    | Code::ServerBug
-                    | Code::Alert
-            )
-        );
-    if passing { Err(LoginError::Unavailable(words)) } else { Err(LoginError::Refused(words)) }
+    let secured = handshake(endpoint, policy, transport).await?;
+    let mut connection = Connection::with_session(session, secured.transport, silence_max);
+    (entrance.channel, entrance.binding) = (secured.channel, secured.binding);
+    connection.entrance = entrance;
+    Ok((connection, secured.met))
 }

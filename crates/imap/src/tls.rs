@@ -12,7 +12,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 /// SHA-256 of a certificate's DER, the form in which one is pinned.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,37 @@ pub struct TlsPolicy {
     pub ca_pem: Option<Vec<u8>>,
     /// What to do with the rest.
     pub unverified: Unverified,
+    /// What is shown to a server that asks who we are (RFC 8446 §4.3.2).
+    pub identity: Option<Identity>,
+}
+
+/// A client certificate and its key. The key never prints.
+#[derive(Clone, Debug)]
+pub struct Identity(Arc<Pair>);
+
+#[derive(Debug)]
+struct Pair {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// Reads a certificate, those that vouch for it behind it, and a private key (PKCS #8,
+    /// PKCS #1 or SEC 1) that is not encrypted, all PEM.
+    ///
+    /// # Errors
+    /// One of the two texts does not hold what it should.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsSetupError> {
+        let refuse = |words: String| TlsSetupError::ClientCertificate(words);
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+        let chain = chain.map_err(|error| refuse(error.to_string()))?;
+        if chain.is_empty() {
+            return Err(refuse("there is no certificate in it".to_owned()));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|error| refuse(format!("no private key can be read: {error}")))?;
+        Ok(Self(Arc::new(Pair { chain, key })))
+    }
 }
 
 /// The certificate that was met, and how it was judged.
@@ -89,6 +120,9 @@ pub enum TlsSetupError {
     /// The CA file holds no certificate, or a broken one.
     #[error("the CA file holds no certificate that can be read: {0}")]
     CaFile(String),
+    /// The client certificate or its key cannot be used.
+    #[error("the client certificate cannot be used: {0}")]
+    ClientCertificate(String),
     /// The host name is no name.
     #[error("`{0}` is no host name")]
     HostName(String),
@@ -119,8 +153,13 @@ pub(crate) fn client_config(
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(judge))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(judge));
+    let config = match &policy.identity {
+        None => config.with_no_client_auth(),
+        Some(Identity(pair)) => config
+            .with_client_auth_cert(pair.chain.clone(), pair.key.clone_key())
+            .map_err(|error| TlsSetupError::ClientCertificate(error.to_string()))?,
+    };
     Ok((Arc::new(config), met))
 }
 

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use mailferry_imap::command::Command;
 use mailferry_imap::connection::ConnectionError;
+use mailferry_imap::credentials::{Administrator, Choice, Credentials, Manner, Secret};
 use mailferry_imap::login::{
-    ConnectError, Credentials, Endpoint, Family, Introduction, LoginError, Mechanism,
-    Preauthenticated, Security, connect, login,
+    ConnectError, Endpoint, Family, Introduction, LoginError, Preauthenticated, Security, connect,
+    login,
 };
+use mailferry_imap::sasl::Mechanism;
 use mailferry_imap::tls::TlsPolicy;
 use mailferry_testkit::sim::{
     Account, Effect, Extension, Fault, Limits, LoginPolicy, Profile, Server,
@@ -32,8 +34,11 @@ fn endpoint(address: SocketAddr, security: Security) -> Endpoint {
     }
 }
 
-fn credentials(password: &[u8], mechanism: Mechanism) -> Credentials {
-    Credentials { user: b"joe".to_vec(), password: password.to_vec(), login_as: None, mechanism }
+const BY_LOGIN: Choice = Choice::Only(Mechanism::Login);
+const BY_PLAIN: Choice = Choice::Only(Mechanism::Plain);
+
+fn credentials(password: &[u8], mechanism: Choice) -> Credentials {
+    Credentials::with_password("joe", password).by(mechanism)
 }
 
 /// A server that greets so and answers line by line; an empty answer hangs up.
@@ -138,7 +143,7 @@ async fn a_refused_starttls_ends_the_matter() {
     }
 }
 
-async fn logged_in(mechanism: Mechanism, words: &'static str) -> Result<(), LoginError> {
+async fn logged_in(mechanism: Choice, words: &'static str) -> Result<(), LoginError> {
     let address =
         scripted("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\r\n", move |tag, rest| {
             match rest {
@@ -154,7 +159,7 @@ async fn logged_in(mechanism: Mechanism, words: &'static str) -> Result<(), Logi
 
 #[tokio::test]
 async fn a_refused_password_and_a_busy_server_are_told_apart() {
-    for mechanism in [Mechanism::Login, Mechanism::Plain, Mechanism::Best] {
+    for mechanism in [BY_LOGIN, BY_PLAIN, Choice::Strongest] {
         assert!(logged_in(mechanism, "TAG OK welcome\r\n").await.is_ok());
         for refused in [
             "NO",
@@ -214,7 +219,7 @@ async fn the_password_stays_here_where_no_login_is_possible() {
         let profile = Profile { login: login_policy, ..Profile::modern() }.without(extension);
         let server = Server::bind(profile, [Account::new("joe", "secret")]).await.unwrap();
         let mut greeted = connect(&endpoint(server.addr(), Security::ClearText)).await.unwrap();
-        for mechanism in [Mechanism::Best, Mechanism::Login] {
+        for mechanism in [Choice::Strongest, BY_LOGIN] {
             let error = login(&mut greeted.connection, &credentials(b"secret", mechanism))
                 .await
                 .unwrap_err();
@@ -256,11 +261,11 @@ async fn passwords_arrive_octet_by_octet() {
             vec![Extension::LiteralPlus],
             vec![Extension::AuthPlain],
         ] {
-            for mechanism in [Mechanism::Login, Mechanism::Plain] {
+            for mechanism in [BY_LOGIN, BY_PLAIN] {
                 let profile = extensions
                     .iter()
                     .fold(Profile::modern(), |profile, extension| profile.without(*extension));
-                if mechanism == Mechanism::Plain && !profile.has(Extension::AuthPlain) {
+                if mechanism == BY_PLAIN && !profile.has(Extension::AuthPlain) {
                     continue;
                 }
                 let server = Server::bind(profile, [Account::new("joe", password)]).await.unwrap();
@@ -289,7 +294,7 @@ async fn passwords_arrive_octet_by_octet() {
 
 #[tokio::test]
 async fn passwords_are_never_shown() {
-    let shown = format!("{:?}", credentials(b"topsecret", Mechanism::Best));
+    let shown = format!("{:?}", credentials(b"topsecret", Choice::Strongest));
     assert!(!shown.contains("topsecret"));
     let command = Command::new("LOGIN").sp().astring(b"joe").sp().astring(b"topsecret").sensitive();
     assert!(!format!("{command:?}").contains("topsecret"));
@@ -302,7 +307,7 @@ async fn a_pause_of_ours_is_no_silence_of_the_server() {
     let silence_max = Duration::from_millis(150);
     let endpoint = Endpoint { silence_max, ..endpoint(server.addr(), Security::ClearText) };
     let mut greeted = connect(&endpoint).await.unwrap();
-    login(&mut greeted.connection, &credentials(b"x", Mechanism::Best)).await.unwrap();
+    login(&mut greeted.connection, &credentials(b"x", Choice::Strongest)).await.unwrap();
     for _ in 0..2 {
         tokio::time::sleep(silence_max * 2).await;
         let completions = greeted
@@ -333,4 +338,132 @@ async fn a_server_that_falls_silent_is_given_up() {
     let mut greeted = connect(&endpoint).await.unwrap();
     let error = greeted.connection.run(&Command::new("NOOP"), |_| {}).await.unwrap_err();
     assert!(matches!(error, ConnectionError::Silence(_)), "{error:?}");
+}
+
+/// What a client said behind the greeting, line by line.
+type Said = Arc<std::sync::Mutex<Vec<String>>>;
+
+/// Logs in to a scripted server with these capabilities, and tells what was said.
+async fn tried(
+    capabilities: &'static str,
+    credentials: Credentials,
+    answer: impl Fn(&str, &str) -> String + Send + Sync + 'static,
+) -> (Result<(), LoginError>, Vec<String>) {
+    let said = Said::default();
+    let noted = said.clone();
+    let greeting: &'static str =
+        format!("* OK [CAPABILITY IMAP4rev1 {capabilities}] ready\r\n").leak();
+    let address = scripted(greeting, move |tag, rest| {
+        let line = if rest.is_empty() { tag } else { rest };
+        noted.lock().unwrap().push(line.to_owned());
+        match rest {
+            "CAPABILITY" => format!("* CAPABILITY IMAP4rev1 X-AFTER\r\n{tag} OK\r\n"),
+            _ => answer(tag, rest),
+        }
+    })
+    .await;
+    let mut greeted = connect(&endpoint(address, Security::ClearText)).await.unwrap();
+    let result = login(&mut greeted.connection, &credentials).await;
+    let said = said.lock().unwrap().clone();
+    (result, said)
+}
+
+fn token(mechanism: Choice) -> Credentials {
+    Credentials::new("joe", Secret::token("t")).by(mechanism)
+}
+
+#[tokio::test]
+async fn what_the_server_says_of_a_token_is_acknowledged_and_told() {
+    // {"status":"401"}
+    let refusal = |tag: &str, rest: &str| match rest {
+        "" => "m1 NO refused\r\n".to_owned(),
+        _ if rest.starts_with("AUTHENTICATE") => "+ eyJzdGF0dXMiOiI0MDEifQ==\r\n".to_owned(),
+        _ => format!("{tag} BAD what\r\n"),
+    };
+    for (mechanism, acknowledged) in [(Mechanism::OAuthBearer, "AQ=="), (Mechanism::XOAuth2, "")] {
+        let capabilities = "SASL-IR AUTH=XOAUTH2 AUTH=OAUTHBEARER";
+        let (result, said) = tried(capabilities, token(Choice::Only(mechanism)), refusal).await;
+        let error = result.unwrap_err();
+        assert!(matches!(&error, LoginError::TokenRefused(_)), "{error:?}");
+        assert_eq!(error.to_string(), "NO refused ({\"status\":\"401\"})");
+        assert_eq!(said.last().unwrap(), acknowledged, "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_sasl_ir_the_first_response_waits_to_be_asked_for() {
+    let (result, said) = tried("AUTH=XOAUTH2", token(Choice::Strongest), |tag, rest| match rest {
+        "AUTHENTICATE XOAUTH2" => "+ \r\n".to_owned(),
+        _ if tag == "dXNlcj1qb2UBYXV0aD1CZWFyZXIgdAEB" => "m1 OK welcome\r\n".to_owned(),
+        _ => "m1 BAD what\r\n".to_owned(),
+    })
+    .await;
+    assert!(result.is_ok(), "{result:?} {said:?}");
+    assert_eq!(said.last().unwrap(), "CAPABILITY", "the answer did not tell them");
+}
+
+#[tokio::test]
+async fn where_the_command_is_disabled_the_mechanism_login_is_spoken() {
+    let credentials = Credentials::with_password("joe", "secret");
+    let (result, said) =
+        tried("LOGINDISABLED AUTH=LOGIN", credentials, |tag, rest| match (tag, rest) {
+            (_, "AUTHENTICATE LOGIN") => "+ VXNlcm5hbWU6\r\n".to_owned(),
+            ("am9l", _) => "+ whatever it is called\r\n".to_owned(),
+            ("c2VjcmV0", _) => "m1 OK welcome\r\n".to_owned(),
+            _ => "m1 BAD what\r\n".to_owned(),
+        })
+        .await;
+    assert!(result.is_ok(), "{result:?} {said:?}");
+}
+
+#[tokio::test]
+async fn an_administrator_becomes_the_user_by_proxyauth() {
+    let administrator = Administrator { name: b"root".to_vec(), manner: Manner::ProxyAuth };
+    let credentials = Credentials {
+        login_as: Some(administrator),
+        ..Credentials::with_password("joe", "secret").by(BY_LOGIN)
+    };
+    let (result, said) = tried("", credentials.clone(), |tag, rest| match rest {
+        "LOGIN root secret" | "PROXYAUTH joe" => format!("{tag} OK\r\n"),
+        _ => format!("{tag} BAD what\r\n"),
+    })
+    .await;
+    assert!(result.is_ok(), "{result:?} {said:?}");
+    let (result, _) = tried("", credentials, |tag, rest| match rest {
+        "LOGIN root secret" => format!("{tag} OK\r\n"),
+        _ => format!("{tag} NO not you\r\n"),
+    })
+    .await;
+    assert!(matches!(result, Err(LoginError::Refused(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn an_impostor_does_not_learn_the_password_and_is_named() {
+    let credentials = Credentials::with_password("joe", "secret");
+    let challenge = |nonce: &str| {
+        let text = format!("r={nonce}more,s=c2FsdA==,i=4096");
+        format!("+ {}\r\n", data_encoding::BASE64.encode(text.as_bytes()))
+    };
+    let asked = move |tag: &str, rest: &str| match rest.strip_prefix("AUTHENTICATE SCRAM-SHA-256 ")
+    {
+        Some(first) => {
+            let first = data_encoding::BASE64.decode(first.as_bytes()).unwrap();
+            let first = String::from_utf8(first).unwrap();
+            challenge(first.split(",r=").nth(1).unwrap())
+        }
+        // Whatever the proof, it says that all is well.
+        None if rest.is_empty() && tag != "*" => "m1 OK welcome\r\n".to_owned(),
+        None => "m1 BAD cancelled\r\n".to_owned(),
+    };
+    let (result, said) = tried("SASL-IR AUTH=SCRAM-SHA-256", credentials.clone(), asked).await;
+    let error = result.unwrap_err();
+    assert!(error.to_string().contains("did not prove"), "{error} {said:?}");
+    // What is no challenge is not answered but cancelled.
+    let (result, said) = tried("SASL-IR AUTH=SCRAM-SHA-256", credentials, |tag, rest| match rest {
+        "" => format!("m1 BAD {tag}\r\n"),
+        _ => "+ bm9uc2Vuc2U=\r\n".to_owned(),
+    })
+    .await;
+    assert!(matches!(result, Err(LoginError::Exchange { .. })), "{result:?}");
+    assert_eq!(said.last().unwrap(), "*");
 }

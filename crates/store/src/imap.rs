@@ -17,8 +17,9 @@ use mailferry_engine::pairing::Digests;
 use mailferry_engine::policy::PermanentFlags;
 use mailferry_imap::command::Command;
 use mailferry_imap::connection::{Connection, ConnectionError};
+use mailferry_imap::credentials::Credentials;
 use mailferry_imap::login::{
-    ConnectError, Credentials, Endpoint, Introduction, LoginError, Preauthenticated, connect, login,
+    ConnectError, Endpoint, Introduction, LoginError, Preauthenticated, connect, login,
 };
 use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
@@ -137,7 +138,7 @@ impl ImapAccount {
     /// Connects and logs in.
     ///
     /// # Errors
-    /// A fault of kind Connection, Tls or Authentication.
+    /// A fault of kind Connection, Tls, Authentication, TokenRefused or Mechanism.
     pub async fn open(
         side: Side,
         endpoint: &Endpoint,
@@ -546,7 +547,9 @@ fn connect_fault(side: Side, error: &ConnectError) -> Fault {
 fn login_fault(side: Side, error: &LoginError) -> Fault {
     match error {
         LoginError::Refused(words) => Fault::new(side, FaultKind::Authentication, words),
-        LoginError::NoMechanism(_) => {
+        LoginError::TokenRefused(words) => Fault::new(side, FaultKind::TokenRefused, words),
+        LoginError::NoMechanism(why) => Fault::new(side, FaultKind::Mechanism, why.to_string()),
+        LoginError::Exchange { .. } => {
             Fault::new(side, FaultKind::Authentication, error.to_string())
         }
         LoginError::Unavailable(words) => {

@@ -40,6 +40,27 @@ keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
 ";
 
+/// A client's request; the name goes into its subject.
+const CLIENT_REQUEST: &str = "[req]
+distinguished_name = name
+x509_extensions = extensions
+prompt = no
+[name]
+CN = NAME
+[extensions]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = clientAuth
+";
+
+/// A certificate that says who its owner is, its own issuer.
+///
+/// # Errors
+/// If `openssl` is missing or refuses.
+pub fn of_client(name: &str) -> Result<Certificate, Error> {
+    make(&CLIENT_REQUEST.replace("NAME", name))
+}
+
 /// The certificate of this process, made at the first call (some 20 ms) and kept.
 ///
 /// # Errors
@@ -49,15 +70,15 @@ pub fn self_signed() -> Result<&'static Certificate, Error> {
     if let Some(certificate) = MADE.get() {
         return Ok(certificate);
     }
-    let fresh = make()?;
+    let fresh = make(REQUEST)?;
     Ok(MADE.get_or_init(|| fresh))
 }
 
-fn make() -> Result<Certificate, Error> {
+fn make(text: &str) -> Result<Certificate, Error> {
     let dir = tempfile::tempdir()?;
     let (request, key, certificate) =
         (dir.path().join("request.cnf"), dir.path().join("key.pem"), dir.path().join("cert.pem"));
-    fs::write(&request, REQUEST)?;
+    fs::write(&request, text)?;
     let output = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
         .args(["-nodes", "-days", "3650", "-config"])

@@ -6,7 +6,9 @@
 mod config;
 mod machine;
 
-pub use config::{Compression, Durability, Layout, Setup, SpecialUse, Tls, special_use};
+pub use config::{
+    Compression, Durability, Layout, Logins, Setup, SpecialUse, Tls, Tokens, special_use,
+};
 
 use crate::certificate::{self, Certificate};
 use crate::corpus::Corpus;
@@ -118,6 +120,12 @@ impl Dovecot {
         if let Some(pair) = certificate {
             write(&place.certificate_path(), &pair.certificate_pem)?;
             write(&place.key_path(), &pair.key_pem)?;
+        }
+        for (path, octets) in config::files(setup, &place) {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder).map_err(io("cannot write the server's files"))?;
+            }
+            write(&path, &octets)?;
         }
         let file = watched_dir.path().join(CONFIG_FILE);
         write(&file, config::render(setup, &place).as_bytes())?;

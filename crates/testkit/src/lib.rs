@@ -7,3 +7,4 @@ pub mod dovecot;
 pub mod probe;
 pub mod proxy;
 pub mod sim;
+pub mod token;

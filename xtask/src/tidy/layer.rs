@@ -22,14 +22,18 @@ const ROOMS: [Room; 11] = [
         others: Some(&[
             "data-encoding",
             "flate2",
+            "hmac",
+            "md-5",
             "memchr",
             "ring",
             "rustls",
             "rustls-pki-types",
             "rustls-platform-verifier",
+            "stringprep",
             "thiserror",
             "tokio",
             "tokio-rustls",
+            "zeroize",
         ]),
     },
     Room {

@@ -209,7 +209,10 @@ pub(super) fn error_line(fault: &Fault) -> String {
     let words = printable(fault.words.as_bytes());
     let number = if fault.side == Side::Source { 1 } else { 2 };
     match fault.kind {
-        FaultKind::Authentication => {
+        FaultKind::Authentication
+        | FaultKind::TokenRefused
+        | FaultKind::TokenMissing
+        | FaultKind::Mechanism => {
             format!("{host} failure: Error login on host{number}: {words}")
         }
         FaultKind::Tls => {

@@ -15,9 +15,9 @@ use mailferry_engine::policy::{
 use mailferry_engine::select::{Order, Subscribed};
 use mailferry_engine::summary::SameAccount;
 use mailferry_expression::Match;
-use mailferry_imap::login::{
-    Credentials, Endpoint, Family, Introduction, Mechanism as LoginMechanism, Security,
-};
+use mailferry_imap::credentials::{Administrator, Choice, Credentials, Manner, Secret};
+use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
+use mailferry_imap::sasl::Proof;
 use mailferry_imap::tls::{TlsPolicy, Unverified};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
@@ -35,11 +35,12 @@ use crate::compress::{self, Compress};
 use crate::deletion_limit;
 use crate::imapsync::settings::{
     Addresses, CertificateCheck, Mechanism, Password, PasswordSource, SideOptions, Subscribe,
-    Timeout, Typed,
+    Timeout, Token, Typed,
 };
 use crate::imapsync::{ExitStatus, ImapsyncOptions};
 use crate::secret::{SecretFrom, os_octets};
 use crate::servers::{Login, Servers, Tell, cleartext_allowed, traced};
+use crate::token::{Form, TokenFrom};
 
 /// imapsync's own limit on the silence of a server.
 const SILENCE_FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -63,12 +64,12 @@ impl Unusable {
 
 /// Both servers, passwords fetched, protection found out.
 pub(super) async fn servers(options: &ImapsyncOptions, tell: Tell) -> Result<Servers, Unusable> {
-    let password1 = password(&options.side1, 1)?;
-    let password2 = password(&options.side2, 2)?;
+    let secret1 = secret(&options.side1, 1)?;
+    let secret2 = secret(&options.side2, 2)?;
     let (compress1, compress2) = (compression(&options.side1)?, compression(&options.side2)?);
     let (security1, security2) = tokio::join!(security(&options.side1), security(&options.side2));
-    let mut source = login(options, &options.side1, password1, security1);
-    let mut target = login(options, &options.side2, password2, security2);
+    let mut source = login(options, &options.side1, secret1, security1);
+    let mut target = login(options, &options.side2, secret2, security2);
     source.compression = compress1.policy();
     target.compression = compress2.policy();
     if options.reports.trace1 {
@@ -78,6 +79,26 @@ pub(super) async fn servers(options: &ImapsyncOptions, tell: Tell) -> Result<Ser
         target.endpoint.trace = Some(traced("Host2", &tell));
     }
     Ok(Servers::new(source, target, tell))
+}
+
+/// What proves the login, as far as it is fetched once for all logins. Where no password is of
+/// use, nobody is asked for one.
+fn secret(side: &SideOptions, number: u8) -> Result<Secret, Unusable> {
+    match (&side.token, side.mechanism) {
+        (Some(_), _) => Ok(Secret::None),
+        (_, Mechanism::Named(mechanism)) if mechanism.proof() == Proof::Certificate => {
+            Ok(Secret::None)
+        }
+        _ => password(side, number).map(Secret::password),
+    }
+}
+
+fn token(side: &SideOptions) -> Option<TokenFrom> {
+    let (word, form) = match side.token.as_ref()? {
+        Token::Access(word) => (word, Form::Token),
+        Token::Response(word) => (word, Form::Response),
+    };
+    Some(TokenFrom { place: SecretFrom::FileOrGiven(word.expose().to_vec()), form })
 }
 
 fn password(side: &SideOptions, number: u8) -> Result<Vec<u8>, Unusable> {
@@ -138,7 +159,7 @@ async fn answers_on_993(side: &SideOptions) -> bool {
 fn login(
     options: &ImapsyncOptions,
     side: &SideOptions,
-    password: Vec<u8>,
+    secret: Secret,
     (security, port): (Security, u16),
 ) -> Login {
     let unverified = match side.certificate {
@@ -146,10 +167,7 @@ fn login(
         CertificateCheck::Strict => Unverified::Refuse,
         CertificateCheck::Off => Unverified::Accept,
     };
-    let mechanism = match (side.mechanism, &side.authuser) {
-        (Mechanism::Plain, _) | (_, Some(_)) => LoginMechanism::Plain,
-        (Mechanism::Login, None) => LoginMechanism::Best,
-    };
+    let manner = if side.proxyauth { Manner::ProxyAuth } else { Manner::AuthorisationIdentity };
     Login {
         endpoint: Endpoint {
             host: side.host.clone(),
@@ -174,10 +192,14 @@ fn login(
         },
         credentials: Credentials {
             user: side.user.clone(),
-            password,
-            login_as: side.authuser.clone(),
-            mechanism,
+            secret,
+            login_as: side.authuser.clone().map(|name| Administrator { name, manner }),
+            mechanism: match side.mechanism {
+                Mechanism::Usual => Choice::Simplest,
+                Mechanism::Named(mechanism) => Choice::Only(mechanism),
+            },
         },
+        token: token(side),
         compression: Compression::Never,
     }
 }

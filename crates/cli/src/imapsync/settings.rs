@@ -16,7 +16,7 @@ use super::support::Refusals;
 
 pub use expression::Typed;
 pub use secret::{Password, PasswordSource};
-pub use side::{CertificateCheck, Mechanism, SideOptions, Timeout};
+pub use side::{CertificateCheck, Mechanism, SideOptions, Timeout, Token};
 
 /// What the program is called for.
 #[derive(Clone, Debug, PartialEq)]

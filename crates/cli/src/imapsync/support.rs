@@ -134,7 +134,6 @@ mod tests {
             ["--idatefromheader", ""],
             ["--skipcrossduplicates", ""],
             ["--useuid", ""],
-            ["--oauthaccesstoken1", "t"],
             ["--justconnect", ""],
             ["--abort", ""],
         ] {

@@ -10,6 +10,7 @@ use mailferry_run::check::{
 use mailferry_run::survey::{Survey, survey};
 use serde_json::json;
 
+use super::login;
 use super::options::{CheckArgs, Output};
 use super::progress::Progress;
 use super::render::json_line;
@@ -22,7 +23,7 @@ use crate::servers::Servers;
 
 /// Compares two accounts.
 pub(super) async fn run(args: &CheckArgs) -> Result<ExitStatus, UsageError> {
-    let servers = task::servers(&args.accounts, args.output)?;
+    let servers = login::servers(&args.accounts, args.output)?;
     let job = task::check_job(args, &servers)?;
     let mut record = record(args, &servers)?;
     let (output, stop) = (args.output, stop_on_ctrl_c());

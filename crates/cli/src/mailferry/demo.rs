@@ -7,7 +7,8 @@ use std::time::Duration;
 use mailferry_engine::guard::GuardLimits;
 use mailferry_engine::mapping::SpecialUseMapping;
 use mailferry_engine::policy::Rules;
-use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
+use mailferry_imap::credentials::Credentials;
+use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
 use mailferry_imap::tls::TlsPolicy;
 use mailferry_run::job::{Job, Naming};
 use mailferry_store::imap::compression::Compression;
@@ -70,12 +71,8 @@ fn login(address: std::net::SocketAddr) -> Login {
             introduction: Introduction::Given,
             silence_max: Duration::from_secs(30),
         },
-        credentials: Credentials {
-            user: sample::USER.as_bytes().to_vec(),
-            password: sample::PASSWORD.as_bytes().to_vec(),
-            login_as: None,
-            mechanism: Mechanism::Best,
-        },
+        credentials: Credentials::with_password(sample::USER, sample::PASSWORD),
+        token: None,
         compression: Compression::Never,
     }
 }

@@ -1,14 +1,15 @@
 //! The options of the modern front.
 
-use std::path::PathBuf;
-use std::time::Duration;
+mod accounts;
 
+use std::path::PathBuf;
+
+pub(super) use accounts::{Accounts, SideArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mailferry_run::job::LOCK_WAIT_USUAL;
 
 use super::comparison::Share;
 use crate::claims;
-use crate::compress::{self, Compress};
 
 /// Brings mailboxes from one IMAP server to another: migration, presync, exact backup, restore
 #[derive(Debug, Parser)]
@@ -34,68 +35,6 @@ pub enum Command {
     Retry(RetryArgs),
     /// Start two servers in this process with sample mail, and sync them
     Demo(DemoArgs),
-}
-
-/// The two accounts and how to get there.
-#[derive(Args, Clone, Debug)]
-pub struct Accounts {
-    /// Account to read: imaps://user@host[:port] (TLS), imap:// (STARTTLS), imap+plain://
-    pub source: String,
-    /// Account to write
-    pub target: String,
-    /// Source password: the first line this command prints
-    #[arg(long, value_name = "COMMAND")]
-    pub source_password_command: Option<String>,
-    /// Source password: the first line of this file
-    #[arg(long, value_name = "FILE")]
-    pub source_password_file: Option<PathBuf>,
-    /// Source password: this environment variable [else MAILFERRY_SOURCE_PASSWORD, else a prompt]
-    #[arg(long, value_name = "NAME")]
-    pub source_password_env: Option<String>,
-    /// Target password: the first line this command prints
-    #[arg(long, value_name = "COMMAND")]
-    pub target_password_command: Option<String>,
-    /// Target password: the first line of this file
-    #[arg(long, value_name = "FILE")]
-    pub target_password_file: Option<PathBuf>,
-    /// Target password: this environment variable [else MAILFERRY_TARGET_PASSWORD, else a prompt]
-    #[arg(long, value_name = "NAME")]
-    pub target_password_env: Option<String>,
-    /// Accept only the source certificate with this fingerprint (sha256:…)
-    #[arg(long, value_name = "SHA256")]
-    pub source_pin: Vec<String>,
-    /// Accept only the target certificate with this fingerprint
-    #[arg(long, value_name = "SHA256")]
-    pub target_pin: Vec<String>,
-    /// Trust the authorities in this PEM file too, on both sides
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// Log in to the source as this administrator (SASL PLAIN)
-    #[arg(long, value_name = "USER")]
-    pub source_login_as: Option<String>,
-    /// Log in to the target as this administrator
-    #[arg(long, value_name = "USER")]
-    pub target_login_as: Option<String>,
-    /// Seconds of silence after which a connection counts as dead
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    pub timeout: u64,
-    /// Compress the connections, where the server can (RFC 4978)
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "never", env = compress::VARIABLE)]
-    pub compress: Compress,
-    /// Use IPv4 only
-    #[arg(long, conflicts_with = "ipv6")]
-    pub ipv4: bool,
-    /// Use IPv6 only
-    #[arg(long)]
-    pub ipv6: bool,
-}
-
-impl Accounts {
-    /// The silence after which a connection counts as dead.
-    #[must_use]
-    pub fn silence_max(&self) -> Duration {
-        Duration::from_secs(self.timeout.max(1))
-    }
 }
 
 /// Which mailboxes and messages take part, and under which names.

@@ -17,6 +17,7 @@ use mailferry_store::files::{FileAccount, FileSource};
 use mailferry_store::imap::ImapAccount;
 use serde_json::json;
 
+use super::login;
 use super::options::{Output, RetryArgs};
 use super::render::{json_line, size};
 use super::task::{self, UsageError};
@@ -31,9 +32,9 @@ use crate::servers::Servers;
 /// Brings in what was kept aside.
 pub(super) async fn run(args: &RetryArgs) -> Result<ExitStatus, UsageError> {
     let servers = if args.list {
-        task::names_alone(&args.accounts, args.output)?
+        login::names_alone(&args.accounts, args.output)?
     } else {
-        task::target_alone(&args.accounts, args.output)?
+        login::target_alone(&args.accounts, args.output)?
     };
     let Some((place, kept)) = look(&servers)? else {
         if !args.output.quiet && !args.output.json {

@@ -1,4 +1,4 @@
-//! From options to a job and two logins.
+//! From options to a job.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,7 @@ use mailferry_engine::name::MailboxName;
 use mailferry_engine::policy::{Elsewhere, FlagPolicy, Rules, Sizes, Subscribe, Unrecognised};
 use mailferry_engine::select::{Namespaces, Subscribed};
 use mailferry_engine::summary::SameAccount;
-use mailferry_imap::login::{Credentials, Family, Mechanism, Security};
 use mailferry_imap::mutf7;
-use mailferry_imap::tls::{Fingerprint, TlsPolicy};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
     CopyOrder, Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, Spelling,
@@ -22,13 +20,11 @@ use mailferry_run::state::State;
 use mailferry_store::contract::Selection;
 use mailferry_store::files::FileAccount;
 
-use super::options::{Accounts, CheckArgs, Choice, Flags, Output, RestoreArgs, SyncArgs};
-use crate::account::{AccountUrl, Scheme};
+use super::options::{CheckArgs, Choice, Flags, Output, RestoreArgs, SyncArgs};
 use crate::budget::Budget;
 use crate::deletion_limit;
 use crate::local_state;
-use crate::secret::SecretFrom;
-use crate::servers::{CanonicalName, Login, NameRegex, Servers, Tell, cleartext_allowed, traced};
+use crate::servers::{CanonicalName, NameRegex, Servers, Tell};
 
 /// The command line asks for what cannot be: exit status 64, nothing was connected.
 #[derive(Debug, thiserror::Error)]
@@ -43,124 +39,6 @@ pub(super) struct UsageError {
 impl UsageError {
     pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { what: what.into(), hint: hint.into() }
-    }
-}
-
-/// The two servers that the options name, with the passwords fetched.
-///
-/// # Errors
-/// A URL, a fingerprint or a password source is no good.
-pub(super) fn servers(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
-    servers_with(accounts, output, [source_secret(accounts), target_secret(accounts)])
-}
-
-/// The same where nobody will log in to the source: its password is not asked for.
-///
-/// # Errors
-/// As [`servers`].
-pub(super) fn target_alone(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
-    servers_with(accounts, output, [SecretFrom::Given(Vec::new()), target_secret(accounts)])
-}
-
-/// The same where nobody will log in at all.
-///
-/// # Errors
-/// As [`servers`].
-pub(super) fn names_alone(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
-    servers_with(accounts, output, [SecretFrom::Given(Vec::new()), SecretFrom::Given(Vec::new())])
-}
-
-fn servers_with(
-    accounts: &Accounts,
-    output: Output,
-    [source_secret, target_secret]: [SecretFrom; 2],
-) -> Result<Servers, UsageError> {
-    let tell = teller(output);
-    let ca_pem = match &accounts.ca_file {
-        None => None,
-        Some(path) => Some(std::fs::read(path).map_err(|error| {
-            UsageError::new(
-                format!("the CA file {} cannot be read: {error}", path.display()),
-                "check --ca-file",
-            )
-        })?),
-    };
-    let side = |url: &str, pins: &[String], secret: SecretFrom, login_as: &Option<String>| {
-        let url = AccountUrl::parse(url).map_err(|error| {
-            UsageError::new(error.to_string(), "accounts are written imaps://user@host[:port]")
-        })?;
-        let pins = pins.iter().map(|pin| fingerprint(pin)).collect::<Result<Vec<_>, _>>()?;
-        let tls = TlsPolicy { pins, ca_pem: ca_pem.clone(), ..TlsPolicy::default() };
-        let password = secret.fetch().map_err(|error| {
-            UsageError::new(error.to_string(), "see --source-password-command, -file and -env")
-        })?;
-        let login_as = login_as.as_ref().map(|name| name.clone().into_bytes());
-        let credentials =
-            Credentials { user: url.user.clone(), password, login_as, mechanism: Mechanism::Best };
-        let mut endpoint = url.endpoint(tls, accounts.silence_max(), family(accounts));
-        if url.scheme == Scheme::Imap && cleartext_allowed() {
-            endpoint.security = Security::StartTlsOrClearText;
-        }
-        Ok(Login { endpoint, credentials, compression: accounts.compress.policy() })
-    };
-    let mut source =
-        side(&accounts.source, &accounts.source_pin, source_secret, &accounts.source_login_as)?;
-    let mut target =
-        side(&accounts.target, &accounts.target_pin, target_secret, &accounts.target_login_as)?;
-    if output.trace {
-        let show: Tell = Arc::new(crate::screen::news);
-        source.endpoint.trace = Some(traced("source", &show));
-        target.endpoint.trace = Some(traced("target", &show));
-    }
-    Ok(Servers::new(source, target, tell))
-}
-
-fn family(accounts: &Accounts) -> Family {
-    match (accounts.ipv4, accounts.ipv6) {
-        (true, _) => Family::V4,
-        (_, true) => Family::V6,
-        _ => Family::Any,
-    }
-}
-
-fn fingerprint(text: &str) -> Result<Fingerprint, UsageError> {
-    Fingerprint::parse(text).ok_or_else(|| {
-        UsageError::new(
-            format!("`{text}` is no fingerprint"),
-            "a pin is sha256: and 64 hexadecimal digits, as an error about a certificate shows it",
-        )
-    })
-}
-
-fn source_secret(accounts: &Accounts) -> SecretFrom {
-    let named = (
-        &accounts.source_password_command,
-        &accounts.source_password_file,
-        &accounts.source_password_env,
-    );
-    secret(named, "MAILFERRY_SOURCE_PASSWORD", &format!("Password of {}", accounts.source))
-}
-
-fn target_secret(accounts: &Accounts) -> SecretFrom {
-    let named = (
-        &accounts.target_password_command,
-        &accounts.target_password_file,
-        &accounts.target_password_env,
-    );
-    secret(named, "MAILFERRY_TARGET_PASSWORD", &format!("Password of {}", accounts.target))
-}
-
-fn secret(
-    named: (&Option<String>, &Option<std::path::PathBuf>, &Option<String>),
-    usual: &str,
-    what: &str,
-) -> SecretFrom {
-    match named {
-        (Some(command), _, _) => SecretFrom::Command(command.clone()),
-        (_, Some(path), _) => SecretFrom::File(path.clone()),
-        (_, _, Some(name)) => SecretFrom::Environment(name.clone()),
-        _ if std::env::var_os(usual).is_some() => SecretFrom::Environment(usual.to_owned()),
-        _ => SecretFrom::Prompt(what.to_owned()),
     }
 }
 

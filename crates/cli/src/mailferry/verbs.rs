@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
-use super::{comparison, demo, render, retry, task};
+use super::{comparison, demo, login, render, retry, task};
 use crate::claims;
 use crate::fault_text::{Front, fault_text};
 use crate::imapsync::exit_status::ExitStatus;
@@ -43,7 +43,7 @@ pub(super) async fn run(command: Command) -> ExitStatus {
 }
 
 async fn sync(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts, args.output)?;
+    let servers = login::servers(&args.accounts, args.output)?;
     let (mut job, guard) = task::sync_job(args, &servers)?;
     job.claims = claims::open(&servers, &task::teller(args.output));
     let expected = match &args.expect {
@@ -76,7 +76,7 @@ fn as_expected(plan: &Plan, expected: Option<&[u8]>) -> Answer {
 }
 
 async fn plan(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts, args.output)?;
+    let servers = login::servers(&args.accounts, args.output)?;
     let (job, guard) = task::sync_job(args, &servers)?;
     let servers = servers.within(task::budget(args.nostate)?);
     let run = Run::new(servers, job, guard, args.output);
@@ -102,7 +102,7 @@ fn save(plan: &Plan, path: &std::path::Path) -> bool {
 }
 
 async fn restore(args: &RestoreArgs) -> Result<ExitStatus, task::UsageError> {
-    let servers = task::servers(&args.accounts, args.output)?;
+    let servers = login::servers(&args.accounts, args.output)?;
     let (mut job, guard) = task::restore_job(args, &servers)?;
     job.claims = claims::open(&servers, &task::teller(args.output));
     let servers = servers.within(task::budget(args.nostate)?);

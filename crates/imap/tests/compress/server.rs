@@ -6,9 +6,8 @@ use std::time::Duration;
 use mailferry_imap::command::Command;
 use mailferry_imap::compress::Compression;
 use mailferry_imap::connection::Connection;
-use mailferry_imap::login::{
-    Credentials, Endpoint, Family, Introduction, Mechanism, Security, connect, login,
-};
+use mailferry_imap::credentials::Credentials;
+use mailferry_imap::login::{Endpoint, Family, Introduction, Security, connect, login};
 use mailferry_imap::session::Event;
 use mailferry_imap::tls::TlsPolicy;
 use mailferry_testkit::sim::{Account, Date, Extension, Profile, Server, tls};
@@ -24,12 +23,7 @@ async fn logged_in(address: SocketAddr, security: Security) -> Connection {
         trace: None,
         introduction: Introduction::Given,
     };
-    let credentials = Credentials {
-        user: b"joe".to_vec(),
-        password: b"secret".to_vec(),
-        login_as: None,
-        mechanism: Mechanism::Best,
-    };
+    let credentials = Credentials::with_password("joe", "secret");
     let mut connection = connect(&endpoint).await.unwrap().connection;
     login(&mut connection, &credentials).await.unwrap();
     connection

@@ -10,7 +10,8 @@ use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::guard::{self, Approval, GuardLimits, NearlyAll};
 use mailferry_engine::policy::Rules;
-use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
+use mailferry_imap::credentials::Credentials;
+use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
 use mailferry_imap::tls::TlsPolicy;
 use mailferry_run::accounts::{Accounts, Need, Seat};
 use mailferry_run::events::{Event, EventSink};
@@ -85,12 +86,7 @@ fn endpoint(address: SocketAddr, silence_max: Duration) -> Endpoint {
 }
 
 fn credentials() -> Credentials {
-    Credentials {
-        user: USER.as_bytes().to_vec(),
-        password: PASSWORD.as_bytes().to_vec(),
-        login_as: None,
-        mechanism: Mechanism::Best,
-    }
+    Credentials::with_password(USER, PASSWORD)
 }
 
 /// Both accounts, apart from the servers that serve them: they outlive a server.

@@ -7,7 +7,8 @@ use mailferry_engine::fault::Side;
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::MessageListing;
 use mailferry_engine::name::MailboxName;
-use mailferry_imap::login::{Credentials, Endpoint, Family, Introduction, Mechanism, Security};
+use mailferry_imap::credentials::Credentials;
+use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
 use mailferry_imap::tls::TlsPolicy;
 use mailferry_store::contract::{Selection, Source};
 use mailferry_store::imap::ImapAccount;
@@ -31,12 +32,7 @@ pub(crate) fn endpoint(address: SocketAddr) -> Endpoint {
 }
 
 pub(crate) fn credentials() -> Credentials {
-    Credentials {
-        user: b"joe".to_vec(),
-        password: b"secret".to_vec(),
-        login_as: None,
-        mechanism: Mechanism::Best,
-    }
+    Credentials::with_password("joe", "secret")
 }
 
 pub(crate) async fn open(address: SocketAddr) -> ImapAccount {

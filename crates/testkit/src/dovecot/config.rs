@@ -1,5 +1,9 @@
 //! What a server under test should be like, and the configuration that makes it so.
 
+mod logins;
+
+pub use logins::{Logins, Tokens};
+
 use super::machine::{Machine, Rights};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -96,6 +100,8 @@ pub struct Setup {
     pub durability: Durability,
     /// Whether connections may be compressed.
     pub compression: Compression,
+    /// How one may log in.
+    pub logins: Logins,
 }
 
 impl Setup {
@@ -113,6 +119,7 @@ impl Setup {
             special_use: usual.map(|name| special_use(name, &format!("\\{name}"))).to_vec(),
             durability: Durability::Careless,
             compression: Compression::Absent,
+            logins: Logins::default(),
         }
     }
 
@@ -159,11 +166,16 @@ impl Place<'_> {
     }
 }
 
+/// The files that the configuration names, certificates apart.
+pub(super) fn files(setup: &Setup, place: &Place<'_>) -> Vec<(PathBuf, Vec<u8>)> {
+    logins::files(&setup.logins, place)
+}
+
 /// The text of a dovecot.conf (2.3).
 pub(super) fn render(setup: &Setup, place: &Place<'_>) -> String {
     let mut text = String::new();
     text += &globals(setup, place);
-    text += &logins(place);
+    text += &logins::render(&setup.logins, place);
     text += &namespace(setup);
     text += &services(place);
     text += &plugins(setup);
@@ -222,28 +234,6 @@ mail_max_userip_connections = 1000
         uid = machine.mail_owner.0,
         gid = machine.mail_owner.1,
         capability = capability.unwrap_or_default(),
-    )
-}
-
-/// Every user name, one rule for passwords, no penalty for wrong ones.
-fn logins(place: &Place<'_>) -> String {
-    let (uid, gid) = place.machine.mail_owner;
-    format!(
-        "disable_plaintext_auth = no
-auth_mechanisms = plain login
-auth_username_chars =
-auth_username_format = %u
-auth_failure_delay = 0
-passdb {{
-  driver = static
-  args = password=pass-%u
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={dir}/mail/%u allow_all_users=yes
-}}
-",
-        dir = place.dir.display()
     )
 }
 

@@ -2,8 +2,7 @@
 
 use super::Default::{Off, On, Open};
 use super::Kind::{Flag, Float, Int, Pairs, Switch, Text};
-use super::Support::{AcceptedWithNotice, Refused, Works};
-use super::declare::LATER;
+use super::Support::{AcceptedWithNotice, Works};
 use super::{Declaration, Group, Priority, Side};
 
 options! { ACCOUNTS = "Accounts";
@@ -106,46 +105,33 @@ options! { CONNECTION = "Connection and encryption";
 
 options! { AUTHENTICATION = "Authentication";
     AUTHMECH1 "authmech1": Text("NAME"), One, A, Works;
-        "how to log in on host1: LOGIN or PLAIN";
+        "mechanism of the login on host1: LOGIN, PLAIN, CRAM-MD5, SCRAM-SHA-256, XOAUTH2, …";
     AUTHMECH2 "authmech2": Text("NAME"), Two, A, Works;
-        "how to log in on host2: LOGIN or PLAIN";
+        "mechanism of the login on host2: LOGIN, PLAIN, CRAM-MD5, SCRAM-SHA-256, XOAUTH2, …";
     AUTHUSER1 "authuser1": Text("USER"), One, A, Works;
         "administrator who logs in on host1 for user1";
     AUTHUSER2 "authuser2": Text("USER"), Two, A, Works;
         "administrator who logs in on host2 for user2";
-    PROXYAUTH1 "proxyauth1": Flag, One, B,
-        Refused("the PROXYAUTH command is not in this version",
-                "log in for another user with `--authuser1 ADMIN`, if the server allows it");
-        "become user1 with the command PROXYAUTH";
-    PROXYAUTH2 "proxyauth2": Flag, Two, B,
-        Refused("the PROXYAUTH command is not in this version",
-                "log in for another user with `--authuser2 ADMIN`, if the server allows it");
-        "become user2 with the command PROXYAUTH";
-    OAUTHACCESSTOKEN1 "oauthaccesstoken1": Text("TOKEN"), One, A,
-        Refused("OAuth2 is not in this version", "use an application password for user1");
-        "OAuth2 access token for host1, or the file that holds it";
-    OAUTHACCESSTOKEN2 "oauthaccesstoken2": Text("TOKEN"), Two, A,
-        Refused("OAuth2 is not in this version", "use an application password for user2");
-        "OAuth2 access token for host2, or the file that holds it";
-    OAUTHDIRECT1 "oauthdirect1": Text("WORD"), One, B,
-        Refused("OAuth2 is not in this version", "use an application password for user1");
-        "ready-made XOAUTH2 string for host1";
-    OAUTHDIRECT2 "oauthdirect2": Text("WORD"), Two, B,
-        Refused("OAuth2 is not in this version", "use an application password for user2");
-        "ready-made XOAUTH2 string for host2";
-    AUTHMD5 "authmd5": Switch(Off), Both, B,
-        Refused("CRAM-MD5 is not in this version",
-                "leave the option out: the password then travels inside TLS");
+    PROXYAUTH1 "proxyauth1": Flag, One, B, Works;
+        "authuser1 logs in and becomes user1 with the command PROXYAUTH";
+    PROXYAUTH2 "proxyauth2": Flag, Two, B, Works;
+        "authuser2 logs in and becomes user2 with the command PROXYAUTH";
+    OAUTHACCESSTOKEN1 "oauthaccesstoken1": Text("TOKEN"), One, A, Works;
+        "OAuth2 access token for host1, or the file that holds it, read at each login";
+    OAUTHACCESSTOKEN2 "oauthaccesstoken2": Text("TOKEN"), Two, A, Works;
+        "OAuth2 access token for host2, or the file that holds it, read at each login";
+    OAUTHDIRECT1 "oauthdirect1": Text("WORD"), One, B, Works;
+        "ready-made XOAUTH2 string for host1 in base64, or the file that holds it";
+    OAUTHDIRECT2 "oauthdirect2": Text("WORD"), Two, B, Works;
+        "ready-made XOAUTH2 string for host2 in base64, or the file that holds it";
+    AUTHMD5 "authmd5": Switch(Off), Both, B, Works;
         "log in with CRAM-MD5 on both sides";
-    AUTHMD51 "authmd51": Switch(Off), One, B,
-        Refused("CRAM-MD5 is not in this version",
-                "leave the option out: the password then travels inside TLS");
+    AUTHMD51 "authmd51": Switch(Off), One, B, Works;
         "log in with CRAM-MD5 on host1";
-    AUTHMD52 "authmd52": Switch(Off), Two, B,
-        Refused("CRAM-MD5 is not in this version",
-                "leave the option out: the password then travels inside TLS");
+    AUTHMD52 "authmd52": Switch(Off), Two, B, Works;
         "log in with CRAM-MD5 on host2";
-    TRYLOGIN "trylogin": Switch(On), Both, B, LATER;
+    TRYLOGIN "trylogin": Switch(On), Both, B,
+        AcceptedWithNotice("a refused login is not tried in another way: it could lock the account");
         "try LOGIN when another mechanism failed";
     DOMAIN1 "domain1": Text("DOMAIN"), One, B,
         AcceptedWithNotice("only NTLM would use it");

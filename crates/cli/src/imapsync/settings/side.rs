@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mailferry_imap::sasl::{Mechanism as Sasl, Proof};
+
 use super::secret::{Password, PasswordSource};
 use crate::imapsync::getopt::{Parsed, octets, shown};
 use crate::imapsync::options::{self as o, Declaration};
@@ -41,8 +43,12 @@ pub struct SideOptions {
     pub separator: Option<u8>,
     /// How to log in.
     pub mechanism: Mechanism,
+    /// The access token that logs in, in place of a password.
+    pub token: Option<Token>,
     /// Administrator who logs in for `user`.
     pub authuser: Option<Vec<u8>>,
+    /// Whether `authuser` becomes `user` by the command PROXYAUTH.
+    pub proxyauth: bool,
     /// Compression: asked for, denied, or open (then the environment decides).
     pub compress: Option<bool>,
 }
@@ -50,10 +56,19 @@ pub struct SideOptions {
 /// How to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
-    /// The LOGIN command (RFC 9051 §6.2.3).
-    Login,
-    /// SASL PLAIN (RFC 4616 §2), the only one that knows an `authuser`.
-    Plain,
+    /// As imapsync does unasked and with LOGIN: with a plain password.
+    Usual,
+    /// By this one.
+    Named(Sasl),
+}
+
+/// An access token: words, or the name of a file whose first line it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// The token itself.
+    Access(Password),
+    /// The response of XOAUTH2 that holds it, in base64.
+    Response(Password),
 }
 
 /// Which certificates are good.
@@ -107,6 +122,10 @@ pub(super) struct SideNames {
     sep: Declaration,
     authmech: Declaration,
     authuser: Declaration,
+    authmd5: Declaration,
+    proxyauth: Declaration,
+    oauthaccesstoken: Declaration,
+    oauthdirect: Declaration,
     compress: Declaration,
 }
 
@@ -125,6 +144,10 @@ pub(super) const SIDE1: SideNames = SideNames {
     sep: o::SEP1,
     authmech: o::AUTHMECH1,
     authuser: o::AUTHUSER1,
+    authmd5: o::AUTHMD51,
+    proxyauth: o::PROXYAUTH1,
+    oauthaccesstoken: o::OAUTHACCESSTOKEN1,
+    oauthdirect: o::OAUTHDIRECT1,
     compress: o::COMPRESS1,
 };
 
@@ -143,6 +166,10 @@ pub(super) const SIDE2: SideNames = SideNames {
     sep: o::SEP2,
     authmech: o::AUTHMECH2,
     authuser: o::AUTHUSER2,
+    authmd5: o::AUTHMD52,
+    proxyauth: o::PROXYAUTH2,
+    oauthaccesstoken: o::OAUTHACCESSTOKEN2,
+    oauthdirect: o::OAUTHDIRECT2,
     compress: o::COMPRESS2,
 };
 
@@ -167,16 +194,9 @@ impl SideNames {
         };
         let port = self.port(parsed, findings);
         let (ssl, tls) = self.encryption(parsed, findings);
-        let mechanism = self.mechanism(parsed, findings);
         let authuser = parsed.text(&self.authuser).map(|word| octets(word).into_owned());
-        if authuser.is_some() && mechanism == Some(Mechanism::Login) {
-            findings.refusals.push(Refusal::new(
-                format!("--{} LOGIN --{}", self.authmech.name, self.authuser.name),
-                "LOGIN cannot log in for another user",
-                format!("leave `--{}` out, PLAIN is then used", self.authmech.name),
-            ));
-        }
-        let usual = if authuser.is_some() { Mechanism::Plain } else { Mechanism::Login };
+        let token = self.token(parsed);
+        let mechanism = self.mechanism(parsed, token.as_ref(), authuser.is_some(), findings);
         SideOptions {
             host: self.host(parsed, clean),
             port,
@@ -194,8 +214,10 @@ impl SideNames {
             keepalive: parsed.switch(&self.keepalive).unwrap_or(true),
             prefix: parsed.text(&self.prefix).map(|word| octets(word).into_owned()),
             separator: self.separator(parsed, findings),
-            mechanism: mechanism.unwrap_or(usual),
+            mechanism,
+            token,
             authuser,
+            proxyauth: parsed.has(&self.proxyauth),
             compress: parsed.switch(&self.compress),
         }
     }
@@ -232,19 +254,67 @@ impl SideNames {
         (ssl, tls)
     }
 
-    fn mechanism(&self, parsed: &Parsed, findings: &mut Findings) -> Option<Mechanism> {
-        let word = parsed.text(&self.authmech)?;
-        match &*octets(word).to_ascii_uppercase() {
-            b"LOGIN" => Some(Mechanism::Login),
-            b"PLAIN" => Some(Mechanism::Plain),
-            _ => {
-                findings.refusals.push(Refusal::new(
-                    format!("--{} {}", self.authmech.name, shown(word)),
-                    "this way of logging in is not in this version",
-                    "use LOGIN or PLAIN, which travel inside TLS",
-                ));
-                None
+    /// `--oauthdirect` wins over `--oauthaccesstoken`.
+    fn token(&self, parsed: &Parsed) -> Option<Token> {
+        let word = |option| parsed.text(option).map(|word| Password::new(&*octets(word)));
+        let direct = word(&self.oauthdirect).map(Token::Response);
+        direct.or_else(|| word(&self.oauthaccesstoken).map(Token::Access))
+    }
+
+    /// What was named wins over `--authmd5`, a token over both, and then `--authuser` means PLAIN.
+    fn mechanism(
+        &self,
+        parsed: &Parsed,
+        token: Option<&Token>,
+        has_authuser: bool,
+        findings: &mut Findings,
+    ) -> Mechanism {
+        let named = parsed.text(&self.authmech).map(|word| octets(word).to_ascii_uppercase());
+        let named = named.as_deref().map(String::from_utf8_lossy);
+        let known = named.as_deref().map(Sasl::parse);
+        let on = |option| parsed.switch(option).unwrap_or(false);
+        let proxyauth = parsed.has(&self.proxyauth);
+        let asked = named.as_ref().map(|name| format!("--{} {name}", self.authmech.name));
+        let mut refuse = |what: String, why: &str, instead: String| {
+            findings.refusals.push(Refusal::new(what, why, instead));
+            Mechanism::Usual
+        };
+        if proxyauth && !has_authuser {
+            return refuse(
+                format!("--{}", self.proxyauth.name),
+                "it becomes another user, and nobody is named who may",
+                format!("name the administrator with `--{}`", self.authuser.name),
+            );
+        }
+        match (known, token) {
+            (Some(Some(Sasl::OAuthBearer)), Some(Token::Access(_))) => {
+                Mechanism::Named(Sasl::OAuthBearer)
             }
+            (_, Some(_)) => Mechanism::Named(Sasl::XOAuth2),
+            (Some(None), None) => refuse(
+                asked.unwrap_or_default(),
+                "this way of logging in is not in this version",
+                format!("there are {}", Sasl::EVERY.map(Sasl::name).join(", ")),
+            ),
+            (Some(Some(mechanism)), None) if mechanism.proof() == Proof::Token => refuse(
+                asked.unwrap_or_default(),
+                "it logs in by an access token, and there is none",
+                format!("give it by `--{}`", self.oauthaccesstoken.name),
+            ),
+            (Some(Some(mechanism @ (Sasl::Login | Sasl::CramMd5))), None)
+                if has_authuser && !proxyauth =>
+            {
+                refuse(
+                    format!("{} --{}", asked.unwrap_or_default(), self.authuser.name),
+                    &format!("{} cannot log in for another user", mechanism.name()),
+                    format!("leave `--{}` out, PLAIN is then used", self.authmech.name),
+                )
+            }
+            (Some(Some(Sasl::Login)), None) => Mechanism::Usual,
+            (Some(Some(mechanism)), None) => Mechanism::Named(mechanism),
+            (None, None) if on(&self.authmd5) || on(&o::AUTHMD5) => Mechanism::Named(Sasl::CramMd5),
+            (None, None) if has_authuser && !proxyauth => Mechanism::Named(Sasl::Plain),
+            (None, None) => Mechanism::Usual,
         }
     }
 

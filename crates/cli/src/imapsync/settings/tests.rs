@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mailferry_imap::sasl::Mechanism as Sasl;
+
 use super::*;
 use crate::imapsync::{ExitStatus, parse};
 
@@ -49,7 +51,7 @@ fn defaults_are_those_of_imapsync() {
     assert_eq!((side.host.as_str(), side.user.as_slice()), ("h1", &b"u1"[..]));
     assert_eq!((side.ssl, side.tls, side.probe_993), (None, None, true));
     assert_eq!(side.timeout, Timeout::After(Duration::from_secs(120)));
-    assert_eq!(side.mechanism, Mechanism::Login);
+    assert_eq!((side.mechanism, side.token), (Mechanism::Usual, None));
     assert_eq!(options.notices, Vec::<String>::new());
 }
 
@@ -145,10 +147,50 @@ fn octets_that_are_no_text_arrive_unharmed() {
 #[test]
 fn an_admin_logs_in_by_plain() {
     let side = options(&["--authuser2", "titi"]).side2;
-    assert_eq!((side.mechanism, side.authuser), (Mechanism::Plain, Some(b"titi".to_vec())));
-    assert_eq!(options(&["--authmech1", "plain"]).side1.mechanism, Mechanism::Plain);
-    assert_eq!(refused(&["--authmech1", "XOAUTH2"]), ["--authmech1 XOAUTH2"]);
+    let plain = Mechanism::Named(Sasl::Plain);
+    assert_eq!((side.mechanism, side.authuser), (plain, Some(b"titi".to_vec())));
+    assert_eq!(options(&["--authmech1", "plain"]).side1.mechanism, plain);
     assert_eq!(refused(&["--authmech1", "LOGIN", "--authuser1", "a"]).len(), 1);
+    assert_eq!(refused(&["--authmech1", "CRAM-MD5", "--authuser1", "a"]).len(), 1);
+}
+
+#[test]
+fn an_admin_becomes_the_user_by_proxyauth() {
+    let side = options(&["--authuser1", "root", "--proxyauth1"]).side1;
+    assert_eq!((side.mechanism, side.proxyauth), (Mechanism::Usual, true));
+    let words = ["--authuser1", "root", "--proxyauth1", "--authmech1", "LOGIN"];
+    assert_eq!(options(&words).side1.mechanism, Mechanism::Usual);
+    assert_eq!(refused(&["--proxyauth2"]), ["--proxyauth2"]);
+}
+
+#[test]
+fn a_named_mechanism_wins_over_authmd5_and_a_token_over_both() {
+    let named = |words: &[&str]| {
+        let options = options(words);
+        [options.side1.mechanism, options.side2.mechanism]
+    };
+    let cram = Mechanism::Named(Sasl::CramMd5);
+    assert_eq!(named(&["--authmd5"]), [cram, cram]);
+    assert_eq!(named(&["--authmd51"]), [cram, Mechanism::Usual]);
+    assert_eq!(named(&["--authmd5", "--noauthmd52"]), [cram, cram], "either asks for it");
+    assert_eq!(named(&["--authmd5", "--authmech1", "LOGIN"]), [Mechanism::Usual, cram]);
+    let scram = Mechanism::Named(Sasl::ScramSha256);
+    assert_eq!(named(&["--authmech1", "scram-sha-256"])[0], scram);
+    let xoauth2 = Mechanism::Named(Sasl::XOAuth2);
+    let words = ["--authmech1", "PLAIN", "--oauthaccesstoken1", "t", "--authmd5"];
+    assert_eq!(named(&words)[0], xoauth2);
+    let words = ["--oauthaccesstoken1", "t", "--oauthdirect1", "d"];
+    let side = options(&words).side1;
+    assert_eq!(side.token, Some(Token::Response(Password::new(&b"d"[..]))));
+    assert_eq!(side.mechanism, xoauth2);
+    let words = ["--oauthaccesstoken1", "t", "--authmech1", "OAUTHBEARER"];
+    assert_eq!(named(&words)[0], Mechanism::Named(Sasl::OAuthBearer));
+}
+
+#[test]
+fn a_mechanism_without_what_it_needs_is_refused() {
+    assert_eq!(refused(&["--authmech1", "XOAUTH2"]), ["--authmech1 XOAUTH2"]);
+    assert_eq!(refused(&["--authmech2", "digest-md5"]), ["--authmech2 DIGEST-MD5"]);
 }
 
 #[test]

@@ -1,0 +1,181 @@
+//! From options to two logins.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mailferry_engine::fault::Side;
+use mailferry_imap::credentials::{Administrator, Choice, Credentials, Secret};
+use mailferry_imap::login::{Family, Security};
+use mailferry_imap::sasl::Proof;
+use mailferry_imap::tls::{Fingerprint, Identity, TlsPolicy};
+
+use super::options::{Accounts, Output, SideArgs};
+use super::task::{UsageError, teller};
+use crate::account::{AccountUrl, Scheme};
+use crate::secret::SecretFrom;
+use crate::servers::{Login, Servers, Tell, cleartext_allowed, traced};
+use crate::token::TokenFrom;
+
+/// The two servers that the options name, with the passwords fetched.
+///
+/// # Errors
+/// A URL, a fingerprint, a certificate or a password source is no good.
+pub(super) fn servers(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
+    servers_with(accounts, output, &[Side::Source, Side::Target])
+}
+
+/// The same where nobody will log in to the source: its password is not asked for.
+///
+/// # Errors
+/// As [`servers`].
+pub(super) fn target_alone(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
+    servers_with(accounts, output, &[Side::Target])
+}
+
+/// The same where nobody will log in at all.
+///
+/// # Errors
+/// As [`servers`].
+pub(super) fn names_alone(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
+    servers_with(accounts, output, &[])
+}
+
+fn servers_with(
+    accounts: &Accounts,
+    output: Output,
+    entered: &[Side],
+) -> Result<Servers, UsageError> {
+    let ca_pem =
+        accounts.ca_file.as_deref().map(|path| read(path, "CA", "--ca-file")).transpose()?;
+    let side = |side: Side| {
+        let args = accounts.side(side);
+        let mut login = login(accounts, args, ca_pem.clone())?;
+        if entered.contains(&side) {
+            login.token = token(args);
+            login.credentials.secret = secret(args, login.token.is_some())?;
+        }
+        Ok(login)
+    };
+    let (mut source, mut target) = (side(Side::Source)?, side(Side::Target)?);
+    if output.trace {
+        let show: Tell = Arc::new(crate::screen::news);
+        source.endpoint.trace = Some(traced("source", &show));
+        target.endpoint.trace = Some(traced("target", &show));
+    }
+    Ok(Servers::new(source, target, teller(output)))
+}
+
+/// Where it is and who logs in, without what proves it.
+fn login(
+    accounts: &Accounts,
+    args: SideArgs<'_>,
+    ca_pem: Option<Vec<u8>>,
+) -> Result<Login, UsageError> {
+    let url = AccountUrl::parse(args.url).map_err(|error| {
+        UsageError::new(error.to_string(), "accounts are written imaps://user@host[:port]")
+    })?;
+    let pins = args.pins.iter().map(|pin| fingerprint(pin)).collect::<Result<Vec<_>, _>>()?;
+    let tls = TlsPolicy { pins, ca_pem, identity: identity(args)?, ..TlsPolicy::default() };
+    let mut endpoint = url.endpoint(tls, accounts.silence_max(), family(accounts));
+    if url.scheme == Scheme::Imap && cleartext_allowed() {
+        endpoint.security = Security::StartTlsOrClearText;
+    }
+    let credentials = Credentials {
+        user: url.user,
+        secret: Secret::None,
+        login_as: args.login_as.map(|name| Administrator {
+            name: name.clone().into_bytes(),
+            manner: args.login_as_by.into(),
+        }),
+        mechanism: args.auth.map_or(Choice::Strongest, Choice::Only),
+    };
+    Ok(Login { endpoint, credentials, token: None, compression: accounts.compress.policy() })
+}
+
+fn family(accounts: &Accounts) -> Family {
+    match (accounts.ipv4, accounts.ipv6) {
+        (true, _) => Family::V4,
+        (_, true) => Family::V6,
+        _ => Family::Any,
+    }
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, UsageError> {
+    Fingerprint::parse(text).ok_or_else(|| {
+        UsageError::new(
+            format!("`{text}` is no fingerprint"),
+            "a pin is sha256: and 64 hexadecimal digits, as an error about a certificate shows it",
+        )
+    })
+}
+
+fn read(path: &Path, what: &str, option: &str) -> Result<Vec<u8>, UsageError> {
+    std::fs::read(path).map_err(|error| {
+        UsageError::new(
+            format!("the {what} file {} cannot be read: {error}", path.display()),
+            format!("check {option}"),
+        )
+    })
+}
+
+fn identity(args: SideArgs<'_>) -> Result<Option<Identity>, UsageError> {
+    let Some(chain) = args.client_cert else { return Ok(None) };
+    let key = args.client_key.unwrap_or(chain);
+    let option = format!("--{}-client-cert and --{0}-client-key", args.name());
+    let chain = read(chain, "certificate", &option)?;
+    let key = read(key, "key", &option)?;
+    Identity::from_pem(&chain, &key).map(Some).map_err(|error| {
+        UsageError::new(error.to_string(), format!("check {option}; the key must not be encrypted"))
+    })
+}
+
+fn token(args: SideArgs<'_>) -> Option<TokenFrom> {
+    match (args.token_command, args.token_file) {
+        (Some(command), _) => Some(SecretFrom::Command(command.clone())),
+        (_, Some(file)) => Some(SecretFrom::File(file.clone())),
+        (None, None) => None,
+    }
+    .map(TokenFrom::new)
+}
+
+/// What proves the login, as far as it is fetched once for all logins.
+fn secret(args: SideArgs<'_>, has_token: bool) -> Result<Secret, UsageError> {
+    let side = args.name();
+    match (args.auth.map(|mechanism| (mechanism, mechanism.proof())), has_token) {
+        (Some((_, Proof::Certificate)), false) if args.client_cert.is_none() => {
+            Err(UsageError::new(
+                "EXTERNAL logs in by a client certificate, and there is none",
+                format!("name it with --{side}-client-cert FILE"),
+            ))
+        }
+        (Some((_, Proof::Certificate)), false) => Ok(Secret::None),
+        (Some((mechanism, Proof::Token)), false) => Err(UsageError::new(
+            format!("{} logs in by an access token, and there is none", mechanism.name()),
+            format!("say where it comes from: --{side}-token-command, --{side}-token-file"),
+        )),
+        (Some((mechanism, Proof::Password | Proof::Certificate)), true) => Err(UsageError::new(
+            format!("{} does not log in by an access token", mechanism.name()),
+            format!("leave --{side}-auth out, or give XOAUTH2 or OAUTHBEARER"),
+        )),
+        // Fetched at each login.
+        (None | Some((_, Proof::Token)), true) => Ok(Secret::None),
+        (None | Some((_, Proof::Password)), false) => {
+            let password = password_from(args).fetch().map_err(|error| {
+                let hint = "see --source-password-command, -file and -env";
+                UsageError::new(error.to_string(), hint)
+            })?;
+            Ok(Secret::password(password))
+        }
+    }
+}
+
+fn password_from(args: SideArgs<'_>) -> SecretFrom {
+    let usual = format!("MAILFERRY_{}_PASSWORD", args.name().to_ascii_uppercase());
+    match (args.password_command, args.password_file, args.password_env) {
+        (Some(command), _, _) => SecretFrom::Command(command.clone()),
+        (_, Some(path), _) => SecretFrom::File(path.clone()),
+        (_, _, Some(name)) => SecretFrom::Environment(name.clone()),
+        _ if std::env::var_os(&usual).is_some() => SecretFrom::Environment(usual),
+        _ => SecretFrom::Prompt(format!("Password of {}", args.url)),
+    }
+}
