@@ -1,11 +1,13 @@
 //! Listings that are cut short, on either side.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use mailferry_engine::fault::FaultKind;
 use mailferry_engine::policy::Rules;
 use mailferry_run::report::Report;
-use mailferry_testkit::sim::{Effect, Extension, Fault, Profile};
+use mailferry_store::contract::Selection;
+use mailferry_testkit::sim::{Effect, Extension, Fault, LogEntry, Profile};
 
 use crate::meddler::{Meddler, Rewrite, holds};
 use crate::world::{Addresses, Running, World, assert_complete, bodies, digest, faults, fill, job};
@@ -143,4 +145,32 @@ async fn where_namespaces_cannot_be_told_the_run_does_not_begin() {
     let running = world.serve(Profile::modern(), target).await;
     let faults = running.run(&job(Rules::mirror())).await.unwrap_err();
     assert_eq!(faults[0].kind, FaultKind::ListingIncomplete);
+}
+
+/// Between any two commands of a listing mail may arrive: it belongs to the next one.
+#[tokio::test]
+async fn mail_that_arrives_while_a_mailbox_is_listed_is_no_gap() {
+    for extensions in [Profile::modern(), Profile::bare()] {
+        let world = World::new();
+        fill(&world.source, "INBOX", 1..21, 400);
+        let (source, arrived) = (world.source.clone(), AtomicU32::new(100));
+        let watch = move |entry: &LogEntry| {
+            let lists = ["UID FETCH", "UID SEARCH", "EXAMINE", "STATUS"];
+            if lists.iter().any(|verb| entry.line.starts_with(verb)) {
+                let number = arrived.fetch_add(1, Ordering::Relaxed);
+                fill(&source, "INBOX", number..number + 1, 400);
+            }
+        };
+        // It has to be listed the long way: then what is there is asked for twice.
+        let faults = vec![Fault::at_command("UID SEARCH", 1, Effect::No("not now".into()))];
+        let profile = Profile { watch: Some(Arc::new(watch)), faults, ..extensions };
+        let mut job = job(Rules::sync());
+        job.source_selection = Selection(Some(b"SINCE 1-Jan-2000".to_vec()));
+        let running = world.serve(profile, Profile::modern()).await;
+        assert_complete(&running.run(&job).await.unwrap());
+        drop(running);
+        job.source_selection = Selection::default();
+        assert_complete(&world.run(Profile::modern(), Profile::modern(), &job).await);
+        assert_eq!(bodies(&world.source, "INBOX"), bodies(&world.target, "INBOX"));
+    }
 }

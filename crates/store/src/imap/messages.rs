@@ -262,6 +262,10 @@ impl ImapAccount {
         listing.sort();
         let still_there = self.search(b"ALL").await?;
         for uid in absent(&still_there, listing) {
+            // What came since belongs to the next listing.
+            if missing.binary_search(&uid).is_err() {
+                continue;
+            }
             let Some(uid) = Uid::new(uid) else { continue };
             let flags = listing.flag_table.intern(FlagSet::default());
             let date = InternalDate::UNKNOWN;
