@@ -161,10 +161,15 @@ impl Servers {
 
 impl Accounts for Servers {
     type Source = ImapAccount;
+    type Removal = ImapAccount;
     type Target = ImapAccount;
 
     async fn open_source(&self) -> Result<ImapAccount, Fault> {
         self.open(Side::Source, &self.source).await
+    }
+
+    async fn open_removal(&self) -> Result<ImapAccount, Fault> {
+        self.open_source().await
     }
 
     async fn open_target(&self) -> Result<ImapAccount, Fault> {

@@ -497,7 +497,6 @@ fn mailcows_command_line_is_understood() {
 #[test]
 fn mailcows_options_that_could_harm_are_refused_by_name() {
     for (added, refused) in [
-        ("--delete", "--delete1"),
         ("--skipcrossduplicates", "--skipcrossduplicates"),
         ("--authmech1 DIGEST-MD5", "--authmech1 DIGEST-MD5"),
     ] {
@@ -535,12 +534,12 @@ fn a_line_of_sync_loop_is_understood_with_the_empty_word_of_gnu_parallel() {
 
 #[test]
 fn an_option_that_is_refused_is_told_with_what_to_do() {
-    let words = ["--host1", "a", "--user1", "a", "--host2", "b", "--user2", "b", "--delete"];
+    let words = ["--host1", "a", "--user1", "a", "--host2", "b", "--user2", "b", "--abort"];
     let refusals = Request::read(&parsed(&words)).unwrap_err();
     assert_eq!(
         refusals.to_string(),
-        "error: `--delete1` is refused: deleting on host1 is not in this version\n\
-         \nhint: leave the option out, compare both sides, then delete on host1 yourself"
+        "error: `--abort` is refused: stopping another run is not in this version\n\
+         \nhint: send SIGTERM to the number in the pidfile"
     );
 }
 

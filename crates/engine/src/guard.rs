@@ -124,6 +124,15 @@ pub enum Objection {
         /// The limit.
         limit: MaxDelete,
     },
+    /// More would be removed from the source than `--max-delete` allows.
+    SourceLimit {
+        /// Messages that would be removed.
+        deletions: u64,
+        /// Messages listed on the source.
+        source_messages: u64,
+        /// The limit.
+        limit: MaxDelete,
+    },
     /// More would be removed from a mailbox than is allowed.
     MailboxLimit {
         /// The mailbox, by its name on the target.
@@ -166,6 +175,10 @@ impl Objection {
                 "{} on the target account would be removed, the limit is {limit}",
                 of(deletions, target_messages)
             ),
+            Self::SourceLimit { deletions, source_messages, limit } => format!(
+                "{} of the source would be removed, the limit is {limit}",
+                of(deletions, source_messages)
+            ),
             Self::MailboxLimit { mailbox, deletions, target_messages, limit } => {
                 let name = show(mailbox);
                 match (deletions, target_messages) {
@@ -202,7 +215,10 @@ impl Objection {
             Self::SameAccount => {
                 "check hosts and users; if it is meant, add `--allow-same-account`"
             }
-            Self::NearlyAll { .. } | Self::RunLimit { .. } | Self::MailboxLimit { .. } => {
+            Self::NearlyAll { .. }
+            | Self::RunLimit { .. }
+            | Self::SourceLimit { .. }
+            | Self::MailboxLimit { .. } => {
                 "look at `mailferry plan`; if it is right, raise `--max-delete` (MAILFERRY_MAX_DELETE)"
             }
         }
@@ -239,6 +255,13 @@ pub fn check(summary: &PlanSummary, limits: &GuardLimits) -> Result<Approval, Ve
         && is_over(limit, deletions, target_messages)
     {
         objections.push(Objection::RunLimit { deletions, target_messages, limit });
+    }
+    let (from_source, source_messages) = (summary.total.delete_source, summary.total.listed);
+    if let Some(limit) = limits.max_delete
+        && is_over(limit, from_source, source_messages)
+    {
+        let deletions = from_source;
+        objections.push(Objection::SourceLimit { deletions, source_messages, limit });
     }
     if let Some(limit) = limits.mailbox {
         objections.extend(check_mailboxes(summary, limit));
@@ -380,6 +403,22 @@ mod tests {
         assert!(!refused(MaxDelete::Percent(5), 10));
         assert!(refused(MaxDelete::Percent(5), 11));
         assert!(refused(MaxDelete::Messages(0), 1));
+    }
+
+    #[test]
+    fn a_source_deletion_is_in_the_plan_and_has_a_limit() {
+        let mut summary = plan(200, 200, 0);
+        summary.total.delete_source = 150;
+        let limited = |limit| GuardLimits { max_delete: Some(limit), ..GuardLimits::modern() };
+        assert_eq!(objections(&summary, &GuardLimits::modern()), []);
+        assert_eq!(objections(&summary, &limited(MaxDelete::Messages(150))), []);
+        assert_eq!(objections(&summary, &limited(MaxDelete::Percent(75))), []);
+        let found = objections(&summary, &limited(MaxDelete::Messages(149)));
+        assert_eq!(
+            found[0].words(|name| name.to_string()),
+            "150 of 200 messages of the source would be removed, the limit is 149"
+        );
+        assert!(!objections(&summary, &limited(MaxDelete::Percent(74))).is_empty());
     }
 
     #[test]

@@ -148,6 +148,12 @@ impl Flag {
         STANDARD.contains(&&*self.0)
     }
 
+    /// `\Deleted`: marked for removal (RFC 9051 §2.3.2).
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        &*self.0 == b"\\Deleted"
+    }
+
     /// `\Recent`, which belongs to a session and is never copied (RFC 3501 §2.3.2).
     #[must_use]
     pub fn is_recent(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::message::{FlagSetId, Key, Uid};
 use crate::name::{MailboxName, SpecialUse};
 use crate::pairing::{Pairs, SourceFate};
 use crate::policy::{
-    Elsewhere, PermanentFlags, Rules, Subscribe, Unrecognised, flags_to_send, flags_update,
+    Elsewhere, PermanentFlags, Rules, SourceDeletion, Subscribe, Unrecognised, flags_to_send,
 };
 use crate::summary::Counts;
 
@@ -44,7 +44,7 @@ pub enum Action {
     /// Append it to the target.
     Copy,
     /// It is on the target; its flags there are to be changed as
-    /// [`flags_update`] says.
+    /// [`Rules::flags_update`] says.
     UpdateFlags {
         /// Its UID there.
         target: Uid,
@@ -187,6 +187,9 @@ pub struct MailboxPlan {
     pub delete: Vec<Deletion>,
     /// Target messages that stay though a rule would remove them.
     pub held_back: Vec<HeldBack>,
+    /// What is removed from the source: of the messages that are copied or present here, those
+    /// whose copies are proven.
+    pub source_deletion: SourceDeletion,
     /// The faults that decisions point to, and those of the mailbox itself.
     pub faults: Vec<Fault>,
     /// The sums.
@@ -237,6 +240,9 @@ pub fn plan_mailbox(input: &MailboxInput<'_>, rules: &Rules) -> MailboxPlan {
             DeleteReason::Absent | DeleteReason::ContentAbsent => counts.delete += 1,
         }
     }
+    if rules.source_deletion == SourceDeletion::Copied {
+        counts.delete_source = counts.act() + counts.present;
+    }
     counts.held_back = held_back.iter().map(|held| held.messages).sum();
     MailboxPlan {
         target: input.target.clone(),
@@ -250,6 +256,7 @@ pub fn plan_mailbox(input: &MailboxInput<'_>, rules: &Rules) -> MailboxPlan {
         parts,
         delete,
         held_back,
+        source_deletion: rules.source_deletion,
         faults: planner.faults,
         counts,
     }
@@ -446,7 +453,7 @@ impl<'a> FlagDecider<'a> {
         let keywords = self.rules.keywords;
         let sent = flags_to_send(source, self.input.permanent_flags, keywords);
         let target = self.input.target_listing.flag_table.set(target);
-        match flags_update(&sent, target, self.rules.flags, keywords) {
+        match self.rules.flags_update(&sent, target) {
             Some(_) => FlagsNeed::Update,
             None => FlagsNeed::Nothing,
         }

@@ -17,6 +17,8 @@ pub struct Rules {
     pub sizes: Sizes,
     /// What is removed from the target.
     pub delete: DeleteRule,
+    /// What is removed from the source.
+    pub source_deletion: SourceDeletion,
     /// Whether the selection of messages (search, age) narrows deletions as well.
     pub delete_within: DeleteWithin,
     /// How many of several messages of equal content are copied.
@@ -40,6 +42,7 @@ impl Rules {
             keywords: Keywords::Carry,
             sizes: Sizes::default(),
             delete: DeleteRule::Nothing,
+            source_deletion: SourceDeletion::Nothing,
             delete_within: DeleteWithin::Mailbox,
             duplicates: Duplicates::CopyAll,
             target_duplicates: TargetDuplicates::Keep,
@@ -76,6 +79,20 @@ impl Rules {
             unrecognised: Unrecognised::Append,
             ..Self::sync()
         }
+    }
+
+    /// What has to change on a target message; `None` if nothing. `sent` is what
+    /// [`flags_to_send`] makes of the source's flags.
+    ///
+    /// Where messages are removed from the source, `\Deleted` does not follow to a copy that is there
+    /// already: a run that was cut off between marking and expunging left it.
+    #[must_use]
+    pub fn flags_update(&self, sent: &FlagSet, target: &FlagSet) -> Option<FlagChange> {
+        let mut change = flags_update(sent, target, self.flags, self.keywords)?;
+        if self.source_deletion == SourceDeletion::Copied {
+            change.add.retain(|flag| !flag.is_deleted());
+        }
+        (!change.add.is_empty() || !change.remove.is_empty()).then_some(change)
     }
 
     /// What pairing has to know of these rules.
@@ -148,6 +165,17 @@ pub enum DeleteRule {
     Messages,
     /// Those, and mailboxes that the source does not have.
     MessagesAndMailboxes,
+}
+
+/// What is removed from the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceDeletion {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Messages that are on the target, each once its copy is proven (`--delete1`).
+    Copied,
 }
 
 /// Which target messages may be removed where a selection narrows the copy.
@@ -316,6 +344,16 @@ mod tests {
         assert_eq!(update(FlagPolicy::Mirror), change("\\Seen", "\\Flagged b"));
         assert_eq!(update(FlagPolicy::Add), change("\\Seen", ""));
         assert_eq!(update(FlagPolicy::NewOnly), None);
+    }
+
+    #[test]
+    fn a_mark_left_by_a_move_that_was_cut_off_does_not_follow_to_the_copy() {
+        let (marked, unmarked) = (set("\\Seen \\Deleted"), set("\\Seen"));
+        let moving = Rules { source_deletion: SourceDeletion::Copied, ..Rules::imapsync() };
+        assert_eq!(moving.flags_update(&marked, &unmarked), None);
+        assert_eq!(moving.flags_update(&marked, &set("")), change("\\Seen", ""));
+        assert_eq!(moving.flags_update(&unmarked, &marked), change("", "\\Deleted"));
+        assert_eq!(Rules::imapsync().flags_update(&marked, &unmarked), change("\\Deleted", ""));
     }
 
     #[test]

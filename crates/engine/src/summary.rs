@@ -32,6 +32,8 @@ pub struct Counts {
     pub delete_duplicates: u64,
     /// Target messages that stay though a rule would remove them.
     pub held_back: u64,
+    /// Source messages to be removed, once their copies are proven.
+    pub delete_source: u64,
 }
 
 /// Messages left alone, by reason.
@@ -125,6 +127,7 @@ impl Counts {
         self.delete += other.delete;
         self.delete_duplicates += other.delete_duplicates;
         self.held_back += other.held_back;
+        self.delete_source += other.delete_source;
     }
 }
 

@@ -3,17 +3,22 @@
 use std::future::Future;
 
 use mailferry_engine::fault::Fault;
-use mailferry_store::contract::{Source, Target};
+use mailferry_store::contract::{Removable, Source, Target};
 
 /// The two accounts of a run.
 pub trait Accounts: Send + Sync + 'static {
     /// A connection to the source.
     type Source: Source + 'static;
+    /// A connection to the source that removes what was copied.
+    type Removal: Removable + 'static;
     /// A connection to the target.
     type Target: Target + 'static;
 
     /// Opens another connection to the source.
     fn open_source(&self) -> impl Future<Output = Result<Self::Source, Fault>> + Send;
+
+    /// Opens a connection to the source that removes what was copied, where that was asked for.
+    fn open_removal(&self) -> impl Future<Output = Result<Self::Removal, Fault>> + Send;
 
     /// Opens another connection to the target.
     fn open_target(&self) -> impl Future<Output = Result<Self::Target, Fault>> + Send;

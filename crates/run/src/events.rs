@@ -69,6 +69,13 @@ pub enum Event<'a> {
         /// The message that was there.
         uid: Uid,
     },
+    /// A message was removed from the source: its copy is proven.
+    SourceDeleted {
+        /// The mailbox on the source.
+        mailbox: &'a MailboxName,
+        /// The message that was there.
+        uid: Uid,
+    },
     /// A mailbox was deleted on the target.
     MailboxDeleted(&'a MailboxName),
     /// A connection broke; another is opened after a while, and the run goes on.

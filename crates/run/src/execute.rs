@@ -91,6 +91,7 @@ impl<A: Accounts> Execution<A> {
         let Worked { pair, failed, landed } =
             run_workers(&shared, first, spares, &mut report).await;
         let pair = shared.look_back(pair, (&landed, &failed), &mut report).await;
+        let pair = shared.clear_source(pair, &landed, &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
         if let Some(state) = &shared.execution.job.state
             && !shared.is_unsettled()
@@ -223,7 +224,7 @@ impl<A: Accounts> Execution<A> {
         false
     }
 
-    fn note(&self, fault: Fault, report: &mut Report) {
+    pub(crate) fn note(&self, fault: Fault, report: &mut Report) {
         self.events.on(&Event::Failed(&fault));
         report.faults.push(fault);
     }
@@ -241,16 +242,7 @@ impl<A: Accounts> Shared<A> {
         let mut patience = Patience::new(self.execution.job.limits.reconnect);
         let mut left: BTreeSet<usize> = landed.keys().copied().collect();
         while !left.is_empty() && !self.execution.stop.is_asked() {
-            let opened = match pair.take() {
-                Some(pair) => Ok(pair),
-                None => {
-                    let accounts = &self.execution.accounts;
-                    let (source, target) =
-                        tokio::join!(accounts.open_source(), accounts.open_target());
-                    source.and_then(|source| target.map(|target| (source, target)))
-                }
-            };
-            let looked: Result<(), Fault> = match opened {
+            let looked: Result<(), Fault> = match self.pair_or_open(pair.take()).await {
                 Err(fault) => Err(fault),
                 Ok((mut source, mut target)) => {
                     let made = (landed, failed);
@@ -273,6 +265,19 @@ impl<A: Accounts> Shared<A> {
             patience::wait(wait, &self.execution.stop).await;
         }
         pair
+    }
+
+    /// The pair of connections that is good, or another one.
+    pub(crate) async fn pair_or_open(
+        &self,
+        pair: Usable<A>,
+    ) -> Result<(A::Source, A::Target), Fault> {
+        if let Some(pair) = pair {
+            return Ok(pair);
+        }
+        let accounts = &self.execution.accounts;
+        let (source, target) = tokio::join!(accounts.open_source(), accounts.open_target());
+        Ok((source?, target?))
     }
 
     /// The same on one pair; `left`: mailboxes that were not looked at yet.

@@ -58,8 +58,20 @@ pub struct Job {
     pub order: CopyOrder,
     /// Where messages are kept that the target refuses, whatever is repaired.
     pub quarantine: Option<Arc<QuarantinePlace>>,
+    /// What proves that a message of the source may be removed.
+    pub proof: ProofRule,
     /// By which runs on this machine keep out of each other's mailboxes; `None`: they do not.
     pub claims: Option<Arc<Claims>>,
+}
+
+/// What proves, of a copy whose UID is known, that a message of the source may be removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProofRule {
+    /// Its size, or its content where a server changed the size.
+    #[default]
+    Size,
+    /// Its content, read back from both sides (`--verify`).
+    Content,
 }
 
 /// Whether a mailbox without messages is created on the target.
@@ -275,6 +287,7 @@ impl Job {
             limits: Limits::default(),
             order: CopyOrder::default(),
             quarantine: None,
+            proof: ProofRule::default(),
             claims: None,
         }
     }

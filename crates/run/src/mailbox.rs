@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::plan::{Action, Decision, MailboxPlan};
-use mailferry_engine::policy::{PermanentFlags, flags_to_send, flags_update};
+use mailferry_engine::policy::{PermanentFlags, flags_to_send};
 use mailferry_store::contract::{Appended, AsListed, FlagUpdate, Target, Turn};
 
 use crate::copy::Order;
@@ -244,7 +244,7 @@ impl Task<'_> {
                 let sent = self.flags_to_set(listing.flag_table.set(listing.flags[at]), kept);
                 let present =
                     self.listings.target.flag_table.set(self.listings.target.flags[there]);
-                if let Some(change) = flags_update(&sent, present, rules.flags, rules.keywords) {
+                if let Some(change) = rules.flags_update(&sent, present) {
                     let (add, remove) =
                         (change.add.into_iter().collect(), change.remove.into_iter().collect());
                     updates.push(FlagUpdate { uid: *target, add, remove });

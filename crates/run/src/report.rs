@@ -34,6 +34,11 @@ pub struct Done {
     pub delete_failed: u64,
     /// Messages that vanished from the source meanwhile.
     pub expunged: u64,
+    /// Messages removed from the source, their copies being proven.
+    pub source_deleted: u64,
+    /// Messages that were to be removed from the source and stay: they were not copied, or their
+    /// copies are not proven, or the source did not remove them.
+    pub source_kept: u64,
 }
 
 impl Done {
@@ -48,6 +53,8 @@ impl Done {
         self.flags_failed += other.flags_failed;
         self.delete_failed += other.delete_failed;
         self.expunged += other.expunged;
+        self.source_deleted += other.source_deleted;
+        self.source_kept += other.source_kept;
     }
 }
 
@@ -94,7 +101,11 @@ impl MailboxReport {
         );
         let deletions =
             self.planned.deletions().saturating_sub(self.done.deleted + self.done.delete_failed);
-        flags + deletions
+        let from_source = self
+            .planned
+            .delete_source
+            .saturating_sub(self.done.source_deleted + self.done.source_kept);
+        flags + deletions + from_source
     }
 }
 

@@ -291,7 +291,8 @@ impl<A: Accounts> Surveyor<'_, A> {
     ) -> Result<(MailboxPlan, MailboxListings), Fault> {
         let trust = listed.trust;
         let (plan, listings) = self.plan_listed(group, listed, elsewhere).await?;
-        if plan.delete.is_empty() || trust == Trust::Nothing {
+        let removes = !plan.delete.is_empty() || plan.counts.delete_source > 0;
+        if !removes || trust == Trust::Nothing {
             return Ok((plan, listings));
         }
         // No deletion rests on what an earlier run knew (docs/design/state.md).

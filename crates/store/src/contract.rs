@@ -1,7 +1,7 @@
 //! The contract between a place where mail lives and the rest.
 //!
-//! A [`Source`] is read without leaving a trace: opened with EXAMINE, read with PEEK. A
-//! [`Target`] can also be written. Both are used by one task at a time; several connections
+//! A [`Source`] is read without leaving a trace: opened with EXAMINE, read with PEEK. From a
+//! [`Removable`] messages can be removed. A [`Target`] can also be written. Both are used by one task at a time; several connections
 //! to one account are several values.
 //!
 //! Every method returns within bounded silence of the other end, and its future may be
@@ -231,6 +231,25 @@ pub trait Source: Send {
 
     /// Ends the session politely.
     fn close(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// A place to remove mail from: the source of a run that was asked to, on a connection of its own.
+/// What reads can not write.
+pub trait Removable: Source {
+    /// Sets and removes flags of messages; answers those that were refused.
+    fn change_flags(
+        &mut self,
+        mailbox: AsListed<'_>,
+        updates: &[FlagUpdate],
+    ) -> impl Future<Output = Result<Vec<(Uid, Fault)>, Fault>> + Send;
+
+    /// Removes exactly these messages (`\\Deleted`, then UID EXPUNGE, RFC 4315 §2.1). Answers the
+    /// UIDs that are still there, with the reason.
+    fn remove_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> impl Future<Output = Result<Vec<(Uid, Fault)>, Fault>> + Send;
 }
 
 /// What goes with a message into a mailbox.

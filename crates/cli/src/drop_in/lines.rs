@@ -143,6 +143,10 @@ impl EventSink for Lines<'_> {
                 self.log
                     .line(&format!("Host2: msg {}/{uid} marked \\Deleted on host2", raw(mailbox)));
             }
+            Event::SourceDeleted { mailbox, uid } => {
+                self.log
+                    .line(&format!("Host1: {}/{uid} marking deleted and expunged ", raw(mailbox)));
+            }
             Event::MailboxDeleted(name) => {
                 self.log.line(&format!("Host2: Deleted folder {}", bracketed(name)))
             }
@@ -236,6 +240,9 @@ pub(super) fn error_line(fault: &Fault) -> String {
         FaultKind::Select => format!("{host} folder {folder}: Could not select: {words}"),
         FaultKind::Flags => {
             format!("{host}: flags msg {folder}/{uid} could not add flags: {words}")
+        }
+        FaultKind::DeleteMessage => {
+            format!("{host}: msg {folder}/{uid} could not be deleted: {words}")
         }
         kind => format!("{host}: {kind:?} {folder} {uid}: {words}"),
     }

@@ -8,6 +8,7 @@ use jiff::Zoned;
 use mailferry_engine::fault::Fault;
 use mailferry_engine::guard::{GuardLimits, Objection, check};
 use mailferry_engine::listing::MessageListing;
+use mailferry_engine::plan::{Action, Decision, MailboxPlan};
 use mailferry_imap::session::printable;
 use mailferry_run::accounts::Accounts;
 use mailferry_run::execute::Execution;
@@ -364,10 +365,7 @@ impl Session {
             }
             for part in &mailbox.parts {
                 for (uid, decision) in part.uids.iter().zip(&part.decisions) {
-                    if let mailferry_engine::plan::Decision::Act(
-                        mailferry_engine::plan::Action::Copy,
-                    ) = decision
-                    {
+                    if matches!(decision, Decision::Act(Action::Copy)) {
                         self.log.line(&format!(
                             "msg {}/{uid} copying to {}{dry}",
                             raw(&part.source),
@@ -376,6 +374,7 @@ impl Session {
                     }
                 }
             }
+            dry_on_host1(mailbox, |line| self.log.line(line));
             for deletion in &mailbox.delete {
                 self.log.line(&format!(
                     "Host2: msg {}/{} marked \\Deleted on host2{dry}",
@@ -389,6 +388,23 @@ impl Session {
                 "Host2: Deleting folder {}{dry}",
                 super::lines::bracketed(&gone.name)
             ));
+        }
+    }
+}
+
+/// What would be deleted on host1: each message once its copy is proven.
+fn dry_on_host1(mailbox: &MailboxPlan, tell: impl Fn(&str)) {
+    if mailbox.counts.delete_source == 0 {
+        return;
+    }
+    for part in &mailbox.parts {
+        for (uid, decision) in part.uids.iter().zip(&part.decisions) {
+            if matches!(decision, Decision::Act(_) | Decision::Present { .. }) {
+                let place = raw(&part.source);
+                tell(&format!(
+                    "Host1: {place}/{uid} marking deleted and expunged \t(not really since --dry mode)"
+                ));
+            }
         }
     }
 }
@@ -410,7 +426,7 @@ fn size_of(listing: &MessageListing) -> FolderSize {
 }
 
 /// Leaves of a plan only what concerns the mailbox itself (`--justfolders`).
-fn only_the_mailbox(mailbox: &mut mailferry_engine::plan::MailboxPlan) {
+fn only_the_mailbox(mailbox: &mut MailboxPlan) {
     mailbox.parts.iter_mut().for_each(|part| part.decisions.clear());
     mailbox.delete.clear();
     mailbox.counts = mailferry_engine::summary::Counts::default();

@@ -42,7 +42,7 @@ impl Facts<'_> {
             without_header: [0, 0],
             only_on_host1: self.missing(),
             only_on_host2: self.extra(),
-            deleted: [0, done.deleted],
+            deleted: [done.source_deleted, done.deleted],
             octets_transferred: done.copied_octets,
             octets_skipped: 0,
             reconnections: self.report.map_or([0, 0], |report| report.reconnections),

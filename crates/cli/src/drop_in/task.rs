@@ -9,7 +9,7 @@ use mailferry_engine::guard::GuardLimits;
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::mapping::{FixSlash, SpecialUseMapping, clean_subtree};
 use mailferry_engine::policy::{
-    DeleteRule, DeleteWithin, Duplicates, FlagPolicy, FlagRewrite, Rules, Sizes,
+    DeleteRule, DeleteWithin, Duplicates, FlagPolicy, FlagRewrite, Rules, Sizes, SourceDeletion,
     Subscribe as SubscribeRule, TargetDuplicates,
 };
 use mailferry_engine::select::{Order, Subscribed};
@@ -22,8 +22,8 @@ use mailferry_imap::tls::{TlsPolicy, Unverified};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
     CopyOrder, Dates, EmptyMailboxes, HierarchyOverride, Job, LOCK_WAIT_USUAL, Limits,
-    MailboxChoice, MailboxDeletion, MailboxDeletionNarrowing, Naming, Pattern, ReconnectLimits,
-    Spelling,
+    MailboxChoice, MailboxDeletion, MailboxDeletionNarrowing, Naming, Pattern, ProofRule,
+    ReconnectLimits, Spelling,
 };
 use mailferry_run::pace::PaceLimits;
 use mailferry_store::contract::Selection;
@@ -281,6 +281,7 @@ pub(super) fn job(
         same_account: if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No },
         order: CopyOrder::OfUids,
         quarantine: None,
+        proof: ProofRule::default(),
         claims: None,
         limits: Limits {
             faults_max: options.process.errors_max as usize,
@@ -335,6 +336,10 @@ fn rules(options: &ImapsyncOptions) -> Rules {
             (true, true) => DeleteRule::MessagesAndMailboxes,
             (true, false) => DeleteRule::Messages,
             (false, _) => DeleteRule::Nothing,
+        },
+        source_deletion: match deletions.on_host1 {
+            true => SourceDeletion::Copied,
+            false => SourceDeletion::Nothing,
         },
         delete_within: DeleteWithin::Selection,
         duplicates: if messages.sync_duplicates {

@@ -42,6 +42,7 @@ dates. Run it again at any time; what is there already is not copied again.
 Show first what would be done:   add --dry
 Exact backup:                    add --delete2 --delete2folders
 Catch up before a move:          add --delete2
+Bring over what came late:       add --delete1 --maxage 1
 ";
 
 const CONCLUSION: &str = "

@@ -72,7 +72,7 @@ pub struct ImapsyncOptions {
     pub subscribe: Subscribe,
     /// Which messages take part, and how they are copied.
     pub messages: MessageOptions,
-    /// What is deleted on host2.
+    /// What is deleted.
     pub deletions: Deletions,
     /// What is shown and written down.
     pub reports: Reports,
@@ -170,10 +170,12 @@ pub struct MessageOptions {
     pub sync_internal_dates: bool,
 }
 
-/// What is deleted on host2.
+/// What is deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletions {
-    /// Messages that host1 does not have.
+    /// On host1: messages that are proven to be on host2.
+    pub on_host1: bool,
+    /// On host2: messages that host1 does not have.
     pub messages: bool,
     /// All but the first of equal messages.
     pub duplicates: bool,

@@ -123,7 +123,6 @@ mod tests {
     #[test]
     fn what_could_harm_mail_is_refused() {
         for words in [
-            ["--delete", ""],
             ["--regexmess", "s/a/b/"],
             ["--skipmess", "m/a/"],
             ["--pipemess", "cat"],

@@ -124,6 +124,12 @@ pub struct SyncArgs {
     /// Make the target what the source is: remove messages and mailboxes (exact backup)
     #[arg(long)]
     pub mirror: bool,
+    /// Remove from the source what is proven to be on the target: a move
+    #[arg(long, conflicts_with_all = ["delete", "mirror"])]
+    pub delete_source: bool,
+    /// With --delete-source: read both copies back and compare their contents, not sizes
+    #[arg(long, requires = "delete_source")]
+    pub verify: bool,
     /// What happens to the flags of messages that are there already [default: add; with --mirror: mirror]
     #[arg(long, value_enum)]
     pub flags: Option<Flags>,

@@ -150,6 +150,10 @@ impl Progress {
                 );
                 self.bar.suspend(|| screen::news(&line));
             }
+            Event::SourceDeleted { mailbox, uid } if self.output.verbose => {
+                let line = format!("removed {}/{uid} from the source", shown(mailbox));
+                self.bar.suspend(|| screen::news(&line));
+            }
             Event::Deleted { mailbox, uid } if self.output.verbose => {
                 self.bar.suspend(|| screen::news(&format!("removed {}/{uid}", shown(mailbox))));
             }
@@ -214,6 +218,9 @@ fn json(event: &Event<'_>) -> Option<String> {
         }
         Event::Deleted { mailbox, uid } => {
             json_line("deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
+        }
+        Event::SourceDeleted { mailbox, uid } => {
+            json_line("source-deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
         }
         Event::MailboxDeleted(mailbox) => {
             json_line("mailbox-deleted", json!({ "mailbox": shown(mailbox) }))

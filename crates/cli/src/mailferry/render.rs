@@ -97,6 +97,7 @@ fn count_words(counts: &Counts) -> Vec<String> {
     add(counts.skip.total(), "skip");
     add(counts.problem, "cannot deal with");
     add(counts.held_back, "keep though not on the source");
+    add(counts.delete_source, "then remove from the source");
     if counts.copy > 0 {
         words[0].push_str(&format!(" ({})", size(counts.copy_octets)));
     }
@@ -107,8 +108,12 @@ fn count_words(counts: &Counts) -> Vec<String> {
 }
 
 fn totals_line(total: &Counts) -> String {
+    let from_source = match total.delete_source {
+        0 => String::new(),
+        count => format!("; then {count} to remove from the source"),
+    };
     format!(
-        "{} listed = {} to copy ({}) + {} with flags to change + {} present + {} skipped + {} problems; {} to remove",
+        "{} listed = {} to copy ({}) + {} with flags to change + {} present + {} skipped + {} problems; {} to remove{from_source}",
         total.listed,
         total.copy,
         size(total.copy_octets),
@@ -169,6 +174,8 @@ pub(super) fn report_text(report: &Report, seconds: f64) -> String {
     add(total.expunged, "left the source meanwhile");
     add(report.not_started(), "not started");
     add(total.deleted, "removed from the target");
+    add(total.source_deleted, "removed from the source, their copies being proven");
+    add(total.source_kept, "were to be removed from the source, and stay there");
     add(report.created.len() as u64, "mailboxes created");
     add(report.deleted_mailboxes.len() as u64, "mailboxes deleted");
     add(report.subscribed.len() as u64, "mailboxes subscribed");
@@ -269,6 +276,7 @@ pub(super) fn report_json(report: &Report, seconds: f64, status: u8) -> String {
         json!({
             "complete": report.is_complete(), "status": status, "seconds": seconds,
             "copied": total.copied, "copied_octets": total.copied_octets, "flags_updated": total.flags_updated,
+            "source_deleted": total.source_deleted, "source_kept": total.source_kept,
             "deleted": total.deleted, "failed": total.failed, "expunged": total.expunged,
             "not_started": report.not_started(),
             "reconnections": { "source": report.reconnections[0], "target": report.reconnections[1] },

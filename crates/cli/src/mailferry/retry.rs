@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use mailferry_engine::account::Plan;
-use mailferry_engine::fault::Fault;
+use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::guard::GuardLimits;
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
@@ -101,10 +101,16 @@ struct Files {
 
 impl Accounts for Files {
     type Source = FileSource;
+    type Removal = ImapAccount;
     type Target = ImapAccount;
 
     async fn open_source(&self) -> Result<FileSource, Fault> {
         Ok(FileSource::new(self.account.clone()))
+    }
+
+    /// A file leaves the folder when its message has arrived, and not before.
+    async fn open_removal(&self) -> Result<ImapAccount, Fault> {
+        Err(Fault::new(Side::Source, FaultKind::DeleteMessage, "nothing is removed from files"))
     }
 
     async fn open_target(&self) -> Result<ImapAccount, Fault> {

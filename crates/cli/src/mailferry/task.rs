@@ -7,13 +7,15 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use mailferry_engine::guard::{GuardLimits, SameAccountRule};
 use mailferry_engine::mapping::{SpecialUseMapping, split_explicit};
 use mailferry_engine::name::MailboxName;
-use mailferry_engine::policy::{Elsewhere, FlagPolicy, Rules, Sizes, Subscribe, Unrecognised};
+use mailferry_engine::policy::{
+    Elsewhere, FlagPolicy, Rules, Sizes, SourceDeletion, Subscribe, Unrecognised,
+};
 use mailferry_engine::select::{Namespaces, Subscribed};
 use mailferry_engine::summary::SameAccount;
 use mailferry_imap::mutf7;
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
-    CopyOrder, Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, Spelling,
+    CopyOrder, Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, ProofRule, Spelling,
 };
 use mailferry_run::pace::PaceLimits;
 use mailferry_run::state::State;
@@ -66,7 +68,13 @@ pub(super) fn sync_job(
     if args.append_unrecognised {
         rules.unrecognised = Unrecognised::Append;
     }
+    if args.delete_source {
+        rules.source_deletion = SourceDeletion::Copied;
+    }
     let mut job = job(rules, &args.choice, servers)?;
+    if args.verify {
+        job.proof = ProofRule::Content;
+    }
     job.state = state(args.nostate, servers, args.output);
     if args.add_header {
         job.add_header = AddHeader::IfUnidentified;

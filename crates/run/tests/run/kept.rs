@@ -28,10 +28,15 @@ struct Files {
 
 impl Accounts for Files {
     type Source = FileSource;
+    type Removal = ImapAccount;
     type Target = ImapAccount;
 
     async fn open_source(&self) -> Result<FileSource, Fault> {
         Ok(FileSource::new(self.account.clone()))
+    }
+
+    async fn open_removal(&self) -> Result<ImapAccount, Fault> {
+        unreachable!("nothing is removed from files")
     }
 
     async fn open_target(&self) -> Result<ImapAccount, Fault> {

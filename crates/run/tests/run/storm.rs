@@ -16,10 +16,10 @@ use crate::world::{World, assert_complete, assert_idle, date, fill, furnish, job
 const SEEDS: u64 = 300;
 
 /// A generator of its own, so that a seed means the same for ever (xorshift64*).
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         for _ in 0..8 {
             let _ = dice.roll(2);
@@ -28,7 +28,7 @@ impl Dice {
     }
 
     /// A number below `sides`.
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -67,7 +67,7 @@ fn effect(dice: &mut Dice) -> Effect {
     }
 }
 
-fn fault(dice: &mut Dice) -> Fault {
+pub(crate) fn fault(dice: &mut Dice) -> Fault {
     let octets = 1 << dice.roll(19);
     let octets = octets + dice.roll(octets);
     match dice.roll(4) {
@@ -84,7 +84,7 @@ fn cut(dice: &mut Dice) -> Effect {
     if dice.roll(2) == 0 { Effect::Cut } else { Effect::CutUnanswered }
 }
 
-fn calm(dice: &mut Dice) -> Profile {
+pub(crate) fn calm(dice: &mut Dice) -> Profile {
     let profile = match dice.roll(5) {
         0 => Profile::bare(),
         1 => Profile::modern().without(Extension::UidPlus),
@@ -95,7 +95,7 @@ fn calm(dice: &mut Dice) -> Profile {
     Profile { greeting: greeting.to_owned(), ..profile }
 }
 
-fn furnished(dice: &mut Dice) -> World {
+pub(crate) fn furnished(dice: &mut Dice) -> World {
     let world = World::new();
     furnish(&world.source);
     let copies = |account: &Account, times: u64| {

@@ -42,11 +42,16 @@ pub(crate) struct Addresses {
 
 impl Accounts for Addresses {
     type Source = ImapAccount;
+    type Removal = ImapAccount;
     type Target = ImapAccount;
 
     async fn open_source(&self) -> Result<ImapAccount, Fault> {
         ImapAccount::open(Side::Source, &endpoint(self.source, self.silence_max), &credentials())
             .await
+    }
+
+    async fn open_removal(&self) -> Result<ImapAccount, Fault> {
+        self.open_source().await
     }
 
     async fn open_target(&self) -> Result<ImapAccount, Fault> {
@@ -201,6 +206,7 @@ impl Running {
             ("Copied(", total.copied),
             ("FlagsUpdated ", total.flags_updated),
             ("Deleted ", total.deleted),
+            ("SourceDeleted ", total.source_deleted),
             ("MailboxDeleted(", report.deleted_mailboxes.len() as u64),
             ("Created(", report.created.len() as u64),
             ("Subscribed(", report.subscribed.len() as u64),
@@ -287,6 +293,7 @@ pub(crate) fn assert_totals(report: &Report) {
         assert_eq!(planned.copy, told + mailbox.copies_not_started());
         assert!(done.flags_updated + done.flags_failed <= planned.update_flags, "{mailbox:?}");
         assert!(done.deleted + done.delete_failed <= planned.deletions(), "{mailbox:?}");
+        assert!(done.source_deleted + done.source_kept <= planned.delete_source, "{mailbox:?}");
     }
 }
 

@@ -13,7 +13,7 @@ use mailferry_imap::uid_set::UidSet;
 use super::mailboxes::Present;
 use super::messages::UID_SET_BYTES_MAX;
 use super::{Access, ImapAccount};
-use crate::contract::{AsListed, FlagUpdate};
+use crate::contract::{AsListed, FlagUpdate, Removable};
 
 /// CREATE commands in flight at first: fewer than the errors after which a server hangs up.
 const CREATE_COMMANDS_MIN: usize = 4;
@@ -293,6 +293,24 @@ impl ImapAccount {
             self.fault(FaultKind::DeleteMessage, words.clone()).in_mailbox(mailbox).of_message(uid)
         };
         Ok(values.iter().filter_map(|&uid| Uid::new(uid)).map(|uid| (uid, fault(uid))).collect())
+    }
+}
+
+impl Removable for ImapAccount {
+    async fn change_flags(
+        &mut self,
+        mailbox: AsListed<'_>,
+        updates: &[FlagUpdate],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        self.store_flags(mailbox, updates).await
+    }
+
+    async fn remove_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        self.expunge_messages(mailbox, uids).await
     }
 }
 

@@ -156,18 +156,16 @@ options! { FLAGS_AND_DATES = "Flags and dates";
 }
 
 options! { DELETIONS = "Deleting";
-    DELETE1 "delete1" | "delete": Switch(Off), One, A,
-        Refused("deleting on host1 is not in this version",
-                "leave the option out, compare both sides, then delete on host1 yourself");
-        "delete on host1 what is on host2";
+    DELETE1 "delete1" | "delete": Switch(Off), One, A, Works;
+        "delete on host1 what is proven to be on host2";
     EXPUNGEAFTEREACH "expungeaftereach": Switch(On), One, A,
-        AcceptedWithNotice("nothing is deleted on host1");
+        AcceptedWithNotice("with --delete1 a folder is expunged when its copies are proven");
         "with --delete1, expunge after each message";
     EXPUNGE1 "expunge1" | "expunge": Switch(Open), One, B,
-        AcceptedWithNotice("nothing is deleted on host1");
+        AcceptedWithNotice("on host1 only what --delete1 deletes is expunged, never what others marked");
         "expunge the folders of host1";
     DELETE1EMPTYFOLDERS "delete1emptyfolders": Flag, One, B,
-        AcceptedWithNotice("nothing is deleted on host1");
+        AcceptedWithNotice("mail may arrive in an empty folder right before it is deleted, and would be lost");
         "delete the empty folders of host1";
     DELETE2 "delete2": Switch(Off), Two, A, Works;
         "delete on host2 the messages that host1 does not have";

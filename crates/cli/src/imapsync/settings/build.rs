@@ -70,6 +70,14 @@ fn refuse_contradictions(parsed: &Parsed, findings: &mut Findings) {
             "give one of them",
         ));
     }
+    let is_denied = |option| parsed.switch(option) == Some(false);
+    if on(parsed, &o::DELETE1) && is_denied(&o::EXPUNGE1) && is_denied(&o::EXPUNGEAFTEREACH) {
+        findings.refusals.push(Refusal::new(
+            "--noexpunge1 --noexpungeaftereach",
+            "with --delete1 messages would stay on host1, marked, which this version cannot do",
+            "give neither: only what is proven to be on host2 is expunged",
+        ));
+    }
 }
 
 /// Only the default pair of headers is supported; naming it changes nothing.
@@ -301,7 +309,8 @@ fn deletions(parsed: &Parsed, variables: &Variables, findings: &mut Findings) ->
     // Either of them asks for it, unless it is denied in so many words.
     let is_narrowed = folders_only.is_some() || folders_but_not.is_some();
     let folders = parsed.switch(&o::DELETE2FOLDERS).unwrap_or(is_narrowed);
-    Deletions { messages, duplicates, folders, folders_only, folders_but_not, expunge }
+    let on_host1 = on(parsed, &o::DELETE1);
+    Deletions { on_host1, messages, duplicates, folders, folders_only, folders_but_not, expunge }
 }
 
 fn reports(parsed: &Parsed) -> Reports {
