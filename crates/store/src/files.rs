@@ -1,9 +1,8 @@
-//! Messages in files of this machine, read as a source: what was kept aside is brought in by the
-//! same run that copies from a server.
+//! Messages in files of this machine, a file each, read as a source: what was kept aside, or a local
+//! archive, is brought in by the same run that copies from a server.
 //!
-//! What there is, is given once ([`FileAccount`]) and shared by all that read it. Files are read as
-//! they are asked for, in chunks; one that is gone or no longer what it was is a fault of its
-//! message.
+//! A [`Catalogue`] says what there is. Files are read as they are asked for, in chunks; one that is
+//! gone or no longer what it was is a fault of its message.
 
 use std::collections::VecDeque;
 use std::io;
@@ -35,13 +34,55 @@ const CHUNK_OCTETS: usize = 64 * 1024;
 /// A header longer than this identifies nothing: a digest decides.
 const HEADER_OCTETS_MAX: u64 = 1 << 20;
 
-/// The mailboxes of an account in files.
+/// Says which messages there are, and in which files.
+pub trait Catalogue: Send {
+    /// The mailboxes.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    fn account(&mut self) -> Result<AccountListing, Fault>;
+
+    /// A mailbox as it is now.
+    ///
+    /// # Errors
+    /// There is none of that name, or it cannot be read.
+    fn mailbox(&mut self, name: &MailboxName) -> Result<Arc<FileMailbox>, Fault>;
+
+    /// A mailbox as it was found last, if that is still known.
+    ///
+    /// # Errors
+    /// As [`Catalogue::mailbox`].
+    fn known(&mut self, name: &MailboxName) -> Result<Arc<FileMailbox>, Fault> {
+        self.mailbox(name)
+    }
+}
+
+/// A catalogue that was made once and does not change.
 #[derive(Clone, Debug, Default)]
 pub struct FileAccount {
     /// In any order, each name once.
-    pub mailboxes: Vec<FileMailbox>,
+    pub mailboxes: Vec<Arc<FileMailbox>>,
     /// What separates the levels of their names.
     pub delimiter: Option<u8>,
+}
+
+impl Catalogue for Arc<FileAccount> {
+    fn account(&mut self) -> Result<AccountListing, Fault> {
+        let info = |mailbox: &Arc<FileMailbox>| mailbox.info(self.delimiter);
+        let mut mailboxes: Vec<MailboxInfo> = self.mailboxes.iter().map(info).collect();
+        mailboxes.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(AccountListing { mailboxes, prefix: Box::default(), delimiter: self.delimiter })
+    }
+
+    fn mailbox(&mut self, name: &MailboxName) -> Result<Arc<FileMailbox>, Fault> {
+        let found = self.mailboxes.iter().find(|known| known.name == *name);
+        found.cloned().ok_or_else(|| no_such_mailbox(name))
+    }
+}
+
+pub(crate) fn no_such_mailbox(name: &MailboxName) -> Fault {
+    let words = "there is no such mailbox in the files";
+    Fault::new(Side::Source, FaultKind::Select, words).in_mailbox(name)
 }
 
 /// One mailbox.
@@ -51,6 +92,8 @@ pub struct FileMailbox {
     pub name: MailboxName,
     /// UIDVALIDITY under which its UIDs hold.
     pub uid_validity: u32,
+    /// The UID that the next message will have.
+    pub uid_next: u32,
     /// Its messages, in ascending order of UID.
     pub messages: Vec<FileMessage>,
 }
@@ -70,9 +113,9 @@ pub struct FileMessage {
     pub path: PathBuf,
 }
 
-/// Reads such an account.
-pub struct FileSource {
-    account: Arc<FileAccount>,
+/// Reads what a catalogue tells of.
+pub struct FileSource<C> {
+    pub(crate) catalogue: C,
     waiting: VecDeque<Task>,
     reading: Option<Reading>,
     chunk: Vec<u8>,
@@ -91,25 +134,17 @@ struct Reading {
     left: u64,
 }
 
-impl FileSource {
-    /// Reads this account.
+impl<C: Catalogue> FileSource<C> {
+    /// Reads what this catalogue tells of.
     #[must_use]
-    pub fn new(account: Arc<FileAccount>) -> Self {
+    pub fn new(catalogue: C) -> Self {
         let chunk = vec![0; CHUNK_OCTETS];
-        Self { account, waiting: VecDeque::new(), reading: None, chunk }
-    }
-
-    fn find(&self, mailbox: &MailboxName) -> Result<&FileMailbox, Fault> {
-        let found = self.account.mailboxes.iter().find(|known| known.name == *mailbox);
-        found.ok_or_else(|| {
-            let words = "there is no such mailbox in the files";
-            Fault::new(Side::Source, FaultKind::Select, words).in_mailbox(mailbox)
-        })
+        Self { catalogue, waiting: VecDeque::new(), reading: None, chunk }
     }
 
     /// The mailbox, if it is the one that was listed.
-    fn as_listed(&self, listed: AsListed<'_>) -> Result<&FileMailbox, Fault> {
-        let mailbox = self.find(listed.mailbox)?;
+    pub(crate) fn as_listed(&mut self, listed: AsListed<'_>) -> Result<Arc<FileMailbox>, Fault> {
+        let mailbox = self.catalogue.known(listed.mailbox)?;
         if mailbox.uid_validity != listed.uid_validity {
             let words = "the mailbox is not the one that was listed";
             return Err(
@@ -121,7 +156,7 @@ impl FileSource {
 
     /// Puts the octets of messages into `take`, which answers what it made of them.
     async fn digest<T>(
-        &self,
+        &mut self,
         listed: AsListed<'_>,
         uids: &[Uid],
         begin: impl Fn() -> T,
@@ -144,8 +179,9 @@ impl FileSource {
 
     /// Opens the next message that is wanted.
     async fn open_next(&mut self, mailbox: &MailboxName, wanted: Wanted) -> Opened {
-        let message = self.find(mailbox).ok().and_then(|mailbox| mailbox.message(wanted.uid));
-        let Some(message) = message.cloned() else {
+        let known = self.catalogue.known(mailbox);
+        let message = known.ok().and_then(|known| known.message(wanted.uid).cloned());
+        let Some(mut message) = message else {
             return Opened::Missing(missing(
                 mailbox,
                 wanted.uid,
@@ -153,11 +189,21 @@ impl FileSource {
                 "it is gone",
             ));
         };
+        let mut opened = message.open().await;
+        if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            // Its file may have another name by now.
+            let now = self.catalogue.mailbox(mailbox);
+            let found = now.ok().and_then(|now| now.message(wanted.uid).cloned());
+            if let Some(found) = found.filter(|found| found.path != message.path) {
+                message = found;
+                opened = message.open().await;
+            }
+        }
         let failed = |error: &io::Error| {
             let words = unreadable(&message.path, error);
             Opened::Missing(missing(mailbox, wanted.uid, FaultKind::Fetch, &words))
         };
-        let mut file = match message.open().await {
+        let mut file = match opened {
             Ok(file) => file,
             Err(error) => return failed(&error),
         };
@@ -189,19 +235,28 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
 }
 
 impl FileMailbox {
-    fn message(&self, uid: Uid) -> Option<&FileMessage> {
+    pub(crate) fn message(&self, uid: Uid) -> Option<&FileMessage> {
         let at = self.messages.binary_search_by_key(&uid, |message| message.uid).ok()?;
         self.messages.get(at)
     }
 
-    fn uid_next(&self) -> u32 {
-        self.messages.last().map_or(1, |last| last.uid.value().saturating_add(1))
+    pub(crate) fn info(&self, delimiter: Option<u8>) -> MailboxInfo {
+        MailboxInfo {
+            name: self.name.clone(),
+            delimiter,
+            namespace: Namespace::Personal,
+            special_use: None,
+            selectable: true,
+            subscribed: false,
+            messages: u32::try_from(self.messages.len()).ok(),
+            mark: self.mark(),
+        }
     }
 
     fn mark(&self) -> Mark {
         Mark {
             uid_validity: self.uid_validity,
-            uid_next: self.uid_next(),
+            uid_next: self.uid_next,
             messages: u32::try_from(self.messages.len()).ok(),
             ..Mark::default()
         }
@@ -214,7 +269,7 @@ impl FileMailbox {
     ) -> Result<MessageListing, Fault> {
         let mut listing = MessageListing {
             uid_validity: self.uid_validity,
-            uid_next: self.uid_next(),
+            uid_next: self.uid_next,
             ..MessageListing::default()
         };
         for message in self.messages.iter().filter(|message| meant(message.uid)) {
@@ -286,27 +341,15 @@ fn has_header_end(octets: &[u8]) -> bool {
     })
 }
 
-impl Source for FileSource {
+impl<C: Catalogue> Source for FileSource<C> {
     async fn mailboxes(&mut self) -> Result<AccountListing, Fault> {
-        let info = |mailbox: &FileMailbox| MailboxInfo {
-            name: mailbox.name.clone(),
-            delimiter: self.account.delimiter,
-            namespace: Namespace::Personal,
-            special_use: None,
-            selectable: true,
-            subscribed: false,
-            messages: u32::try_from(mailbox.messages.len()).ok(),
-            mark: mailbox.mark(),
-        };
-        let mut mailboxes: Vec<MailboxInfo> = self.account.mailboxes.iter().map(info).collect();
-        mailboxes.sort_by(|one, other| one.name.cmp(&other.name));
-        let delimiter = self.account.delimiter;
-        Ok(AccountListing { mailboxes, prefix: Box::default(), delimiter })
+        self.catalogue.account()
     }
 
     async fn marks(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Mark>, Fault> {
-        let mark = |name| self.find(name).map(FileMailbox::mark).unwrap_or_default();
-        Ok(mailboxes.iter().map(mark).collect())
+        let mut mark =
+            |name| self.catalogue.known(name).map(|found| found.mark()).unwrap_or_default();
+        Ok(mailboxes.iter().map(&mut mark).collect())
     }
 
     async fn messages(
@@ -319,7 +362,7 @@ impl Source for FileSource {
             let words = "messages in files cannot be searched";
             return Err(Fault::new(Side::Source, FaultKind::Limit, words).in_mailbox(mailbox));
         }
-        self.find(mailbox)?.listing(keys, |_| true).await
+        self.catalogue.mailbox(mailbox)?.listing(keys, |_| true).await
     }
 
     async fn messages_among(
@@ -328,7 +371,7 @@ impl Source for FileSource {
         which: Among<'_>,
         keys: &KeyRule,
     ) -> Result<MessageListing, Fault> {
-        self.find(mailbox)?.listing(keys, |uid| which.holds(uid)).await
+        self.catalogue.mailbox(mailbox)?.listing(keys, |uid| which.holds(uid)).await
     }
 
     async fn list(

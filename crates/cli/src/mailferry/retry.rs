@@ -100,11 +100,11 @@ struct Files {
 }
 
 impl Accounts for Files {
-    type Source = FileSource;
+    type Source = FileSource<Arc<FileAccount>>;
     type Removal = ImapAccount;
     type Target = ImapAccount;
 
-    async fn open_source(&self) -> Result<FileSource, Fault> {
+    async fn open_source(&self) -> Result<FileSource<Arc<FileAccount>>, Fault> {
         Ok(FileSource::new(self.account.clone()))
     }
 

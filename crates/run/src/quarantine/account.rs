@@ -1,6 +1,7 @@
 //! What is kept aside, as an account from which it can be brought in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
@@ -59,7 +60,10 @@ impl Quarantine {
             all.kept.insert((target, message.uid), kept);
             messages.push(message);
         }
-        let mailbox = |(name, messages)| FileMailbox { name, uid_validity: UID_VALIDITY, messages };
+        let mailbox = |(name, messages): (MailboxName, Vec<FileMessage>)| {
+            let uid_next = u32::try_from(messages.len() + 1).unwrap_or(u32::MAX);
+            Arc::new(FileMailbox { name, uid_validity: UID_VALIDITY, uid_next, messages })
+        };
         all.account.mailboxes = mailboxes.into_iter().map(mailbox).collect();
         Ok(all)
     }

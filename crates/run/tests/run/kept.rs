@@ -27,11 +27,11 @@ struct Files {
 }
 
 impl Accounts for Files {
-    type Source = FileSource;
+    type Source = FileSource<Arc<FileAccount>>;
     type Removal = ImapAccount;
     type Target = ImapAccount;
 
-    async fn open_source(&self) -> Result<FileSource, Fault> {
+    async fn open_source(&self) -> Result<FileSource<Arc<FileAccount>>, Fault> {
         Ok(FileSource::new(self.account.clone()))
     }
 
@@ -65,7 +65,7 @@ fn furnish(folder: &Path) -> FileAccount {
     }
     let name = MailboxName::from("INBOX");
     FileAccount {
-        mailboxes: vec![FileMailbox { name, uid_validity: 1, messages }],
+        mailboxes: vec![Arc::new(FileMailbox { name, uid_validity: 1, uid_next: 41, messages })],
         delimiter: None,
     }
 }
