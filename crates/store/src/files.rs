@@ -80,6 +80,20 @@ impl Catalogue for Arc<FileAccount> {
     }
 }
 
+/// A mailbox without a special use that nobody subscribed.
+pub(crate) fn info(name: &MailboxName, delimiter: Option<u8>, mark: Mark) -> MailboxInfo {
+    MailboxInfo {
+        name: name.clone(),
+        delimiter,
+        namespace: Namespace::Personal,
+        special_use: None,
+        selectable: true,
+        subscribed: false,
+        messages: mark.messages,
+        mark,
+    }
+}
+
 pub(crate) fn no_such_mailbox(name: &MailboxName) -> Fault {
     let words = "there is no such mailbox in the files";
     Fault::new(Side::Source, FaultKind::Select, words).in_mailbox(name)
@@ -177,6 +191,15 @@ impl<C: Catalogue> FileSource<C> {
         Ok(())
     }
 
+    async fn list_one(&mut self, request: &ListRequest, keys: &KeyRule) -> Result<Listed, Fault> {
+        no_search(&request.selection)?;
+        let known = request.known.as_ref();
+        let mailbox = self.catalogue.mailbox(&request.mailbox)?;
+        let listing = mailbox.listing(keys, |_| true, known).await?;
+        let origin = if known.is_some() { Origin::Refreshed } else { Origin::Told };
+        Ok(Listed { listing, origin })
+    }
+
     /// Opens the next message that is wanted.
     async fn open_next(&mut self, mailbox: &MailboxName, wanted: Wanted) -> Opened {
         let known = self.catalogue.known(mailbox);
@@ -220,6 +243,20 @@ impl<C: Catalogue> FileSource<C> {
     }
 }
 
+fn no_search(selection: &Selection) -> Result<(), Fault> {
+    let words = "messages in files cannot be searched";
+    match selection.0 {
+        Some(_) => Err(Fault::new(Side::Source, FaultKind::Limit, words)),
+        None => Ok(()),
+    }
+}
+
+/// The key that a message had. One of another length, or whose length was not told, is looked at.
+fn known_key(known: &MessageListing, uid: Uid, size: u32) -> Option<Key> {
+    let at = known.position(uid)?;
+    (known.size[at] == size && size != SIZE_UNKNOWN).then(|| known.key[at])
+}
+
 enum Opened {
     Whole(Vec<u8>),
     Begin(u64),
@@ -240,17 +277,8 @@ impl FileMailbox {
         self.messages.get(at)
     }
 
-    pub(crate) fn info(&self, delimiter: Option<u8>) -> MailboxInfo {
-        MailboxInfo {
-            name: self.name.clone(),
-            delimiter,
-            namespace: Namespace::Personal,
-            special_use: None,
-            selectable: true,
-            subscribed: false,
-            messages: u32::try_from(self.messages.len()).ok(),
-            mark: self.mark(),
-        }
+    fn info(&self, delimiter: Option<u8>) -> MailboxInfo {
+        info(&self.name, delimiter, self.mark())
     }
 
     fn mark(&self) -> Mark {
@@ -262,18 +290,27 @@ impl FileMailbox {
         }
     }
 
+    /// Lists the messages that are meant. A message that an earlier run knew under its UID has the
+    /// key that it had (RFC 9051 §2.3.1.1), so that its file need not be read.
     async fn listing(
         &self,
         keys: &KeyRule,
         meant: impl Fn(Uid) -> bool,
+        known: Option<&MessageListing>,
     ) -> Result<MessageListing, Fault> {
+        let known = known.filter(|known| known.uid_validity == self.uid_validity);
         let mut listing = MessageListing {
             uid_validity: self.uid_validity,
             uid_next: self.uid_next,
             ..MessageListing::default()
         };
         for message in self.messages.iter().filter(|message| meant(message.uid)) {
-            let key = message.key(keys).await.map_err(|error| {
+            let size = u32::try_from(message.octets).unwrap_or(SIZE_UNKNOWN);
+            let key = match known.and_then(|known| known_key(known, message.uid, size)) {
+                Some(key) => Ok(key),
+                None => message.key(keys).await,
+            };
+            let key = key.map_err(|error| {
                 let words = unreadable(&message.path, &error);
                 let fault = Fault::new(Side::Source, FaultKind::ListingIncomplete, words);
                 fault.in_mailbox(&self.name).of_message(message.uid)
@@ -282,7 +319,7 @@ impl FileMailbox {
             listing.push(Row {
                 uid: message.uid,
                 key,
-                size: u32::try_from(message.octets).unwrap_or(SIZE_UNKNOWN),
+                size,
                 date: message.date,
                 flags,
                 selected: true,
@@ -358,11 +395,8 @@ impl<C: Catalogue> Source for FileSource<C> {
         selection: &Selection,
         keys: &KeyRule,
     ) -> Result<MessageListing, Fault> {
-        if selection.0.is_some() {
-            let words = "messages in files cannot be searched";
-            return Err(Fault::new(Side::Source, FaultKind::Limit, words).in_mailbox(mailbox));
-        }
-        self.catalogue.mailbox(mailbox)?.listing(keys, |_| true).await
+        no_search(selection)?;
+        self.catalogue.mailbox(mailbox)?.listing(keys, |_| true, None).await
     }
 
     async fn messages_among(
@@ -371,7 +405,7 @@ impl<C: Catalogue> Source for FileSource<C> {
         which: Among<'_>,
         keys: &KeyRule,
     ) -> Result<MessageListing, Fault> {
-        self.catalogue.mailbox(mailbox)?.listing(keys, |uid| which.holds(uid)).await
+        self.catalogue.mailbox(mailbox)?.listing(keys, |uid| which.holds(uid), None).await
     }
 
     async fn list(
@@ -381,10 +415,9 @@ impl<C: Catalogue> Source for FileSource<C> {
         tell: &mut TellListed<'_>,
     ) -> Result<(), Fault> {
         for (at, request) in requests.into_iter().enumerate() {
-            let listing = self.messages(&request.mailbox, &request.selection, keys).await;
-            match listing {
+            match self.list_one(&request, keys).await {
                 Err(fault) if fault.scope > Scope::Mailbox => return Err(fault),
-                listed => tell(at, listed.map(|listing| Listed { listing, origin: Origin::Told })),
+                listed => tell(at, listed),
             }
         }
         Ok(())

@@ -4,3 +4,4 @@
 pub mod contract;
 pub mod files;
 pub mod imap;
+pub mod maildir;
