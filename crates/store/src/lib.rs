@@ -2,6 +2,7 @@
 //! Adapters never import each other.
 
 pub mod contract;
+pub mod either;
 pub mod files;
 pub mod imap;
 pub mod maildir;

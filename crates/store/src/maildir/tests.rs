@@ -299,7 +299,7 @@ async fn mailboxes_come_and_go_and_are_subscribed() {
     };
     assert_eq!(subscribed(account.mailboxes().await.unwrap()), 2);
     assert_eq!(
-        account.octets_in(&[old.clone()]).await.unwrap(),
+        account.octets_in(std::slice::from_ref(&old)).await.unwrap(),
         [Some(message(9, 50).len() as u64)]
     );
     account.delete_mailbox(&old).await.unwrap();

@@ -1,0 +1,193 @@
+//! One of two kinds of accounts, where it is known only at run time which.
+
+use mailferry_engine::fault::Fault;
+use mailferry_engine::identity::KeyRule;
+use mailferry_engine::listing::{AccountListing, Mark, MessageListing};
+use mailferry_engine::message::Uid;
+use mailferry_engine::name::{MailboxName, SpecialUse};
+use mailferry_engine::pairing::Digests;
+use mailferry_engine::policy::PermanentFlags;
+
+use crate::contract::{
+    Among, Appended, AsListed, BodyEvent, Envelope, FlagUpdate, ListRequest, OctetDigests,
+    Selection, Source, Target, TellListed, Wanted,
+};
+
+/// An account of the one kind or of the other.
+pub enum Either<A, B> {
+    /// The one.
+    One(A),
+    /// The other.
+    Other(B),
+}
+
+/// Does the same with whichever it is.
+macro_rules! of {
+    ($either:expr, $account:ident => $done:expr) => {
+        match $either {
+            Either::One($account) => $done,
+            Either::Other($account) => $done,
+        }
+    };
+}
+
+impl<A: Source, B: Source> Source for Either<A, B> {
+    async fn mailboxes(&mut self) -> Result<AccountListing, Fault> {
+        of!(self, account => account.mailboxes().await)
+    }
+
+    async fn marks(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Mark>, Fault> {
+        of!(self, account => account.marks(mailboxes).await)
+    }
+
+    async fn messages(
+        &mut self,
+        mailbox: &MailboxName,
+        selection: &Selection,
+        keys: &KeyRule,
+    ) -> Result<MessageListing, Fault> {
+        of!(self, account => account.messages(mailbox, selection, keys).await)
+    }
+
+    async fn messages_among(
+        &mut self,
+        mailbox: &MailboxName,
+        which: Among<'_>,
+        keys: &KeyRule,
+    ) -> Result<MessageListing, Fault> {
+        of!(self, account => account.messages_among(mailbox, which, keys).await)
+    }
+
+    async fn list(
+        &mut self,
+        requests: Vec<ListRequest>,
+        keys: &KeyRule,
+        tell: &mut TellListed<'_>,
+    ) -> Result<(), Fault> {
+        of!(self, account => account.list(requests, keys, tell).await)
+    }
+
+    async fn digests(&mut self, listed: AsListed<'_>, uids: &[Uid]) -> Result<Digests, Fault> {
+        of!(self, account => account.digests(listed, uids).await)
+    }
+
+    async fn octet_digests(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<OctetDigests, Fault> {
+        of!(self, account => account.octet_digests(listed, uids).await)
+    }
+
+    fn has_room_for_bodies(&self) -> bool {
+        of!(self, account => account.has_room_for_bodies())
+    }
+
+    fn open_bodies(&mut self, listed: AsListed<'_>, wanted: Vec<Wanted>) {
+        of!(self, account => account.open_bodies(listed, wanted));
+    }
+
+    async fn next_body(&mut self) -> Result<BodyEvent<'_>, Fault> {
+        of!(self, account => account.next_body().await)
+    }
+
+    async fn close(&mut self) {
+        of!(self, account => account.close().await);
+    }
+}
+
+impl<A: Target, B: Target> Target for Either<A, B> {
+    async fn create(
+        &mut self,
+        mailboxes: &[(MailboxName, Option<SpecialUse>)],
+    ) -> Result<Vec<Result<(), Fault>>, Fault> {
+        of!(self, account => account.create(mailboxes).await)
+    }
+
+    async fn subscribe(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Result<(), Fault>>, Fault> {
+        of!(self, account => account.subscribe(mailboxes).await)
+    }
+
+    async fn delete_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        of!(self, account => account.delete_mailbox(mailbox).await)
+    }
+
+    async fn octets_in(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Option<u64>>, Fault> {
+        of!(self, account => account.octets_in(mailboxes).await)
+    }
+
+    fn takes_literal8(&self) -> bool {
+        of!(self, account => account.takes_literal8())
+    }
+
+    fn bears_refusals(&self) -> bool {
+        of!(self, account => account.bears_refusals())
+    }
+
+    fn append_limit(&self) -> Option<u64> {
+        of!(self, account => account.append_limit())
+    }
+
+    async fn open_appends(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        of!(self, account => account.open_appends(mailbox).await)
+    }
+
+    fn has_room(&self) -> bool {
+        of!(self, account => account.has_room())
+    }
+
+    fn is_busy(&self) -> bool {
+        of!(self, account => account.is_busy())
+    }
+
+    fn append(&mut self, envelope: Envelope, octets: Vec<u8>) {
+        of!(self, account => account.append(envelope, octets));
+    }
+
+    fn append_begin(&mut self, envelope: Envelope, octets: u64) {
+        of!(self, account => account.append_begin(envelope, octets));
+    }
+
+    fn append_chunk(&mut self, octets: &[u8]) {
+        of!(self, account => account.append_chunk(octets));
+    }
+
+    fn append_end(&mut self) {
+        of!(self, account => account.append_end());
+    }
+
+    fn flush_appends(&mut self) {
+        of!(self, account => account.flush_appends());
+    }
+
+    async fn advance_appends(&mut self) -> Result<(), Fault> {
+        of!(self, account => account.advance_appends().await)
+    }
+
+    fn take_appended(&mut self) -> Vec<Appended> {
+        of!(self, account => account.take_appended())
+    }
+
+    async fn permanent_flags(&mut self, mailbox: &MailboxName) -> Result<PermanentFlags, Fault> {
+        of!(self, account => account.permanent_flags(mailbox).await)
+    }
+
+    async fn update_flags(
+        &mut self,
+        mailbox: AsListed<'_>,
+        updates: &[FlagUpdate],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        of!(self, account => account.update_flags(mailbox, updates).await)
+    }
+
+    async fn delete_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        of!(self, account => account.delete_messages(mailbox, uids).await)
+    }
+}
