@@ -49,10 +49,10 @@ impl Budget {
     /// Leave for one connection to each of these servers, or for as many as there is leave for
     /// where they are needed. `None`: there is none to spare.
     #[must_use]
-    pub fn take(&self, servers: [&str; 2], need: Need) -> Option<Vec<File>> {
+    pub fn take(&self, servers: &[impl AsRef<str>], need: Need) -> Option<Vec<File>> {
         let mut held = Vec::new();
         for server in servers {
-            match self.lock_one(server) {
+            match self.lock_one(server.as_ref()) {
                 Ok(Some(lock)) => held.push(lock),
                 Ok(None) if need == Need::Spare => return None,
                 // Where there can be no locks nothing can be counted.
@@ -103,16 +103,16 @@ mod tests {
     fn all_runs_together_open_no_more_spare_connections_than_the_budget() {
         let folder = tempfile::tempdir().unwrap();
         let budget = Budget::new(folder.path().to_owned(), 3);
-        let first = budget.take(["a.example", "b.example"], Need::First).unwrap();
-        let spare = budget.clone().take(["a.example", "c.example"], Need::Spare).unwrap();
-        let both = budget.take(["a.example", "a.example"], Need::Spare);
+        let first = budget.take(&["a.example", "b.example"], Need::First).unwrap();
+        let spare = budget.clone().take(&["a.example", "c.example"], Need::Spare).unwrap();
+        let both = budget.take(&["a.example", "a.example"], Need::Spare);
         assert!(both.is_none(), "only one of two is left");
-        let last = budget.take(["A.example", "b.example"], Need::Spare).unwrap();
-        assert!(budget.take(["a.example", "d.example"], Need::Spare).is_none());
-        assert!(budget.take(["a.example", "d.example"], Need::First).is_some());
-        assert!(budget.take(["d.example", "e.example"], Need::Spare).is_some());
+        let last = budget.take(&["A.example", "b.example"], Need::Spare).unwrap();
+        assert!(budget.take(&["a.example", "d.example"], Need::Spare).is_none());
+        assert!(budget.take(&["a.example", "d.example"], Need::First).is_some());
+        assert!(budget.take(&["d.example", "e.example"], Need::Spare).is_some());
         drop((first, spare));
-        assert!(budget.take(["a.example", "a.example"], Need::Spare).is_some());
+        assert!(budget.take(&["a.example", "a.example"], Need::Spare).is_some());
         drop(last);
     }
 
@@ -122,8 +122,8 @@ mod tests {
         let in_the_way = folder.path().join("file");
         std::fs::write(&in_the_way, "").unwrap();
         let budget = Budget::new(in_the_way, 1);
-        assert!(budget.take(["a", "b"], Need::Spare).is_some());
-        assert!(budget.take(["a", "b"], Need::Spare).is_some());
+        assert!(budget.take(&["a", "b"], Need::Spare).is_some());
+        assert!(budget.take(&["a", "b"], Need::Spare).is_some());
     }
 
     #[test]

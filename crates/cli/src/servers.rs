@@ -1,6 +1,7 @@
 //! The two servers of a run, as its accounts.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use mailferry_engine::fault::{Fault, FaultKind, Retry, Side};
@@ -15,8 +16,10 @@ use mailferry_imap::session::printable;
 use mailferry_imap::tls::Met;
 use mailferry_imap::trace::{Direction, Trace};
 use mailferry_run::accounts::{Accounts, Need, Seat};
+use mailferry_store::either::Either;
 use mailferry_store::imap::ImapAccount;
 use mailferry_store::imap::compression::Compression;
+use mailferry_store::maildir::MaildirAccount;
 
 use crate::budget::Budget;
 use crate::token::TokenFrom;
@@ -34,11 +37,55 @@ pub struct Login {
     pub compression: Compression,
 }
 
+/// Where an account is.
+#[derive(Clone, Debug)]
+pub enum Site {
+    /// On a server.
+    Server(Box<Login>),
+    /// In a Maildir++ of this machine, by its absolute path.
+    Maildir(PathBuf),
+}
+
+impl From<Login> for Site {
+    fn from(login: Login) -> Self {
+        Self::Server(Box::new(login))
+    }
+}
+
+impl Site {
+    /// User, host and port, or the path.
+    fn name(&self) -> String {
+        match self {
+            Self::Server(login) => {
+                format!("{}@{}", login.credentials.user.escape_ascii(), login.host())
+            }
+            Self::Maildir(root) => format!("maildir:{}", root.display()),
+        }
+    }
+
+    /// The server, where there is one.
+    fn host(&self) -> Option<String> {
+        match self {
+            Self::Server(login) => Some(login.host()),
+            Self::Maildir(_) => None,
+        }
+    }
+}
+
+impl Login {
+    fn host(&self) -> String {
+        format!("{}:{}", self.endpoint.host.to_ascii_lowercase(), self.endpoint.port)
+    }
+}
+
+/// An account wherever it is.
+pub type AnyAccount = Either<ImapAccount, MaildirAccount>;
+
 /// Both sides.
 #[derive(Clone)]
 pub struct Servers {
-    source: Login,
-    target: Login,
+    source: Site,
+    target: Site,
     tell: Tell,
     told: Arc<Mutex<BTreeSet<(Side, Notice)>>>,
     /// The sides that were logged in to.
@@ -76,7 +123,8 @@ impl Servers {
     /// Both sides; `tell` hears of certificates that were accepted though nobody vouches for
     /// them, and of compression that was asked for and is not to be had, once a side.
     #[must_use]
-    pub fn new(source: Login, target: Login, tell: Tell) -> Self {
+    pub fn new(source: impl Into<Site>, target: impl Into<Site>, tell: Tell) -> Self {
+        let (source, target) = (source.into(), target.into());
         let (told, entered) = (Arc::default(), Arc::default());
         Self { source, target, tell, told, entered, budget: None }
     }
@@ -129,18 +177,10 @@ impl Servers {
         Ok(credentials)
     }
 
-    /// What the two accounts are called: user, host and port, as given.
+    /// What the two accounts are called: user, host and port as given, or the path of a Maildir.
     #[must_use]
     pub fn names(&self) -> (String, String) {
-        let name = |login: &Login| {
-            format!(
-                "{}@{}:{}",
-                login.credentials.user.escape_ascii(),
-                login.endpoint.host.to_ascii_lowercase(),
-                login.endpoint.port
-            )
-        };
-        (name(&self.source), name(&self.target))
+        (self.source.name(), self.target.name())
     }
 
     fn tell_once(&self, side: Side, notice: Notice, words: impl FnOnce() -> String) {
@@ -152,35 +192,48 @@ impl Servers {
     /// Whether both sides are one account, as far as names tell.
     #[must_use]
     pub fn is_one_account(&self) -> bool {
-        let (one, other) = (&self.source, &self.target);
-        one.endpoint.host.eq_ignore_ascii_case(&other.endpoint.host)
-            && one.endpoint.port == other.endpoint.port
-            && one.credentials.user == other.credentials.user
+        self.source.name() == self.target.name()
+    }
+
+    /// Whether there is nobody to log in to on that side.
+    #[must_use]
+    pub fn is_local(&self, side: Side) -> bool {
+        let site = if side == Side::Source { &self.source } else { &self.target };
+        matches!(site, Site::Maildir(_))
     }
 }
 
 impl Accounts for Servers {
-    type Source = ImapAccount;
-    type Removal = ImapAccount;
-    type Target = ImapAccount;
+    type Source = AnyAccount;
+    type Removal = AnyAccount;
+    type Target = AnyAccount;
 
-    async fn open_source(&self) -> Result<ImapAccount, Fault> {
-        self.open(Side::Source, &self.source).await
+    async fn open_source(&self) -> Result<AnyAccount, Fault> {
+        match &self.source {
+            Site::Server(login) => self.open(Side::Source, login).await.map(Either::One),
+            Site::Maildir(root) => MaildirAccount::source(root).map(Either::Other),
+        }
     }
 
-    async fn open_removal(&self) -> Result<ImapAccount, Fault> {
-        self.open_source().await
+    async fn open_removal(&self) -> Result<AnyAccount, Fault> {
+        match &self.source {
+            Site::Server(_) => self.open_source().await,
+            Site::Maildir(root) => MaildirAccount::target(root).map(Either::Other),
+        }
     }
 
-    async fn open_target(&self) -> Result<ImapAccount, Fault> {
-        self.open(Side::Target, &self.target).await
+    async fn open_target(&self) -> Result<AnyAccount, Fault> {
+        match &self.target {
+            Site::Server(login) => self.open(Side::Target, login).await.map(Either::One),
+            Site::Maildir(root) => MaildirAccount::target(root).map(Either::Other),
+        }
     }
 
     fn seat(&self, need: Need) -> Option<Seat> {
         let Some(budget) = &self.budget else { return Some(Seat::unlimited()) };
-        let host = |login: &Login| format!("{}:{}", login.endpoint.host, login.endpoint.port);
-        let (source, target) = (host(&self.source), host(&self.target));
-        budget.take([&source, &target], need).map(Seat::holding)
+        let hosts: Vec<String> =
+            [&self.source, &self.target].into_iter().filter_map(Site::host).collect();
+        budget.take(&hosts, need).map(Seat::holding)
     }
 }
 

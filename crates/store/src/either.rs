@@ -10,7 +10,7 @@ use mailferry_engine::policy::PermanentFlags;
 
 use crate::contract::{
     Among, Appended, AsListed, BodyEvent, Envelope, FlagUpdate, ListRequest, OctetDigests,
-    Selection, Source, Target, TellListed, Wanted,
+    Removable, Selection, Source, Target, TellListed, Wanted,
 };
 
 /// An account of the one kind or of the other.
@@ -93,6 +93,24 @@ impl<A: Source, B: Source> Source for Either<A, B> {
 
     async fn close(&mut self) {
         of!(self, account => account.close().await);
+    }
+}
+
+impl<A: Removable, B: Removable> Removable for Either<A, B> {
+    async fn change_flags(
+        &mut self,
+        mailbox: AsListed<'_>,
+        updates: &[FlagUpdate],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        of!(self, account => account.change_flags(mailbox, updates).await)
+    }
+
+    async fn remove_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        of!(self, account => account.remove_messages(mailbox, uids).await)
     }
 }
 

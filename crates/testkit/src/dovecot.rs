@@ -17,6 +17,7 @@ use machine::{Machine, Watched};
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -213,6 +214,22 @@ impl Dovecot {
             probe.append(letter.mailbox, &letter.draft())?;
         }
         Ok(())
+    }
+
+    /// Makes a copy of a Maildir that of a user of a server with such a layout, as an
+    /// administrator does who takes over an account; answers where it is.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn adopt(&self, user: &str, maildir: &Path) -> Result<PathBuf, Error> {
+        let home = self.watched.dir().join("mail").join(user);
+        fs::create_dir_all(&home).map_err(io("cannot make a home"))?;
+        let own = home.join("Maildir");
+        let copied = Command::new("cp").arg("-a").arg(maildir).arg(&own).status();
+        match copied.map_err(io("cannot start cp"))?.success() {
+            true => self.machine.give_away(&home).map(|()| own),
+            false => Err(Error::Start("cp did not copy the Maildir".to_owned())),
+        }
     }
 
     /// Removes the index files of a user's mailboxes, as an administrator does who mends one.

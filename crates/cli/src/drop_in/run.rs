@@ -32,7 +32,7 @@ use crate::imapsync::output::{
 use crate::imapsync::settings::Expunge;
 use crate::imapsync::{ErrorClass, ExitStatus, ImapsyncOptions, Mode, Parsed, echo, help};
 use crate::local_state;
-use crate::servers::{Servers, Tell};
+use crate::servers::{AnyAccount, Servers, Tell};
 use crate::status;
 
 /// The status that the shell is to see after TERM or QUIT; 0 without one.
@@ -279,8 +279,10 @@ impl Session {
             match opened {
                 Ok(mut account) => {
                     self.log.line(&format!("Host{number}: success login"));
-                    let capabilities = account.welcome.capabilities.join(" ");
-                    self.log.line(&format!("Host{number} capability: {capabilities}"));
+                    if let AnyAccount::One(server) = &account {
+                        let capabilities = server.welcome.capabilities.join(" ");
+                        self.log.line(&format!("Host{number} capability: {capabilities}"));
+                    }
                     account.close().await;
                 }
                 Err(fault) => faults.push(fault),

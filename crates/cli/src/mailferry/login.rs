@@ -1,6 +1,6 @@
 //! From options to two logins.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mailferry_engine::fault::Side;
@@ -13,7 +13,7 @@ use super::options::{Accounts, Output, SideArgs};
 use super::task::{UsageError, teller};
 use crate::account::{AccountUrl, Scheme};
 use crate::secret::SecretFrom;
-use crate::servers::{Login, Servers, Tell, cleartext_allowed, traced};
+use crate::servers::{Login, Servers, Site, Tell, cleartext_allowed, traced};
 use crate::token::TokenFrom;
 
 /// The two servers that the options name, with the passwords fetched.
@@ -47,22 +47,35 @@ fn servers_with(
 ) -> Result<Servers, UsageError> {
     let ca_pem =
         accounts.ca_file.as_deref().map(|path| read(path, "CA", "--ca-file")).transpose()?;
-    let side = |side: Side| {
+    let side = |side: Side| -> Result<Site, UsageError> {
         let args = accounts.side(side);
+        if let Some(root) = maildir(args.url)? {
+            return Ok(Site::Maildir(root));
+        }
         let mut login = login(accounts, args, ca_pem.clone())?;
         if entered.contains(&side) {
             login.token = token(args);
             login.credentials.secret = secret(args, login.token.is_some())?;
         }
-        Ok(login)
+        if output.trace {
+            let show: Tell = Arc::new(crate::screen::news);
+            login.endpoint.trace = Some(traced(args.name(), &show));
+        }
+        Ok(login.into())
     };
-    let (mut source, mut target) = (side(Side::Source)?, side(Side::Target)?);
-    if output.trace {
-        let show: Tell = Arc::new(crate::screen::news);
-        source.endpoint.trace = Some(traced("source", &show));
-        target.endpoint.trace = Some(traced("target", &show));
+    Ok(Servers::new(side(Side::Source)?, side(Side::Target)?, teller(output)))
+}
+
+/// The folder of an account that is written `maildir:PATH`.
+fn maildir(url: &str) -> Result<Option<PathBuf>, UsageError> {
+    let Some(path) = url.strip_prefix("maildir:") else { return Ok(None) };
+    if path.is_empty() {
+        return Err(UsageError::new("`maildir:` names no folder", "write maildir:/path/to/folder"));
     }
-    Ok(Servers::new(source, target, teller(output)))
+    let absolute = std::path::absolute(path).map_err(|error| {
+        UsageError::new(format!("`{path}` is no folder: {error}"), "write maildir:/path/to/folder")
+    })?;
+    Ok(Some(absolute))
 }
 
 /// Where it is and who logs in, without what proves it.
@@ -72,7 +85,10 @@ fn login(
     ca_pem: Option<Vec<u8>>,
 ) -> Result<Login, UsageError> {
     let url = AccountUrl::parse(args.url).map_err(|error| {
-        UsageError::new(error.to_string(), "accounts are written imaps://user@host[:port]")
+        UsageError::new(
+            error.to_string(),
+            "accounts are written imaps://user@host[:port], or maildir:PATH",
+        )
     })?;
     let pins = args.pins.iter().map(|pin| fingerprint(pin)).collect::<Result<Vec<_>, _>>()?;
     let tls = TlsPolicy { pins, ca_pem, identity: identity(args)?, ..TlsPolicy::default() };

@@ -14,7 +14,6 @@ use mailferry_run::accounts::Accounts;
 use mailferry_run::events::{Copied, Event, EventSink};
 use mailferry_run::quarantine::{Kept, KeptAccount, QuarantineError, QuarantinePlace};
 use mailferry_store::files::{FileAccount, FileSource};
-use mailferry_store::imap::ImapAccount;
 use serde_json::json;
 
 use super::login;
@@ -27,7 +26,7 @@ use crate::fault_text::shown;
 use crate::imapsync::exit_status::ExitStatus;
 use crate::local_state;
 use crate::screen;
-use crate::servers::Servers;
+use crate::servers::{AnyAccount, Servers};
 
 /// Brings in what was kept aside.
 pub(super) async fn run(args: &RetryArgs) -> Result<ExitStatus, UsageError> {
@@ -101,19 +100,19 @@ struct Files {
 
 impl Accounts for Files {
     type Source = FileSource<Arc<FileAccount>>;
-    type Removal = ImapAccount;
-    type Target = ImapAccount;
+    type Removal = AnyAccount;
+    type Target = AnyAccount;
 
     async fn open_source(&self) -> Result<FileSource<Arc<FileAccount>>, Fault> {
         Ok(FileSource::new(self.account.clone()))
     }
 
     /// A file leaves the folder when its message has arrived, and not before.
-    async fn open_removal(&self) -> Result<ImapAccount, Fault> {
+    async fn open_removal(&self) -> Result<AnyAccount, Fault> {
         Err(Fault::new(Side::Source, FaultKind::DeleteMessage, "nothing is removed from files"))
     }
 
-    async fn open_target(&self) -> Result<ImapAccount, Fault> {
+    async fn open_target(&self) -> Result<AnyAccount, Fault> {
         self.servers.open_target().await
     }
 }

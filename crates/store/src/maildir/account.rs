@@ -28,6 +28,8 @@ pub struct MaildirAccount {
     pub(super) writing: Option<Delivery>,
     /// Handed over, and not on the disk yet.
     pub(super) written: Vec<Delivery>,
+    /// These are to be put there now.
+    pub(super) due: bool,
     pub(super) lists: Lists,
     pub(super) outcomes: Vec<Appended>,
 }
@@ -56,7 +58,15 @@ impl MaildirAccount {
     fn new(root: &Path, role: Role) -> Self {
         let files = FileSource::new(MaildirCatalogue::new(root.to_owned(), role));
         let (written, outcomes) = (Vec::new(), Vec::new());
-        Self { files, to: None, writing: None, written, lists: Lists::default(), outcomes }
+        Self {
+            files,
+            to: None,
+            writing: None,
+            written,
+            due: false,
+            lists: Lists::default(),
+            outcomes,
+        }
     }
 }
 

@@ -11,30 +11,66 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Looks until it is given up.
 const LOOKS_MAX: u32 = 2600;
 
+/// What stands in a lock file of ours.
+const MARK: &str = "mailferry\n";
+
 /// `dovecot-uidlist.lock`: whoever made it may write the list.
+///
+/// While it lives, the program that made it holds a lock of the system on the file as well: one of
+/// ours that nobody holds was left by a run that was killed, and is taken away at once.
 pub(super) struct Lock {
     path: PathBuf,
+    _held: File,
 }
 
 impl Lock {
     pub(super) fn take(folder: &Path) -> io::Result<Self> {
         let path = folder.join("dovecot-uidlist.lock");
         for _ in 0..LOOKS_MAX {
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(_) => return Ok(Self { path }),
+            let mut options = OpenOptions::new();
+            match options.read(true).write(true).create_new(true).open(&path) {
+                Ok(mut held) => {
+                    held.lock()?;
+                    // Only now: whoever reads it knows that it is held, or that we are gone.
+                    held.write_all(MARK.as_bytes())?;
+                    return Ok(Self { path, _held: held });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
-            let modified = fs::metadata(&path).and_then(|found| found.modified());
-            let age = modified.ok().and_then(|time| time.elapsed().ok()).unwrap_or_default();
-            if age > STALE_AFTER {
-                let _ = fs::remove_file(&path);
-            } else {
+            if !take_away_if_left(&path) {
                 std::thread::sleep(LOOK_EVERY);
             }
         }
         Err(io::Error::new(io::ErrorKind::TimedOut, "another program keeps the lock of the list"))
     }
+}
+
+/// Removes a lock whose maker is gone; whether it did.
+fn take_away_if_left(path: &Path) -> bool {
+    let Ok(mut file) = File::open(path) else { return false };
+    let mut text = String::new();
+    let ours = io::Read::read_to_string(&mut file, &mut text).is_ok() && text == MARK;
+    let modified = file.metadata().and_then(|found| found.modified());
+    let age = modified.ok().and_then(|time| time.elapsed().ok()).unwrap_or_default();
+    let left = if ours { file.try_lock().is_ok() && is_at(&file, path) } else { age > STALE_AFTER };
+    left && fs::remove_file(path).is_ok()
+}
+
+/// Whether the file is still the one of that path: another run may have taken it away before.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(held), Ok(there)) => place(&held) == place(&there),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }
 
 impl Drop for Lock {
@@ -77,5 +113,31 @@ pub(super) fn read_or_empty(path: &Path) -> io::Result<String> {
         Ok(octets) => Ok(String::from_utf8_lossy(&octets).into_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_lock_that_was_left_is_taken_away_and_one_that_is_held_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dovecot-uidlist.lock");
+        let held = Lock::take(folder.path()).unwrap();
+        assert!(!take_away_if_left(&path) && path.exists());
+        drop(held);
+        assert!(!path.exists());
+        // Of a run that was killed.
+        fs::write(&path, MARK).unwrap();
+        drop(Lock::take(folder.path()).unwrap());
+        // Of Dovecot, and then of a Dovecot that died.
+        fs::write(&path, "123:host").unwrap();
+        assert!(!take_away_if_left(&path));
+        let long_ago = std::time::SystemTime::now() - STALE_AFTER * 2;
+        File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        drop(Lock::take(folder.path()).unwrap());
+        assert!(!path.exists());
     }
 }

@@ -16,7 +16,7 @@ use super::folder::{Found, fresh_validity};
 use super::lock::{Lock, add, read_or_empty, replace, sync_folder};
 use super::uid_list::UidList;
 use super::{MaildirAccount, disk, folder_of, info, subscriptions};
-use crate::contract::{Appended, AsListed, Envelope, FlagUpdate, Target, Turn};
+use crate::contract::{Appended, AsListed, Envelope, FlagUpdate, Removable, Target, Turn};
 
 /// Messages that are put on the disk together.
 const WRITTEN_MAX: usize = 100;
@@ -69,6 +69,11 @@ impl MaildirAccount {
         let mut names = self.files.catalogue.subscriptions()?;
         change(&mut names);
         replace(&self.root().join("subscriptions"), &subscriptions::write(&names))
+    }
+
+    fn is_full(&self) -> bool {
+        let octets: u64 = self.written.iter().map(|delivery| delivery.octets).sum();
+        self.written.len() >= WRITTEN_MAX || octets >= WRITTEN_OCTETS_MAX
     }
 
     /// Puts everything that was handed over on the disk, gives it UIDs, and notes the outcomes.
@@ -304,18 +309,20 @@ impl Target for MaildirAccount {
     }
 
     fn has_room(&self) -> bool {
-        let octets: u64 = self.written.iter().map(|delivery| delivery.octets).sum();
-        self.written.len() < WRITTEN_MAX && octets < WRITTEN_OCTETS_MAX
+        !self.is_full()
     }
 
     fn is_busy(&self) -> bool {
-        self.writing.is_some() || !self.written.is_empty()
+        self.due
     }
 
     fn append(&mut self, envelope: Envelope, octets: Vec<u8>) {
-        self.append_begin(envelope, octets.len() as u64);
-        self.append_chunk(&octets);
-        self.append_end();
+        if let Some((_, folder)) = &self.to {
+            let mut delivery = Delivery::begin(folder, envelope);
+            delivery.push(&octets);
+            self.written.push(delivery);
+            self.due |= self.is_full();
+        }
     }
 
     fn append_begin(&mut self, envelope: Envelope, _: u64) {
@@ -332,11 +339,18 @@ impl Target for MaildirAccount {
 
     fn append_end(&mut self) {
         self.written.extend(self.writing.take());
+        self.flush_appends();
     }
 
-    fn flush_appends(&mut self) {}
+    fn flush_appends(&mut self) {
+        self.due = !self.written.is_empty();
+    }
 
     async fn advance_appends(&mut self) -> Result<(), Fault> {
+        // Until they are due, further messages may join them.
+        if !std::mem::take(&mut self.due) {
+            std::future::pending::<()>().await;
+        }
         self.commit();
         Ok(())
     }
@@ -382,6 +396,24 @@ impl Target for MaildirAccount {
             Err(error) if !gone(&error) => Err(error),
             _ => Ok(()),
         })
+    }
+}
+
+impl Removable for MaildirAccount {
+    async fn change_flags(
+        &mut self,
+        mailbox: AsListed<'_>,
+        updates: &[FlagUpdate],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        self.update_flags(mailbox, updates).await
+    }
+
+    async fn remove_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        self.delete_messages(mailbox, uids).await
     }
 }
 

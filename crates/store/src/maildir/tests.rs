@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use mailferry_engine::fault::FaultKind;
 use mailferry_engine::identity::KeyRule;
@@ -148,9 +149,9 @@ async fn deliver(
             account.append(envelope(number, flags, seconds), text);
         }
     }
-    while account.is_busy() {
-        account.advance_appends().await.unwrap();
-    }
+    account.flush_appends();
+    account.advance_appends().await.unwrap();
+    assert!(!account.is_busy());
     let appended = account.take_appended();
     assert_eq!(appended.len(), all.len());
     appended.into_iter().map(|one| one.result.unwrap().unwrap().value()).collect()
@@ -315,6 +316,31 @@ async fn mailboxes_come_and_go_and_are_subscribed() {
 }
 
 #[tokio::test]
+async fn messages_wait_for_each_other_until_they_are_due() {
+    let (_dir, mut account) = filled().await;
+    account.open_appends(&"INBOX".into()).await.unwrap();
+    let soon = Duration::from_millis(20);
+    for number in 10..109 {
+        account.append(envelope(number, "", 1), message(number, 10));
+    }
+    assert!(account.has_room() && !account.is_busy());
+    assert!(tokio::time::timeout(soon, account.advance_appends()).await.is_err());
+    account.append(envelope(109, "", 1), message(109, 10));
+    assert!(!account.has_room() && account.is_busy());
+    account.advance_appends().await.unwrap();
+    assert_eq!(account.take_appended().len(), 100);
+    // A large one goes alone, and while it is handed over nothing is due.
+    account.append_begin(envelope(110, "", 1), 2000);
+    account.append_chunk(&message(110, 2000));
+    assert!(!account.is_busy());
+    assert!(tokio::time::timeout(soon, account.advance_appends()).await.is_err());
+    account.append_end();
+    assert!(account.is_busy());
+    account.advance_appends().await.unwrap();
+    assert_eq!(account.take_appended().len(), 1);
+}
+
+#[tokio::test]
 async fn keywords_without_a_letter_are_told_of() {
     let (_dir, mut account) = filled().await;
     let inbox = MailboxName::from("INBOX");
@@ -336,6 +362,7 @@ async fn what_cannot_be_written_is_told_and_the_rest_arrives() {
     account.append(envelope(11, "", 1), message(11, 10));
     fs::create_dir(&tmp).unwrap();
     account.append(envelope(12, "", 1), message(12, 10));
+    account.flush_appends();
     account.advance_appends().await.unwrap();
     let outcomes = account.take_appended();
     let failed: Vec<bool> = outcomes.iter().map(|outcome| outcome.result.is_err()).collect();

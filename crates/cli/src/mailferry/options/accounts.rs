@@ -13,7 +13,8 @@ use crate::compress::{self, Compress};
 /// The two accounts and how to get there.
 #[derive(Args, Clone, Debug)]
 pub struct Accounts {
-    /// Account to read: imaps://user@host[:port] (TLS), imap:// (STARTTLS), imap+plain://
+    /// Account to read: imaps://user@host[:port] (TLS), imap:// (STARTTLS), imap+plain://, or a
+    /// Maildir++ of this machine: maildir:PATH
     pub source: String,
     /// Account to write
     pub target: String,
