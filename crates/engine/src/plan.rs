@@ -117,6 +117,8 @@ pub enum HoldReason {
     WeakIdentity,
     /// Its content could not be had, or that of a source message that may be the same.
     NoDigest,
+    /// The target rewrites what it stores, so that its messages are known by stored UIDs only.
+    Unrecognised,
 }
 
 /// Target messages that stay though a rule would remove them.

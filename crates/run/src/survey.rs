@@ -3,6 +3,7 @@
 
 mod listing;
 mod pairing;
+mod stored_pairs;
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -296,12 +297,23 @@ impl<A: Accounts> Surveyor<'_, A> {
             return Ok((plan, listings));
         }
         // No deletion rests on what an earlier run knew (docs/design/state.md).
-        drop((plan, listings));
+        let keys = &self.job.keys;
+        let state = self.job.state.clone();
+        let stored = state.as_ref().and_then(|it| it.listing(Side::Target, &group.target, keys));
         let Some(fresh) = self.list(std::slice::from_ref(group), Trust::Nothing).await?.pop()
         else {
             return Err(stopped());
         };
-        self.plan_listed(group, fresh, elsewhere).await
+        let told = self.plan_listed(group, fresh, elsewhere).await?;
+        let lost = stored_pairs::known_by_pairs_alone(&plan, &told.0);
+        if lost == 0 {
+            return Ok(told);
+        }
+        // What was told now replaced the pairs, without which all of it would be copied again.
+        if let (Some(state), Some(stored)) = (state, stored) {
+            state.keep(Side::Target, &self.job.keys, [(&group.target, &stored)]);
+        }
+        Ok((stored_pairs::without_removals(plan, lost), listings))
     }
 
     async fn plan_listed(

@@ -5,6 +5,7 @@
 
 mod accounting;
 mod open;
+mod rewriting;
 mod short_listings;
 
 #[allow(dead_code, reason = "shared with the tests of whole runs")]
