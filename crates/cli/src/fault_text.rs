@@ -53,6 +53,15 @@ fn side(fault: &Fault) -> &'static str {
     }
 }
 
+/// What is said where a full target has room again.
+#[must_use]
+pub fn room_words(messages: u64, mailboxes: u64) -> String {
+    format!(
+        "the target was full; {messages} messages and {mailboxes} mailboxes were removed as planned, \
+         and copying goes on"
+    )
+}
+
 fn what(fault: &Fault) -> String {
     let side = side(fault);
     match fault.kind {

@@ -76,6 +76,13 @@ pub enum Event<'a> {
         /// The message that was there.
         uid: Uid,
     },
+    /// The target was full; what was to go has gone, and copying goes on.
+    MadeRoom {
+        /// Messages removed.
+        messages: u64,
+        /// Mailboxes deleted.
+        mailboxes: u64,
+    },
     /// A mailbox was deleted on the target.
     MailboxDeleted(&'a MailboxName),
     /// A connection broke; another is opened after a while, and the run goes on.

@@ -93,6 +93,9 @@ impl<A: Accounts> Execution<A> {
         let pair = shared.look_back(pair, (&landed, &failed), &mut report).await;
         let pair = shared.clear_source(pair, &landed, &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
+        if report.is_full() && report.removed_anything() && !shared.execution.stop.is_asked() {
+            return shared.go_on(report).await;
+        }
         if let Some(state) = &shared.execution.job.state
             && !shared.is_unsettled()
             && !report.failures().any(is_worth_another_try)
@@ -373,10 +376,35 @@ impl<A: Accounts> Shared<A> {
         }
     }
 
+    /// Gives everything back, and copies what found no room before.
+    async fn go_on(self: Arc<Self>, mut report: Report) -> Report {
+        let execution = Execution {
+            accounts: self.execution.accounts.clone(),
+            job: self.execution.job.clone(),
+            events: self.execution.events.clone(),
+            stop: self.execution.stop.clone(),
+        };
+        drop(self);
+        execution.tell_of_room(&report);
+        if let Some(more) = execution.copy_the_rest().await {
+            report.go_on_with(more);
+        }
+        report
+    }
+
     /// The mailboxes that messages may be removed from: none where a copy is still to be made
     /// anywhere, since it may be that of a message that was moved. A message that was refused
     /// for itself holds back its own mailbox only.
+    ///
+    /// A target that is full takes copies only when something has gone: there the mailboxes in which
+    /// nothing else failed lose what they are to lose (`room.rs`).
     fn surplus(&self, failed: &[usize], report: &Report) -> Vec<usize> {
+        if report.is_full() {
+            let mailboxes = (0..self.plan.mailboxes.len()).map(|at| (at, self.planned(at).plan));
+            let to_lose = mailboxes
+                .filter(|(_, plan)| !plan.delete.is_empty() && !report.failed_otherwise(plan));
+            return to_lose.map(|(at, _)| at).collect();
+        }
         if report.not_started() > 0 || report.was_cut_short() {
             return Vec::new();
         }
@@ -421,11 +449,15 @@ impl<A: Accounts> Shared<A> {
     ) -> Result<(), Fault> {
         let task = self.task_of(planned);
         let mut progress = Progress { done: report.mailboxes[at].done, ..Progress::default() };
+        // Those are to be copied again when there is room.
+        let refused = if report.is_full() { report.refused_for_room(task.plan) } else { 0 };
+        progress.done.failed = progress.done.failed.saturating_sub(refused);
         if !self.was_queued(at) {
             let target = &task.plan.target;
             self.execution.events.on(&Event::MailboxBegins { at, target });
         }
         let removed = task.remove(target, &mut progress).await;
+        progress.done.failed += refused;
         report.mailboxes[at].done = progress.done;
         report.faults.extend(progress.faults);
         removed
@@ -438,7 +470,9 @@ impl<A: Accounts> Shared<A> {
         if gone.is_empty() || self.execution.stop.is_asked() {
             return;
         }
-        if report.failures().next().is_some() {
+        let wants_room =
+            report.is_full() && report.failures().all(|fault| fault.kind == FaultKind::OverQuota);
+        if report.failures().next().is_some() && !wants_room {
             let words = format!(
                 "{} mailboxes of the target were not deleted, since something failed before",
                 gone.len()

@@ -22,6 +22,7 @@ mod proof;
 pub mod quarantine;
 mod repairing;
 pub mod report;
+mod room;
 mod settle;
 mod source_deletion;
 mod spool;

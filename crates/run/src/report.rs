@@ -210,6 +210,11 @@ impl Report {
         self.faults.iter().filter(|fault| fault.kind != FaultKind::Expunged)
     }
 
+    /// Whether the target has lost any message or mailbox.
+    pub(crate) fn removed_anything(&self) -> bool {
+        self.total().deleted > 0 || !self.deleted_mailboxes.is_empty()
+    }
+
     /// Whether a fault stopped a whole side.
     #[must_use]
     pub fn was_cut_short(&self) -> bool {

@@ -13,6 +13,7 @@ use mailferry_run::events::{Event, EventSink};
 
 use super::journal::Log;
 use crate::claims::waiting_words;
+use crate::fault_text::room_words;
 use crate::imapsync::output::{Copied, Eta, Place, ShownName, folder_line};
 
 /// Writes events as imapsync does.
@@ -165,6 +166,9 @@ impl EventSink for Lines<'_> {
                 bracketed(mailbox),
                 waiting_words(*process, *wait)
             )),
+            Event::MadeRoom { messages, mailboxes } => {
+                self.log.line(&format!("Host2: {}", room_words(*messages, *mailboxes)));
+            }
             Event::AfterKilled => self
                 .log
                 .line("Notice: the last run was killed; waiting for what it had sent to arrive"),

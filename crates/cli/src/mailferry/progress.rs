@@ -13,7 +13,7 @@ use serde_json::json;
 use super::options::Output;
 use super::render::{fault_json, json_line, size};
 use crate::claims::waiting_words;
-use crate::fault_text::{Front, fault_text, shown};
+use crate::fault_text::{Front, fault_text, room_words, shown};
 use crate::screen;
 
 /// How often a line is written where there is no terminal.
@@ -119,6 +119,10 @@ impl Progress {
                 let words = waiting_words(*process, *wait);
                 let line = format!("notice: {}: {words}", shown(mailbox));
                 self.bar.suspend(|| screen::news(&line));
+            }
+            Event::MadeRoom { messages, mailboxes } => {
+                let line = room_words(*messages, *mailboxes);
+                self.bar.suspend(|| screen::news(&format!("notice: {line}")));
             }
             Event::AfterKilled => self.bar.suspend(|| {
                 screen::news(
@@ -248,7 +252,9 @@ fn json(event: &Event<'_>) -> Option<String> {
             "kept-aside",
             json!({ "mailbox": shown(mailbox), "uid": uid.value(), "path": path.to_string_lossy() }),
         ),
-        Event::AfterKilled | Event::RepairIsDue(_) | Event::RepairEnds => return None,
+        Event::AfterKilled | Event::MadeRoom { .. } | Event::RepairIsDue(_) | Event::RepairEnds => {
+            return None;
+        }
         Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
         Event::MailboxBegins { .. }
         | Event::MailboxEnds { .. }

@@ -17,6 +17,7 @@ mod moves;
 mod pairs;
 mod reconnect;
 mod repairs;
+mod room;
 mod side_by_side;
 mod storm;
 
