@@ -78,6 +78,40 @@ pub(crate) fn write_escaped(octets: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::R
     Ok(())
 }
 
+/// The octets of a name or a flag that was written as it is shown; `None` where the text is not
+/// written so.
+#[must_use]
+pub fn read_escaped(text: &str) -> Option<Vec<u8>> {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [octet, after @ ..] = rest {
+        match (octet, after) {
+            (b'\\', [b'\\', after @ ..]) => {
+                octets.push(b'\\');
+                rest = after;
+            }
+            (b'\\', [b'x', high, low, after @ ..]) => {
+                octets.push(hex_digit(*high)? << 4 | hex_digit(*low)?);
+                rest = after;
+            }
+            (b' '..=b'[' | b']'..=b'~', _) => {
+                octets.push(*octet);
+                rest = after;
+            }
+            _ => return None,
+        }
+    }
+    Some(octets)
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
 /// What a mailbox is for: the SPECIAL-USE attributes of RFC 6154 §2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SpecialUse {

@@ -2,7 +2,7 @@
 
 use mailferry_engine::fault::Fault;
 use mailferry_engine::message::{Flag, FlagSet, InternalDate, Uid};
-use mailferry_engine::name::MailboxName;
+use mailferry_engine::name::{MailboxName, read_escaped};
 use serde::{Deserialize, Serialize};
 
 use super::Origin;
@@ -112,7 +112,7 @@ impl Metadata {
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         Some(Origin {
-            mailbox: MailboxName::new(unescaped(&self.mailbox)?),
+            mailbox: MailboxName::new(read_escaped(&self.mailbox)?),
             uid_validity: self.uid_validity,
             uid: Uid::new(self.uid)?,
         })
@@ -121,11 +121,11 @@ impl Metadata {
     /// What was given when it was kept aside; `None` where that is not well formed.
     #[must_use]
     pub fn record(&self) -> Option<Record> {
-        let flags = self.flags.iter().map(|flag| Some(Flag::new(&unescaped(flag)?)));
+        let flags = self.flags.iter().map(|flag| Some(Flag::new(&read_escaped(flag)?)));
         let date =
             self.internal_date.map(|date| InternalDate::new(date.seconds, date.zone_minutes));
         Some(Record {
-            target: MailboxName::new(unescaped(&self.target)?),
+            target: MailboxName::new(read_escaped(&self.target)?),
             flags: flags.collect::<Option<FlagSet>>()?,
             date: date.unwrap_or(InternalDate::UNKNOWN),
             kept_at: self.kept_at,
@@ -155,38 +155,6 @@ fn shown(words: &str) -> String {
     line
 }
 
-/// The octets of a name that was written as it is shown.
-fn unescaped(text: &str) -> Option<Vec<u8>> {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [octet, after @ ..] = rest {
-        match (octet, after) {
-            (b'\\', [b'\\', after @ ..]) => {
-                octets.push(b'\\');
-                rest = after;
-            }
-            (b'\\', [b'x', high, low, after @ ..]) => {
-                octets.push(hex_digit(*high)? << 4 | hex_digit(*low)?);
-                rest = after;
-            }
-            (b' '..=b'[' | b']'..=b'~', _) => {
-                octets.push(*octet);
-                rest = after;
-            }
-            _ => return None,
-        }
-    }
-    Some(octets)
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -197,13 +165,13 @@ mod tests {
         #[test]
         fn any_name_comes_back(octets: Vec<u8>) {
             let name = MailboxName::new(octets);
-            let read = unescaped(&name.to_string());
+            let read = read_escaped(&name.to_string());
             prop_assert_eq!(read.as_deref(), Some(name.as_bytes()));
         }
 
         #[test]
         fn any_text_is_a_name_or_none(text in "[ -~é\\\\x0-9a-f]{0,20}") {
-            if let Some(octets) = unescaped(&text) {
+            if let Some(octets) = read_escaped(&text) {
                 // INBOX alone is written in another case.
                 prop_assume!(!octets.eq_ignore_ascii_case(b"INBOX"));
                 prop_assert_eq!(MailboxName::new(octets).to_string(), text);
