@@ -10,6 +10,9 @@ pub fn shown(name: &MailboxName) -> String {
     mutf7::display(name.as_bytes())
 }
 
+const WITHOUT_RECEIPT: &str = "no mail is concerned; make room, or do without receipts: \
+                               --noreceipt, or MAILFERRY_NORECEIPT=1 for either program";
+
 /// The program whose options a hint names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Front {
@@ -32,6 +35,7 @@ pub fn fault_text(fault: &Fault, front: Front) -> String {
             | FaultKind::Unrecognised
             | FaultKind::TokenMissing
             | FaultKind::Mechanism
+            | FaultKind::Receipt
     );
     text.push_str(if is_ours { "" } else { "server: " });
     text.push_str(&mailferry_imap::session::printable(fault.words.as_bytes()));
@@ -90,6 +94,7 @@ fn what(fault: &Fault) -> String {
         FaultKind::DeleteMessage => format!("the {side} did not remove a message"),
         FaultKind::Mapping => format!("a mailbox cannot have its name on the {side}"),
         FaultKind::Interrupted => "the run was stopped".to_owned(),
+        FaultKind::Receipt => "no whole receipt of this run could be written".to_owned(),
         FaultKind::Unrecognised => format!("a mailbox of the {side} holds only strangers"),
         FaultKind::InUse => format!("another run works in a mailbox of the {side}"),
     }
@@ -195,6 +200,7 @@ fn hint(fault: &Fault) -> Option<&'static str> {
         (FaultKind::Unrecognised, _) => {
             Some("look at the target; if it is right, add --append-unrecognised")
         }
+        (FaultKind::Receipt, _) => Some(WITHOUT_RECEIPT),
         _ => None,
     }
 }

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use mailferry_run::quarantine::{QuarantineLimits, QuarantinePlace};
+use mailferry_run::receipt::{About, Folder, Receipt};
 use mailferry_run::state::State;
 
 use crate::servers::{Servers, Tell};
@@ -23,7 +25,11 @@ impl Use {
     /// What the environment says: `MAILFERRY_NOSTATE=1` does without.
     #[must_use]
     pub fn of_environment() -> Self {
-        match std::env::var_os("MAILFERRY_NOSTATE") {
+        Self::unless("MAILFERRY_NOSTATE")
+    }
+
+    fn unless(variable: &str) -> Self {
+        match std::env::var_os(variable) {
             Some(word) if !word.is_empty() && word != "0" && word != "false" => Self::None,
             _ => Self::Kept,
         }
@@ -54,6 +60,37 @@ pub fn quarantine(servers: &Servers) -> Option<Arc<QuarantinePlace>> {
     let folder = data_folder(|name| std::env::var_os(name))?;
     let folder = folder.join("quarantine").join(State::pair_name(&source, &target));
     Some(Arc::new(QuarantinePlace::new(folder, QuarantineLimits::default())))
+}
+
+/// The receipt of a run of `program` on these two accounts, in the folder of [`receipts`]. Where
+/// there is no such place, `tell` hears of it, and the run goes on without.
+#[must_use]
+pub fn receipt(servers: &Servers, program: &str, wanted: Use, tell: &Tell) -> Option<Arc<Receipt>> {
+    if wanted == Use::None || Use::unless("MAILFERRY_NORECEIPT") == Use::None {
+        return None;
+    }
+    let Some(folder) = receipts() else {
+        tell("notice: there is no home folder to keep a receipt of this run in");
+        return None;
+    };
+    let (source, target) = servers.names();
+    let program = format!("{program} {}", env!("CARGO_PKG_VERSION"));
+    let began = Timestamp::now().as_second();
+    let about = About { program, began, source, target };
+    Some(Arc::new(Receipt::new(folder.path().to_owned(), about)))
+}
+
+/// Tells of a receipt for which there is no place on this machine.
+pub fn tell_no_receipt(receipt: Option<&Arc<Receipt>>, tell: &Tell) {
+    if let Some(words) = receipt.and_then(|receipt| receipt.no_place()) {
+        tell(&format!("notice: there is no place to keep a receipt of this run in: {words}"));
+    }
+}
+
+/// Where receipts are kept: `runs` beside the quarantine. `None` where there is no such place.
+#[must_use]
+pub fn receipts() -> Option<Folder> {
+    Some(Folder::new(data_folder(|name| std::env::var_os(name))?.join("runs")))
 }
 
 fn data_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {

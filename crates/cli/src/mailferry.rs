@@ -7,8 +7,10 @@ mod options;
 mod progress;
 mod render;
 mod retry;
+mod runs;
 mod task;
 mod verbs;
+mod why;
 
 use clap::Parser;
 

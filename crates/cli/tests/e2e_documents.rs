@@ -466,6 +466,17 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     note("check", &["--json"], 1);
     note("plan", &["--json", "--mirror"], 0);
     note("sync", &["--json", "--mirror"], 0);
+    for words in [
+        &["runs", "--json"][..],
+        &["runs", "show", "last", "--json"],
+        &["why", "INBOX/1", "--json"],
+    ] {
+        lines.extend(desk.mailferry(words).expect(0).json_lines());
+    }
+    let mut note = |verb: &str, options: &[&str], status: i32| {
+        let run = desk.ferry(verb, &source, &target, options).expect(status);
+        lines.extend(run.json_lines());
+    };
     note("restore", &["--json", "--yes"], 0);
     // The way to the target breaks once, in the middle of copying.
     source.put("INBOX", &mails("more", 300));

@@ -316,6 +316,8 @@ fn a_state_that_cannot_be_kept_is_told_of_and_changes_no_run() {
                 None => command.env_remove(name),
             };
         }
+        // A receipt that does not fit is a failure.
+        command.env("MAILFERRY_NORECEIPT", "1");
         desk.finish(command).expect(0);
         assert_copied(&source.read(), &target.read(), &Expect::exact());
         assert_same_plan(&desk, (&source, &target), &["--mirror"], "a full disk");

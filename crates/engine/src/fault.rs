@@ -98,6 +98,8 @@ pub enum FaultKind {
     InUse,
     /// The run was stopped before this was done.
     Interrupted,
+    /// It could not be written down what became of the messages.
+    Receipt,
 }
 
 /// One fault.
@@ -133,7 +135,7 @@ impl Fault {
             | K::TokenMissing
             | K::Mechanism
             | K::Protocol => (Scope::Account, Retry::Never),
-            K::Limit | K::Interrupted => (Scope::Run, Retry::Never),
+            K::Limit | K::Interrupted | K::Receipt => (Scope::Run, Retry::Never),
             K::ListingIncomplete => (Scope::Mailbox, Retry::Now),
             K::Select
             | K::Create

@@ -174,6 +174,9 @@ impl<A: Accounts> Shared<A> {
             return Ok(());
         }
         let (plan, listings, creation) = self.plan_again(at).await?;
+        if let Some(receipt) = &self.execution.job.receipt {
+            receipt.plan_again(&plan, &listings);
+        }
         drop(tell.send(News::PlannedAgain(at, plan.counts, creation)));
         let _ = self.planned_again[at].set((plan, listings));
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, Side};
 use mailferry_engine::listing::AccountListing;
-use mailferry_engine::message::Uid;
+use mailferry_engine::message::{FlagSet, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_store::contract::Turn;
 
@@ -61,6 +61,10 @@ pub enum Event<'a> {
         mailbox: &'a MailboxName,
         /// The message there.
         uid: Uid,
+        /// Its flags as they were listed.
+        before: &'a FlagSet,
+        /// Its flags now.
+        after: &'a FlagSet,
     },
     /// A message was removed from the target.
     Deleted {

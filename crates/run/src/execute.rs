@@ -21,6 +21,7 @@ use crate::job::Job;
 use crate::look_back::{Doubles, left_twice, look_back, overfull};
 use crate::mailbox::{Progress, Task};
 use crate::patience::{self, Patience, is_worth_another_try};
+use crate::receipt::{Ending, Noted};
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, Survey};
@@ -77,6 +78,10 @@ impl<A: Accounts> Execution<A> {
         });
         let Survey { plan, listings, faults, connections: (source, mut target), .. } = survey;
         let claiming = Claiming::new(self.job.claims.clone(), survey.sightings);
+        if let Some(receipt) = self.job.receipt.clone() {
+            receipt.begin(&plan, &listings);
+            self.events = Arc::new(Noted::new(receipt, self.events));
+        }
         let mut report = Report { reconnections: survey.reconnections, ..Report::new(&plan) };
         report.faults.extend(faults);
         let act = plan.mailboxes.iter().filter(|mailbox| mailbox.counts.act() > 0).count();
@@ -94,6 +99,8 @@ impl<A: Accounts> Execution<A> {
         let pair = shared.clear_source(pair, &landed, &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
         if report.is_full() && report.removed_anything() && !shared.execution.stop.is_asked() {
+            // What comes then has a receipt of its own.
+            shared.end_receipt(&landed, &mut report);
             return shared.go_on(report).await;
         }
         if let Some(state) = &shared.execution.job.state
@@ -102,6 +109,7 @@ impl<A: Accounts> Execution<A> {
         {
             state.end_copying();
         }
+        shared.end_receipt(&landed, &mut report);
         report
     }
 
@@ -234,6 +242,20 @@ impl<A: Accounts> Execution<A> {
 }
 
 impl<A: Accounts> Shared<A> {
+    /// Ends the receipt, after all else: that it cannot be written is to harm no mail.
+    fn end_receipt(&self, landed: &BTreeMap<usize, Landed>, report: &mut Report) {
+        let Some(receipt) = &self.execution.job.receipt else { return };
+        let planned = (0..self.plan.mailboxes.len()).map(|at| self.planned(at)).collect();
+        match receipt.finish(&Ending { report, planned, landed }) {
+            Some(Ok(written)) => report.receipt = Some(written),
+            Some(Err(error)) => {
+                let fault = Fault::new(Side::Target, FaultKind::Receipt, error.to_string());
+                self.execution.note(fault, report);
+            }
+            None => {}
+        }
+    }
+
     /// A last look at the mailboxes that were copied to, on a pair of connections that is good or
     /// on another one.
     async fn look_back(
@@ -432,6 +454,9 @@ impl<A: Accounts> Shared<A> {
         match planned {
             Ok((plan, listings)) => {
                 report.plan_removals_again(at, &plan.counts);
+                if let Some(receipt) = &self.execution.job.receipt {
+                    receipt.plan_removals_again(&plan);
+                }
                 Ok(Some((plan, listings)))
             }
             Err(fault) => {

@@ -21,6 +21,7 @@ use crate::claim::Claims;
 use crate::copy::AddHeader;
 use crate::pace::PaceLimits;
 use crate::quarantine::QuarantinePlace;
+use crate::receipt::Receipt;
 use crate::state::State;
 
 /// A run's task.
@@ -62,6 +63,8 @@ pub struct Job {
     pub proof: ProofRule,
     /// By which runs on this machine keep out of each other's mailboxes; `None`: they do not.
     pub claims: Option<Arc<Claims>>,
+    /// Where it is written down what became of every message; a job with one is carried out once.
+    pub receipt: Option<Arc<Receipt>>,
 }
 
 /// What proves, of a copy whose UID is known, that a message of the source may be removed.
@@ -289,6 +292,7 @@ impl Job {
             quarantine: None,
             proof: ProofRule::default(),
             claims: None,
+            receipt: None,
         }
     }
 

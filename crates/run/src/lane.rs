@@ -16,6 +16,7 @@ use crate::course::{Course, Courses, Proof, Refused, Rest, placed};
 use crate::events::Event;
 use crate::mailbox::{Copies, Task};
 use crate::patience::is_worth_another_try;
+use crate::receipt::Glance;
 use crate::repairing;
 use crate::state::CopyMade;
 use crate::survey::listed;
@@ -34,6 +35,7 @@ struct Run {
     /// Messages that were not told of.
     outstanding: usize,
     copies: Copies,
+    glance: Glance,
 }
 
 /// How a lane ended.
@@ -329,6 +331,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             course: at,
             part,
             copies: Copies::default(),
+            glance: Glance::default(),
         });
         self.feeding.push_back(ticket);
         if self.feeding.len() == 1 { self.begin_front().await } else { Ok(()) }
@@ -501,6 +504,12 @@ impl Run {
             self.strike_off(uid);
             course.task.note_missing(self.part, (uid, fault), &mut course.progress);
             return;
+        }
+        if let Some(receipt) = &course.task.job.receipt
+            && let Some((uid, octets, headline)) = self.glance.look(&event)
+        {
+            let mailbox = &course.task.plan.parts[self.part].source;
+            receipt.note_sent(mailbox, uid, (octets, &headline));
         }
         let begins = matches!(event, BodyEvent::Whole { .. } | BodyEvent::Begin { .. });
         let octets = self.feed.take(event, target);

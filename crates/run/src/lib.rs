@@ -20,6 +20,7 @@ pub mod pace;
 mod patience;
 mod proof;
 pub mod quarantine;
+pub mod receipt;
 mod repairing;
 pub mod report;
 mod room;

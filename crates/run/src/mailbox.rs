@@ -220,8 +220,7 @@ impl Task<'_> {
         for update in &updates {
             if failed.binary_search(&update.uid).is_err() {
                 progress.done.flags_updated += 1;
-                self.events
-                    .on(&Event::FlagsUpdated { mailbox: &self.plan.target, uid: update.uid });
+                self.tell_flags(update);
             }
         }
         progress.done.flags_failed += failed.len() as u64;
@@ -229,6 +228,17 @@ impl Task<'_> {
             self.note_fault(fault, progress);
         }
         Ok(())
+    }
+
+    fn tell_flags(&self, update: &FlagUpdate) {
+        let FlagUpdate { uid, add, remove } = update;
+        let listing = &self.listings.target;
+        let Some(at) = listing.position(*uid) else { return };
+        let before = listing.flag_table.set(listing.flags[at]);
+        let kept = before.iter().filter(|flag| !remove.contains(flag));
+        let after: FlagSet = kept.chain(add).cloned().collect();
+        let (mailbox, after) = (&self.plan.target, &after);
+        self.events.on(&Event::FlagsUpdated { mailbox, uid: *uid, before, after });
     }
 
     /// What is to be changed, and for how many messages nothing is, since they differ only in

@@ -10,6 +10,7 @@ use mailferry_engine::summary::Counts;
 use serde::Serialize;
 
 use crate::claiming::Creation;
+use crate::receipt::Written;
 
 /// What was done in one target mailbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -132,6 +133,8 @@ pub struct Report {
     pub repaired: Vec<Repaired>,
     /// The files of messages that no repair brought in.
     pub kept_aside: Vec<PathBuf>,
+    /// The receipt, where one was written to its end.
+    pub receipt: Option<Written>,
 }
 
 impl Report {
@@ -157,6 +160,7 @@ impl Report {
             doubles_removed: 0,
             repaired: Vec::new(),
             kept_aside: Vec::new(),
+            receipt: None,
         }
     }
 

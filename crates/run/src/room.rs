@@ -52,7 +52,9 @@ impl Report {
     pub(crate) fn go_on_with(&mut self, more: Self) {
         let of_removals =
             |kind| matches!(kind, FaultKind::DeleteMessage | FaultKind::DeleteMailbox);
-        self.faults.retain(|fault| of_removals(fault.kind));
+        let stays = |kind| of_removals(kind) || kind == FaultKind::Receipt;
+        self.faults.retain(|fault| stays(fault.kind));
+        self.receipt = more.receipt;
         self.faults.extend(more.faults);
         for mailbox in more.mailboxes {
             match self.mailboxes.iter_mut().find(|known| known.target == mailbox.target) {

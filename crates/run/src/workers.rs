@@ -149,6 +149,9 @@ pub(crate) async fn run_workers<A: Accounts>(
                 Some(ended) => keep_last::<A>(&mut left, ended, report).await,
             },
             _ = looks.tick() => {
+                if let Some(receipt) = &shared.execution.job.receipt {
+                    receipt.flush();
+                }
                 let copied = shared.pace.copied();
                 if shared.has_ready() && growth.wants_another(copied, Instant::now()) {
                     match open_spare(&shared.execution.accounts) {

@@ -157,6 +157,8 @@ impl Session {
         job.claims = claims::open(&servers, &tell);
         let (state, held) = (job.state.clone(), job.claims.clone());
         job.quarantine = local_state::quarantine(&servers);
+        job.receipt = local_state::receipt(&servers, "imapsync", local_state::Use::Kept, &tell);
+        let receipt = job.receipt.clone();
         let place = local_state::place(local_state::Use::Kept);
         let servers = match Budget::of_environment(place) {
             Ok(budget) => servers.within(budget),
@@ -165,6 +167,7 @@ impl Session {
         let ending = self.sync(Arc::new(servers), job, &guard).await;
         local_state::tell_complaint(state.as_ref(), &tell);
         claims::tell_complaint(held.as_ref(), &tell);
+        local_state::tell_no_receipt(receipt.as_ref(), &tell);
         ending
     }
 
@@ -217,6 +220,9 @@ impl Session {
                 stop: stop.clone(),
             };
             let report = execution.run(survey, approval).await;
+            if let Some(receipt) = &report.receipt {
+                self.log.line(&format!("Receipt of this run: {}", receipt.run));
+            }
             let failures = report.failures().cloned().collect();
             (Some(report), failures)
         };

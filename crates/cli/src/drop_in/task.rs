@@ -283,6 +283,7 @@ pub(super) fn job(
         quarantine: None,
         proof: ProofRule::default(),
         claims: None,
+        receipt: None,
         limits: Limits {
             faults_max: options.process.errors_max as usize,
             pairs_max: pairs_max(),

@@ -33,6 +33,10 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Bring in what the target refused and was kept aside; only the target is connected to
     Retry(RetryArgs),
+    /// List past runs, show what became of every message, remove old receipts
+    Runs(RunsArgs),
+    /// Tell what became of a message
+    Why(WhyArgs),
     /// Start two servers in this process with sample mail, and sync them
     Demo(DemoArgs),
 }
@@ -154,6 +158,9 @@ pub struct SyncArgs {
     /// Do without what earlier runs learnt, and leave nothing for later ones
     #[arg(long, env = "MAILFERRY_NOSTATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub nostate: bool,
+    /// Write no receipt of the run
+    #[arg(long, env = "MAILFERRY_NORECEIPT", value_parser = clap::builder::FalseyValueParser::new())]
+    pub noreceipt: bool,
     /// Pairs of connections that copy side by side at most; as many are opened as help
     #[arg(long, value_name = "N", default_value_t = 5, env = "MAILFERRY_CONNECTIONS")]
     pub connections: usize,
@@ -236,6 +243,9 @@ pub struct RestoreArgs {
     /// Do without what earlier runs learnt, and leave nothing for later ones
     #[arg(long, env = "MAILFERRY_NOSTATE", value_parser = clap::builder::FalseyValueParser::new())]
     pub nostate: bool,
+    /// Write no receipt of the run
+    #[arg(long, env = "MAILFERRY_NORECEIPT", value_parser = clap::builder::FalseyValueParser::new())]
+    pub noreceipt: bool,
     /// Pairs of connections that copy side by side at most; as many are opened as help
     #[arg(long, value_name = "N", default_value_t = 5, env = "MAILFERRY_CONNECTIONS")]
     pub connections: usize,
@@ -264,12 +274,89 @@ pub struct RetryArgs {
     pub output: Output,
 }
 
+/// `runs`.
+#[derive(Args, Clone, Debug)]
+pub struct RunsArgs {
+    /// What to do; without a word, the runs are listed.
+    #[command(subcommand)]
+    pub command: Option<RunsCommand>,
+    /// JSON Lines on standard output (docs/json.md)
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with receipts.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RunsCommand {
+    /// Show a run and what became of its messages
+    Show(ShowArgs),
+    /// Remove receipts of old runs
+    Prune(PruneArgs),
+}
+
+/// `runs show`.
+#[derive(Args, Clone, Debug)]
+pub struct ShowArgs {
+    /// The run: its name, the beginning of its name, or `last`
+    pub run: String,
+    /// Every message as a row of a table (RFC 4180)
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// Every message as a JSON Line (docs/json.md)
+    #[arg(long)]
+    pub json: bool,
+    /// Every message in words, not only those that are not where they should be
+    #[arg(long)]
+    pub all: bool,
+    /// Only this mailbox, by its name on either side
+    #[arg(long, value_name = "NAME")]
+    pub mailbox: Option<String>,
+}
+
+/// `runs prune`.
+#[derive(Args, Clone, Debug)]
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(true))]
+pub struct PruneArgs {
+    /// Keep the newest N of each pair of accounts
+    #[arg(long, value_name = "N", group = "which")]
+    pub keep: Option<usize>,
+    /// Remove those of runs that began longer ago than this: 30d, 12h
+    #[arg(long, value_name = "AGE", value_parser = parse_age, group = "which")]
+    pub older_than: Option<i64>,
+}
+
+/// `why`.
+#[derive(Args, Clone, Debug)]
+pub struct WhyArgs {
+    /// Its Message-Id, a part of its subject, its UID, or MAILBOX/UID
+    pub word: String,
+    /// Only what this run did: its name, the beginning of its name, or `last`
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// JSON Lines on standard output (docs/json.md)
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `demo`.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct DemoArgs {
     /// How it is shown.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// Seconds.
+fn parse_age(text: &str) -> Result<i64, String> {
+    let text = text.trim();
+    let (digits, seconds) = match text.char_indices().last() {
+        Some((at, 'd')) => (&text[..at], 86_400),
+        Some((at, 'h')) => (&text[..at], 3_600),
+        _ => return Err(format!("`{text}` is no age: write 30d or 12h")),
+    };
+    let number: u32 =
+        digits.parse().map_err(|_| format!("`{text}` is no age: write 30d or 12h"))?;
+    Ok(i64::from(number) * seconds)
 }
 
 fn parse_size(text: &str) -> Result<u32, String> {
@@ -298,6 +385,15 @@ mod tests {
     #[test]
     fn the_options_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ages_are_read_with_their_units() {
+        assert_eq!(parse_age("30d"), Ok(30 * 86_400));
+        assert_eq!(parse_age("12h"), Ok(12 * 3_600));
+        for text in ["", "30", "d", "-1d", "3w", "1.5d"] {
+            assert!(parse_age(text).is_err(), "{text}");
+        }
     }
 
     #[test]

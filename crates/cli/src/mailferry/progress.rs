@@ -217,7 +217,7 @@ fn json(event: &Event<'_>) -> Option<String> {
                 "target_uid": copied.target_uid.map(|uid| uid.value()), "octets": copied.octets,
             }),
         ),
-        Event::FlagsUpdated { mailbox, uid } => {
+        Event::FlagsUpdated { mailbox, uid, .. } => {
             json_line("flags-updated", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
         }
         Event::Deleted { mailbox, uid } => {

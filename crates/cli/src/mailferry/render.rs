@@ -191,6 +191,10 @@ pub(super) fn report_text(report: &Report, seconds: f64) -> String {
             uids.join(" ")
         ));
     }
+    if let Some(receipt) = &report.receipt {
+        let run = &receipt.run;
+        lines.push(format!("what became of each message: mailferry runs show {run}"));
+    }
     lines.join("\n")
 }
 
@@ -282,6 +286,7 @@ pub(super) fn report_json(report: &Report, seconds: f64, status: u8) -> String {
             "reconnections": { "source": report.reconnections[0], "target": report.reconnections[1] },
             "doubles_removed": report.doubles_removed,
             "repaired": report.repaired.len(), "kept_aside": report.kept_aside.len(),
+            "receipt": report.receipt,
             "created": report.created.iter().map(shown).collect::<Vec<_>>(),
             "subscribed": report.subscribed.iter().map(shown).collect::<Vec<_>>(),
             "deleted_mailboxes": report.deleted_mailboxes.iter().map(shown).collect::<Vec<_>>(),

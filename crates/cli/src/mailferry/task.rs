@@ -18,6 +18,7 @@ use mailferry_run::job::{
     CopyOrder, Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, ProofRule, Spelling,
 };
 use mailferry_run::pace::PaceLimits;
+use mailferry_run::receipt::Receipt;
 use mailferry_run::state::State;
 use mailferry_store::contract::Selection;
 use mailferry_store::files::FileAccount;
@@ -83,6 +84,7 @@ pub(super) fn sync_job(
     job.limits.lock_wait = Duration::from_secs(args.lock_wait);
     job.order = order(args.unordered);
     job.quarantine = local_state::quarantine(servers);
+    job.receipt = receipt(args.noreceipt, servers, ("mailferry sync", args.output));
     job.limits.pace = PaceLimits {
         octets_per_second: args.max_bytes_per_second.map(f64::from),
         octets_free: 0,
@@ -136,6 +138,7 @@ pub(super) fn restore_job(
     job.limits.pairs_max = args.connections.max(1);
     job.limits.lock_wait = Duration::from_secs(args.lock_wait);
     job.order = order(args.unordered);
+    job.receipt = receipt(args.noreceipt, servers, ("mailferry restore", args.output));
     Ok((job, GuardLimits::modern()))
 }
 
@@ -186,6 +189,15 @@ pub(super) fn budget(nostate: bool) -> Result<Option<Budget>, UsageError> {
 fn state(nostate: bool, servers: &Servers, output: Output) -> Option<Arc<State>> {
     let wanted = if nostate { local_state::Use::None } else { local_state::Use::Kept };
     local_state::open(servers, wanted, &teller(output))
+}
+
+fn receipt(
+    noreceipt: bool,
+    servers: &Servers,
+    (program, output): (&str, Output),
+) -> Option<Arc<Receipt>> {
+    let wanted = if noreceipt { local_state::Use::None } else { local_state::Use::Kept };
+    local_state::receipt(servers, program, wanted, &teller(output))
 }
 
 /// Who hears notices.
@@ -276,7 +288,7 @@ fn naming(choice: &Choice) -> Result<Naming, UsageError> {
 
 /// A name as people type it, in the octets of the wire: real characters are encoded, what is
 /// modified UTF-7 already stays.
-fn wire_name(text: &str) -> MailboxName {
+pub(super) fn wire_name(text: &str) -> MailboxName {
     let typed_encoded = text.is_ascii() && mutf7::decode(text.as_bytes()).is_some();
     let octets = if typed_encoded { text.as_bytes().to_vec() } else { mutf7::encode(text) };
     MailboxName::new(octets)

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
-use super::{comparison, demo, login, render, retry, task};
+use super::{comparison, demo, login, render, retry, runs, task, why};
 use crate::claims;
 use crate::fault_text::{Front, fault_text};
 use crate::imapsync::exit_status::ExitStatus;
@@ -34,6 +34,8 @@ pub(super) async fn run(command: Command) -> ExitStatus {
         Command::Check(args) => comparison::run(&args).await,
         Command::Restore(args) => restore(&args).await,
         Command::Retry(args) => retry::run(&args).await,
+        Command::Runs(args) => runs::run(&args),
+        Command::Why(args) => why::run(&args),
         Command::Demo(args) => demo::run(args.output).await,
     };
     done.unwrap_or_else(|usage| {
@@ -220,6 +222,7 @@ impl<A: Accounts> Run<A> {
         let progress = Arc::new(Progress::new(self.output));
         progress.begin_copying(&survey.plan);
         let (state, claims) = (self.job.state.clone(), self.job.claims.clone());
+        let receipt = self.job.receipt.clone();
         let events = Arc::new(Both(progress.clone(), self.listener));
         let execution = Execution { accounts, job: Arc::new(self.job), events, stop };
         let report = execution.run(survey, approval).await;
@@ -227,6 +230,7 @@ impl<A: Accounts> Run<A> {
         let tell = task::teller(self.output);
         local_state::tell_complaint(state.as_ref(), &tell);
         claims::tell_complaint(claims.as_ref(), &tell);
+        local_state::tell_no_receipt(receipt.as_ref(), &tell);
         tell_report(&report, named_in_vain, began.elapsed().as_secs_f64(), self.output)
     }
 }

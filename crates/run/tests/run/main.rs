@@ -15,6 +15,7 @@ mod flags;
 mod kept;
 mod moves;
 mod pairs;
+mod receipts;
 mod reconnect;
 mod repairs;
 mod room;

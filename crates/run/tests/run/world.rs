@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,11 +18,17 @@ use mailferry_run::accounts::{Accounts, Need, Seat};
 use mailferry_run::events::{Event, EventSink};
 use mailferry_run::execute::Execution;
 use mailferry_run::job::{Job, Limits, ReconnectLimits};
+use mailferry_run::receipt::{About, Receipt};
 use mailferry_run::report::Report;
 use mailferry_run::stop::Stop;
 use mailferry_run::survey::survey;
 use mailferry_store::imap::ImapAccount;
 use mailferry_testkit::sim::{Account, Date, Flags, Profile, Server};
+
+#[path = "witness.rs"]
+mod witness;
+
+use witness::assert_receipt;
 
 pub(crate) const USER: &str = "user";
 pub(crate) const PASSWORD: &str = "pass word\"\\%*";
@@ -224,6 +231,12 @@ impl Running {
         events: Arc<dyn EventSink>,
     ) -> Result<Report, Vec<Fault>> {
         let accounts = Arc::new(self.addresses.clone());
+        // Every run of these tests writes a receipt, which has to say what the report says.
+        let folder = tempfile::tempdir().unwrap();
+        let mut job = job.clone();
+        let own = job.receipt.is_none();
+        job.receipt.get_or_insert_with(|| receipt(folder.path(), 0));
+        let job = &job;
         let survey = survey(&*accounts, job, &*events, stop).await?;
         for mailbox in &survey.plan.mailboxes {
             assert!(mailbox.counts.add_up(), "{:?}", mailbox.counts);
@@ -235,8 +248,13 @@ impl Running {
             .map_err(|objections| objections.iter().map(refused).collect::<Vec<_>>())?;
         let execution =
             Execution { accounts, job: Arc::new(job.clone()), events, stop: stop.clone() };
+        let plan = survey.plan.clone();
         let report = execution.run(survey, approval).await;
         assert_totals(&report);
+        // A run that makes room leaves two, and one report of both.
+        if own && std::fs::read_dir(folder.path()).unwrap().count() == 1 {
+            assert_receipt(folder.path(), &plan, &report);
+        }
         Ok(report)
     }
 }
@@ -249,6 +267,13 @@ pub(crate) async fn open_account(address: SocketAddr) -> Result<ImapAccount, Fau
 
 pub(crate) fn approval(plan: &Plan) -> Approval {
     guard::check(&plan.summary, &limits()).unwrap()
+}
+
+/// The receipt of a run that began so many seconds after the first.
+pub(crate) fn receipt(folder: &Path, seconds: i64) -> Arc<Receipt> {
+    let (source, target) = ("user@source:143".to_owned(), "user@target:143".to_owned());
+    let (program, began) = ("test".to_owned(), 1_795_719_420 + seconds);
+    Arc::new(Receipt::new(folder.to_owned(), About { program, began, source, target }))
 }
 
 fn limits() -> GuardLimits {

@@ -1,0 +1,347 @@
+//! Reading a receipt back: every row of the plan, and what became of it.
+
+mod assembly;
+mod message;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use mailferry_engine::message::{FlagSet, Uid};
+use mailferry_engine::name::MailboxName;
+
+use super::file::{Input, is_being_written, verify};
+use super::line::{EndLine, Heading, Line};
+use super::standing::{StandingDigest, Stands};
+use super::{About, Folder, ReceiptError, RunId, Tally, Why};
+
+use self::assembly::Assembly;
+pub use self::message::Message;
+use self::message::Places;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// All that was planned was done, and no message was a problem.
+    Complete,
+    /// It came to its end, and something failed or was not begun.
+    Incomplete,
+    /// It is at work.
+    Running,
+    /// It was killed, or its receipt could not be written on.
+    Killed,
+}
+
+/// What became of one message of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was copied.
+    Copied,
+    /// It was on the target.
+    Present,
+    /// It was left out by a rule; the limit is in octets, 0 where the rule has none.
+    Skipped(Why, u32),
+    /// It could not be copied.
+    Failed,
+    /// It left the source between listing and copying.
+    Expunged,
+    /// It was to be copied, and not begun.
+    NotStarted,
+    /// It was being sent when the run was killed.
+    Unknown,
+}
+
+/// One message of the source, in 32 octets.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    uid: Uid,
+    target: Option<Uid>,
+    fate: Fate,
+    /// Why it failed: a place in the reasons.
+    reason: Option<u32>,
+    /// Where it is told what it is called; 0 where it is not.
+    place: u64,
+}
+
+/// Why a message failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reason {
+    kind: String,
+    words: String,
+}
+
+/// A source mailbox and the target mailbox it feeds.
+#[derive(Debug)]
+pub struct Part {
+    /// The mailbox of the source.
+    pub source: MailboxName,
+    /// That of the target.
+    pub target: MailboxName,
+    /// UIDVALIDITY of the source; 0 where it is not known.
+    pub source_uid_validity: u32,
+    /// The same of the target.
+    pub target_uid_validity: u32,
+    /// Nothing was to be done: the run in which its rows stand.
+    pub as_in: Option<RunId>,
+    listed: u64,
+    /// Ascending by UID.
+    rows: Vec<Row>,
+    digest: String,
+    told: Tally,
+}
+
+/// Flags of a message of the target that were changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The place of its mailbox among the parts.
+    pub part: usize,
+    /// The message of the target.
+    pub uid: Uid,
+    /// Its flags before.
+    pub before: FlagSet,
+    /// Its flags since.
+    pub after: FlagSet,
+}
+
+/// A message of the target that was to be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// The place of its mailbox among the parts.
+    pub part: usize,
+    /// The message.
+    pub uid: Uid,
+    /// What allowed it: `absent`, `content-absent`, `duplicate`, or `stored-twice` for a copy of
+    /// this run.
+    pub why: String,
+    /// What became of it.
+    pub fate: RemovalFate,
+}
+
+/// What became of a removal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemovalFate {
+    /// It was removed.
+    Removed,
+    /// It could not be, in the server's words.
+    Failed(String),
+    /// It was not begun.
+    NotStarted,
+}
+
+/// A receipt whose seals fit.
+#[derive(Debug)]
+pub struct ReadReceipt {
+    /// Its name.
+    pub run: RunId,
+    /// Which run it is.
+    pub about: About,
+    /// How it ended.
+    pub finish: Finish,
+    /// When, in seconds since 1970-01-01T00:00:00Z, if it did.
+    pub ended: Option<i64>,
+    /// The last seal: the digest of the whole, if it ended.
+    pub digest: String,
+    /// Octets behind the last seal, of which nothing is known: the run was killed while it wrote.
+    pub unsealed: u64,
+    /// Each source mailbox.
+    pub parts: Vec<Part>,
+    /// Messages of the target that were to be removed.
+    pub removals: Vec<Removal>,
+    /// Flags that were changed.
+    pub changes: Vec<Change>,
+    /// Mailboxes that were created.
+    pub created: Vec<MailboxName>,
+    /// Mailboxes that were deleted, with the number of their messages where it was known.
+    pub deleted: Vec<(MailboxName, Option<u32>)>,
+    /// What failed and is no message: the mailbox, where there is one, and the words.
+    pub faults: Vec<(Option<MailboxName>, String)>,
+    path: PathBuf,
+    end: Option<EndLine>,
+    reasons: Vec<Reason>,
+    repaired: HashMap<(usize, Uid), Vec<String>>,
+    kept_aside: HashMap<(usize, Uid), String>,
+    /// Messages that were removed from the source.
+    source_removed: HashSet<(usize, Uid)>,
+    /// Flags that could not be changed, by part and UID on the target.
+    flags_failed: HashMap<(usize, Uid), String>,
+}
+
+impl About {
+    pub(super) fn of(heading: &Heading<'_>) -> Self {
+        Self {
+            program: heading.program.to_string(),
+            began: heading.began,
+            source: heading.source.to_string(),
+            target: heading.target.to_string(),
+        }
+    }
+}
+
+impl ReadReceipt {
+    pub(super) fn open(path: &Path) -> Result<Self, ReceiptError> {
+        // Before it is read: a run that ends meanwhile was at work.
+        let is_running = is_being_written(path);
+        let sealed = verify(path)?;
+        let mut input = Input::open(path, 0, sealed.octets)?;
+        let mut assembly = match input.next()? {
+            Some((_, Line::Receipt(heading))) => Assembly::new(path, &heading),
+            _ => None,
+        }
+        .ok_or_else(|| input.not_understood())?;
+        loop {
+            let taken = match input.next()? {
+                None => break,
+                Some((place, line)) => assembly.take(place, line),
+            };
+            taken.ok_or_else(|| input.not_understood())?;
+        }
+        let mut receipt = assembly.finish();
+        receipt.digest = sealed.seal;
+        receipt.unsealed = sealed.unsealed;
+        receipt.finish = match &receipt.end {
+            Some(end) if end.complete => Finish::Complete,
+            Some(_) => Finish::Incomplete,
+            None if is_running => Finish::Running,
+            None => Finish::Killed,
+        };
+        receipt.ended = receipt.end.as_ref().map(|end| end.ended);
+        Ok(receipt)
+    }
+
+    /// What became of all messages, by their rows.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.parts.iter().for_each(|part| tally.join(&part.tally()));
+        tally
+    }
+
+    /// Whether every listed message has exactly one fate, and the sums are those that the run gave
+    /// at its end.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        let tally = self.tally();
+        let listed = self.parts.iter().all(|part| part.tally().listed == part.listed);
+        listed && tally.adds_up() && self.end.as_ref().is_none_or(|end| end.tally == tally)
+    }
+
+    /// The messages of a part, ascending by UID. Those of a mailbox in which nothing was to be done
+    /// come from the receipt in which they stand.
+    ///
+    /// # Errors
+    /// A receipt cannot be read, or is not the one that this one names.
+    pub fn messages(
+        &self,
+        part: usize,
+        others: &mut Others<'_>,
+        each: &mut dyn FnMut(&Message<'_>),
+    ) -> Result<(), ReceiptError> {
+        let Some(of_part) = self.parts.get(part) else { return Ok(()) };
+        let Some(run) = &of_part.as_in else {
+            let mut places = Places::open(&self.path)?;
+            for row in &of_part.rows {
+                each(&self.message(part, row, &mut places)?);
+            }
+            return Ok(());
+        };
+        let other = others.read(run)?;
+        let differs = || ReceiptError::Altered { path: other.path.clone(), line: 0 };
+        let at = other.parts.iter().position(|there| there.stands_for(of_part));
+        let at = at.ok_or_else(differs)?;
+        if other.parts[at].standing_digest() != of_part.digest {
+            return Err(differs());
+        }
+        let mut places = Places::open(&other.path)?;
+        for row in &other.parts[at].rows {
+            let now = Row { fate: row.fate.later(), ..*row };
+            let mut message = other.message(at, &now, &mut places)?;
+            message.forget_what_was_done();
+            each(&message);
+        }
+        Ok(())
+    }
+}
+
+impl Fate {
+    /// What it is in a later run in which nothing was to be done.
+    fn later(self) -> Self {
+        if self == Self::Copied { Self::Present } else { self }
+    }
+}
+
+impl Part {
+    /// What became of its messages.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        if self.as_in.is_some() {
+            return self.told;
+        }
+        let mut tally = Tally { listed: self.rows.len() as u64, ..Tally::default() };
+        for row in &self.rows {
+            *match row.fate {
+                Fate::Copied => &mut tally.copied,
+                Fate::Present => &mut tally.present,
+                Fate::Skipped(Why::OverAppendLimit, _) | Fate::Failed => &mut tally.failed,
+                Fate::Skipped(..) => &mut tally.skipped,
+                Fate::Expunged => &mut tally.expunged,
+                Fate::NotStarted => &mut tally.not_started,
+                Fate::Unknown => &mut tally.unknown,
+            } += 1;
+        }
+        tally
+    }
+
+    /// Whether the rows of this one may be those of a later one.
+    fn stands_for(&self, later: &Self) -> bool {
+        self.as_in.is_none()
+            && self.source == later.source
+            && self.target == later.target
+            && self.source_uid_validity == later.source_uid_validity
+            && [0, later.target_uid_validity].contains(&self.target_uid_validity)
+    }
+
+    fn standing_digest(&self) -> String {
+        let mut digest = StandingDigest::new();
+        for row in &self.rows {
+            match (row.fate, row.target) {
+                (Fate::Copied | Fate::Present, Some(target)) => {
+                    digest.push(row.uid, Stands::At(target));
+                }
+                (Fate::Skipped(why, limit), _) => digest.push(row.uid, Stands::Skipped(why, limit)),
+                _ => {}
+            }
+        }
+        digest.finish()
+    }
+
+    fn row(&mut self, uid: Uid) -> Option<&mut Row> {
+        let at = self.rows.binary_search_by_key(&uid, |row| row.uid).ok()?;
+        self.rows.get_mut(at)
+    }
+}
+
+/// The receipts that another one refers to: the last one read is kept.
+pub struct Others<'a> {
+    folder: &'a Folder,
+    last: Option<(RunId, ReadReceipt)>,
+}
+
+impl<'a> Others<'a> {
+    /// Those of a folder.
+    #[must_use]
+    pub fn new(folder: &'a Folder) -> Self {
+        Self { folder, last: None }
+    }
+
+    fn read(&mut self, run: &RunId) -> Result<&ReadReceipt, ReceiptError> {
+        if self.last.as_ref().is_none_or(|(last, _)| last != run) {
+            self.last = Some((run.clone(), self.folder.read(run)?));
+        }
+        match &self.last {
+            Some((_, receipt)) => Ok(receipt),
+            None => Err(ReceiptError::NoSuchRun {
+                path: self.folder.path().to_owned(),
+                run: run.to_string(),
+            }),
+        }
+    }
+}

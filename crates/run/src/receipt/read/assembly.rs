@@ -1,0 +1,262 @@
+//! From lines to rows.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use mailferry_engine::message::{Flag, FlagSet, Uid};
+use mailferry_engine::name::{MailboxName, read_escaped};
+
+use super::super::line::{Heading, Line, MailboxLine, Text, VERSION};
+use super::super::{About, RunId, Tally, ranges};
+use super::{Change, Fate, Finish, Part, ReadReceipt, Reason, Removal, RemovalFate, Row};
+
+/// Why a copy of this run was removed again.
+const TWICE: &str = "stored-twice";
+
+/// A receipt that is being read.
+pub(super) struct Assembly {
+    receipt: ReadReceipt,
+    /// Messages that each mailbox to be deleted holds.
+    to_delete: HashMap<MailboxName, Option<u32>>,
+    /// Whether rows are in order, and so may be looked for.
+    sorted: bool,
+}
+
+impl Assembly {
+    /// `None` where it is of another version.
+    pub(super) fn new(path: &Path, heading: &Heading<'_>) -> Option<Self> {
+        if heading.version != VERSION {
+            return None;
+        }
+        let receipt = ReadReceipt {
+            run: RunId::parse(&heading.run)?,
+            about: About::of(heading),
+            finish: Finish::Killed,
+            ended: None,
+            digest: String::new(),
+            unsealed: 0,
+            parts: Vec::new(),
+            removals: Vec::new(),
+            changes: Vec::new(),
+            created: Vec::new(),
+            deleted: Vec::new(),
+            faults: Vec::new(),
+            path: path.to_owned(),
+            end: None,
+            reasons: Vec::new(),
+            repaired: HashMap::new(),
+            kept_aside: HashMap::new(),
+            source_removed: HashSet::new(),
+            flags_failed: HashMap::new(),
+        };
+        Some(Self { receipt, to_delete: HashMap::new(), sorted: false })
+    }
+
+    /// Takes a line; `None` where it makes no sense.
+    pub(super) fn take(&mut self, place: u64, line: Line<'_>) -> Option<()> {
+        match line {
+            Line::Mailbox(line) => self.take_mailbox(&line),
+            Line::Again { m, source_uid_validity, target_uid_validity, listed } => {
+                let part = self.receipt.parts.get_mut(m as usize)?;
+                part.rows.clear();
+                part.as_in = None;
+                part.listed = listed;
+                part.source_uid_validity = source_uid_validity;
+                part.target_uid_validity = target_uid_validity;
+                self.sorted = false;
+                Some(())
+            }
+            Line::RemovalsAgain { m } => {
+                self.receipt.removals.retain(|it| it.part != m as usize || it.why == TWICE);
+                self.sorted = false;
+                Some(())
+            }
+            Line::Copy { m, uids } => self.add_rows(m, &uids, Fate::NotStarted, None),
+            Line::Present { m, uids } | Line::UpdateFlags { m, uids } => {
+                self.add_rows(m, &uids, Fate::Present, None)
+            }
+            Line::Skip { m, why, limit, uids } => {
+                self.add_rows(m, &uids, Fate::Skipped(why, limit), None)
+            }
+            Line::Problem { m, kind, words, uids } => {
+                let reason = self.add_reason(&kind, &words);
+                self.add_rows(m, &uids, Fate::Failed, reason)
+            }
+            Line::Remove { m, why, uids } => self.add_removals(m, &uids, &why),
+            Line::DeleteMailbox { mailbox, messages } => {
+                self.to_delete.insert(name(&mailbox)?, messages);
+                Some(())
+            }
+            Line::Receipt(_) | Line::Seal(_) => None,
+            outcome => {
+                self.sort();
+                self.take_outcome(place, outcome)
+            }
+        }
+    }
+
+    fn take_mailbox(&mut self, line: &MailboxLine<'_>) -> Option<()> {
+        if line.m as usize != self.receipt.parts.len() {
+            return None;
+        }
+        let unchanged = line.unchanged.as_ref();
+        let as_in = match unchanged {
+            Some(unchanged) => Some(RunId::parse(&unchanged.as_in)?),
+            None => None,
+        };
+        self.receipt.parts.push(Part {
+            source: name(&line.source)?,
+            target: name(&line.target)?,
+            source_uid_validity: line.source_uid_validity,
+            target_uid_validity: line.target_uid_validity,
+            as_in,
+            listed: line.listed,
+            rows: Vec::new(),
+            digest: unchanged.map(|unchanged| unchanged.digest.to_string()).unwrap_or_default(),
+            told: unchanged.map_or(Tally::default(), |unchanged| unchanged.tally),
+        });
+        Some(())
+    }
+
+    fn add_rows(&mut self, m: u32, uids: &str, fate: Fate, reason: Option<u32>) -> Option<()> {
+        let part = self.receipt.parts.get_mut(m as usize)?;
+        let listed = part.listed;
+        ranges::read(uids, |uid, target| {
+            part.rows.push(Row { uid, target, fate, reason, place: 0 });
+            // A text of a few octets may stand for many messages, but not for more than there are.
+            (part.rows.len() as u64 <= listed).then_some(())
+        })
+    }
+
+    fn add_reason(&mut self, kind: &str, words: &str) -> Option<u32> {
+        let at = u32::try_from(self.receipt.reasons.len()).ok();
+        self.receipt.reasons.push(Reason { kind: kind.to_owned(), words: words.to_owned() });
+        at
+    }
+
+    fn add_removals(&mut self, m: u32, uids: &str, why: &str) -> Option<()> {
+        let removals = &mut self.receipt.removals;
+        ranges::read(uids, |uid, _| {
+            let (part, why) = (m as usize, why.to_owned());
+            removals.push(Removal { part, uid, why, fate: RemovalFate::NotStarted });
+            Some(())
+        })
+    }
+
+    /// The plan of a mailbox is written down whole before anything happens there.
+    fn sort(&mut self) {
+        if !std::mem::replace(&mut self.sorted, true) {
+            self.receipt.parts.iter_mut().for_each(|part| part.rows.sort_by_key(|row| row.uid));
+            // Those that were planned come first: they are looked for.
+            self.receipt.removals.sort_by_key(|it| (it.why == TWICE, it.part, it.uid));
+        }
+    }
+
+    fn take_outcome(&mut self, place: u64, line: Line<'_>) -> Option<()> {
+        match line {
+            Line::Sent { m, uid, .. } => {
+                let row = self.row(m, uid)?;
+                row.place = place;
+                if row.fate == Fate::NotStarted {
+                    row.fate = Fate::Unknown;
+                }
+            }
+            Line::Copied { m, uid, target } => {
+                let row = self.row(m, uid)?;
+                row.fate = Fate::Copied;
+                row.target = Uid::new(target);
+            }
+            Line::Failed { m, uid, kind, words } => self.take_failed((m, uid), &kind, &words)?,
+            Line::Flags { m, uid, before, after } => {
+                let part = m as usize;
+                let (before, after) = (flags(&before)?, flags(&after)?);
+                self.receipt.changes.push(Change { part, uid: Uid::new(uid)?, before, after });
+            }
+            Line::FlagsFailed { m, uid, words } => {
+                let key = (m as usize, Uid::new(uid)?);
+                self.receipt.flags_failed.insert(key, words.into_owned());
+            }
+            Line::Removed { m, uid } => self.removal(m, uid)?.fate = RemovalFate::Removed,
+            Line::SourceRemoved { m, uid } => {
+                self.receipt.source_removed.insert((m as usize, Uid::new(uid)?));
+            }
+            Line::RemoveFailed { m, uid, words } => {
+                self.removal(m, uid)?.fate = RemovalFate::Failed(words.into_owned());
+            }
+            Line::DoubleRemoved { m, uid } => self.receipt.removals.push(Removal {
+                part: m as usize,
+                uid: Uid::new(uid)?,
+                why: TWICE.to_owned(),
+                fate: RemovalFate::Removed,
+            }),
+            Line::Repaired { m, uid, steps } => {
+                let steps = steps.into_iter().map(|step| step.into_owned()).collect();
+                self.receipt.repaired.insert((m as usize, Uid::new(uid)?), steps);
+            }
+            Line::KeptAside { m, uid, path } => {
+                let key = (m as usize, Uid::new(uid)?);
+                self.receipt.kept_aside.insert(key, path.into_owned());
+            }
+            Line::Created { mailbox } => self.receipt.created.push(name(&mailbox)?),
+            Line::MailboxDeleted { mailbox } => {
+                let mailbox = name(&mailbox)?;
+                let messages = self.to_delete.get(&mailbox).copied().flatten();
+                self.receipt.deleted.push((mailbox, messages));
+            }
+            Line::Fault { mailbox, words, .. } => {
+                let mailbox = mailbox.and_then(|mailbox| name(&mailbox));
+                self.receipt.faults.push((mailbox, words.into_owned()));
+            }
+            Line::TargetUidValidity { m, uid_validity } => {
+                let target = self.receipt.parts.get(m as usize)?.target.clone();
+                let parts = self.receipt.parts.iter_mut();
+                parts
+                    .filter(|part| part.target == target)
+                    .for_each(|part| part.target_uid_validity = uid_validity);
+            }
+            Line::End(end) => self.receipt.end = Some(end),
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn take_failed(&mut self, (m, uid): (u32, u32), kind: &str, words: &str) -> Option<()> {
+        let reason = self.add_reason(kind, words);
+        let row = self.row(m, uid)?;
+        row.fate = if kind == "expunged" { Fate::Expunged } else { Fate::Failed };
+        row.reason = reason;
+        Some(())
+    }
+
+    fn row(&mut self, m: u32, uid: u32) -> Option<&mut Row> {
+        self.receipt.parts.get_mut(m as usize)?.row(Uid::new(uid)?)
+    }
+
+    fn removal(&mut self, m: u32, uid: u32) -> Option<&mut Removal> {
+        let key = (m as usize, Uid::new(uid)?);
+        let removals = &mut self.receipt.removals;
+        let planned = removals.partition_point(|removal| removal.why != TWICE);
+        let at = removals[..planned].binary_search_by_key(&key, |it| (it.part, it.uid)).ok()?;
+        removals.get_mut(at)
+    }
+
+    pub(super) fn finish(mut self) -> ReadReceipt {
+        self.sort();
+        // A run that came to its end has no message of which nothing is known.
+        if self.receipt.end.is_some() {
+            let rows = self.receipt.parts.iter_mut().flat_map(|part| &mut part.rows);
+            rows.filter(|row| row.fate == Fate::Unknown)
+                .for_each(|row| row.fate = Fate::NotStarted);
+        }
+        self.receipt.changes.sort_by_key(|change| (change.part, change.uid));
+        self.receipt
+    }
+}
+
+fn flags(texts: &[Text<'_>]) -> Option<FlagSet> {
+    texts.iter().map(|text| Some(Flag::new(&read_escaped(text)?))).collect()
+}
+
+fn name(text: &str) -> Option<MailboxName> {
+    read_escaped(text).map(MailboxName::new)
+}
