@@ -11,10 +11,10 @@ use mailferry_testkit::proxy::{Cut, Manner, Proxy, Weather};
 use mailferry_testkit::sim;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use world::page::{Page, shell};
 use world::*;
 
 /// The sections of docs/restore.md that hold commands, and how many: each is run by a test.
@@ -39,68 +39,6 @@ const IN_ANY_ORDER: Expect = Expect {
     nothing_more: Duty::May,
 };
 
-/// A page of docs/, by its sections.
-struct Page {
-    sections: Vec<Section>,
-}
-
-struct Section {
-    title: String,
-    lines: Vec<String>,
-}
-
-impl Page {
-    fn open(name: &str) -> Self {
-        let path = format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(path).unwrap();
-        let mut sections = vec![Section { title: String::new(), lines: Vec::new() }];
-        for line in text.lines() {
-            match line.strip_prefix("## ").or_else(|| line.strip_prefix("### ")) {
-                Some(title) => {
-                    sections.push(Section { title: title.to_owned(), lines: Vec::new() });
-                }
-                None => sections.last_mut().unwrap().lines.push(line.to_owned()),
-            }
-        }
-        Self { sections }
-    }
-
-    /// The commands of a section, which has exactly so many.
-    #[track_caller]
-    fn commands<const N: usize>(&self, title: &str) -> [String; N] {
-        let section = self.sections.iter().find(|section| section.title == title);
-        let section = section.unwrap_or_else(|| panic!("no section `{title}`"));
-        section.commands().try_into().unwrap_or_else(|found| panic!("`{title}` has {found:?}"))
-    }
-}
-
-impl Section {
-    /// The `$ ` lines of the console blocks; a `\` at the end joins the next.
-    fn commands(&self) -> Vec<String> {
-        let mut commands: Vec<String> = Vec::new();
-        let (mut in_console, mut goes_on) = (false, false);
-        for line in &self.lines {
-            if let Some(language) = line.strip_prefix("```") {
-                in_console = language == "console";
-                continue;
-            }
-            let text = match line.strip_prefix("$ ") {
-                _ if !in_console => continue,
-                Some(text) => {
-                    commands.push(String::new());
-                    text
-                }
-                None if goes_on => line,
-                None => continue,
-            };
-            goes_on = text.ends_with('\\');
-            let command = commands.last_mut().unwrap();
-            command.push_str(text.trim_end_matches('\\'));
-        }
-        commands
-    }
-}
-
 /// An account and its exact backup on another server, and a shell to type commands into.
 struct Case<'a> {
     account: Place<'a>,
@@ -115,30 +53,18 @@ impl<'a> Case<'a> {
         let desk = Desk::new();
         desk.ferry("sync", &account, &backup, &["--mirror"]).expect(0);
         assert_copied(&account.read(), &backup.read(), &Expect::exact());
-        let bin = desk.path().join("bin");
-        std::fs::create_dir(&bin).unwrap();
-        let program = env!("CARGO_BIN_EXE_mailferry");
-        std::os::unix::fs::symlink(program, bin.join("mailferry")).unwrap();
         Self { account, backup, desk }
     }
 
-    /// Types a command of the page into a shell in which the page's variables are set. Nobody
-    /// answers questions there.
+    /// Types a command of the page into a shell in which the page's variables are set.
     fn run(&self, command: &str) -> Finished {
-        let home = self.desk.path();
-        let path = format!("{}:/usr/bin:/bin", home.join("bin").display());
-        let mut shell = Command::new("sh");
-        shell
-            .args(["-c", command])
-            .current_dir(home)
-            .env_clear()
-            .env("PATH", path)
-            .env("HOME", home)
-            .env("BACKUP", self.backup.url("imap"))
-            .env("ACCOUNT", self.account.url("imap"))
-            .env("MAILFERRY_SOURCE_PASSWORD", &self.backup.password)
-            .env("MAILFERRY_TARGET_PASSWORD", &self.account.password);
-        self.desk.finish(shell)
+        let variables = [
+            ("BACKUP", &*self.backup.url("imap")),
+            ("ACCOUNT", &*self.account.url("imap")),
+            ("MAILFERRY_SOURCE_PASSWORD", &*self.backup.password),
+            ("MAILFERRY_TARGET_PASSWORD", &*self.account.password),
+        ];
+        shell(&self.desk, command, &variables)
     }
 }
 

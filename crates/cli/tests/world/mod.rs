@@ -4,6 +4,8 @@
 #![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[cfg(unix)]
+pub mod page;
 mod program;
 
 pub use mailferry_testkit::dovecot::{Dovecot, Layout, Setup, special_use};

@@ -1,0 +1,138 @@
+//! docs/migration.md and docs/backup.md are followed to the letter, with mail arriving meanwhile.
+#![cfg(unix)] // The pages are written for a shell.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod world;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use world::page::{Page, shell};
+use world::*;
+
+fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+/// A message that arrives now.
+fn arriving(name: &str, number: i64) -> Draft {
+    mail(name, number).dated(now())
+}
+
+#[test]
+fn a_move_loses_nothing_and_doubles_nothing() {
+    let page = Page::open("migration.md");
+    let Some(world) = World::open() else { return };
+    let (source, target) = world.pair(Way::SlashToDot);
+    furnish(&source);
+    let desk = Desk::new();
+    let (from, to) = (source.url("imap"), target.url("imap"));
+    let variables = [
+        ("SOURCE", &*from),
+        ("TARGET", &*to),
+        ("MAILFERRY_SOURCE_PASSWORD", &*source.password),
+        ("MAILFERRY_TARGET_PASSWORD", &*target.password),
+    ];
+    let run = |command: &str| shell(&desk, command, &variables);
+
+    let [look] = page.commands("1. Look first");
+    run(&look).expect(0);
+    assert_eq!(target.read().message_count(), 0);
+
+    let [presync] = page.commands("2. Presync, every day");
+    run(&presync).expect(0);
+    source.put("INBOX", &mails("tuesday", 3));
+    let mut probe = source.probe();
+    probe.remove("Sent", &[1]).unwrap();
+    probe.store("INBOX", &[1], "FLAGS", "\\Seen").unwrap();
+    run(&presync).expect(0);
+
+    let [last, check] = page.commands("3. The day: one more presync, and a check");
+    source.put("INBOX", &mails("the day", 2));
+    run(&last).expect(0);
+    run(&check).expect(0);
+    let moved = source.read();
+    assert_copied(&moved, &target.read(), &Expect { order: Duty::May, ..Expect::exact() });
+
+    // The MX record is changed: mail arrives on both servers for a while.
+    let [stragglers] = page.commands("5. The stragglers");
+    for round in 0..3 {
+        target.put("INBOX", &[arriving("on the new one", round)]);
+        source.put("INBOX", &[arriving("straggler", round)]);
+        run(&stragglers).expect(0);
+    }
+    let (left, after) = (source.read(), target.read());
+    assert_copied(&moved, &after, &Expect { order: Duty::May, ..Expect::superset() });
+    assert_eq!(after.message_count(), moved.message_count() + 6);
+    let inbox = subjects(&after, "INBOX");
+    for round in 0..3 {
+        for name in ["straggler", "on the new one"] {
+            let subject = format!("{name} {round}");
+            let count = inbox.iter().filter(|found| **found == subject).count();
+            assert_eq!(count, 1, "{subject}: {inbox:?}");
+        }
+    }
+    assert!(!subjects(&left, "INBOX").iter().any(|subject| subject.starts_with("straggler")));
+
+    let [look_again] = page.commands("6. A last look");
+    let seen = run(&look_again).expect(1);
+    assert!(seen.stdout.contains(" 0 + on the source only"), "{}", seen.report());
+}
+
+#[test]
+fn a_backup_is_made_every_night_checked_and_restored_on_trial() {
+    let page = Page::open("backup.md");
+    let Some(world) = World::open() else { return };
+    let (account, _) = world.pair(Way::SlashToDot);
+    furnish(&account);
+    let desk = Desk::new();
+    let home = desk.path().display().to_string();
+    let (url, archive) = (account.url("imap"), format!("maildir:{home}/archive"));
+    let variables = [
+        ("ACCOUNT", &*url),
+        ("ARCHIVE", &*archive),
+        ("MAILFERRY_SOURCE_PASSWORD", &*account.password),
+    ];
+    // The page's folders are below a place that not every user may write to.
+    let run = |command: &str| shell(&desk, &command.replace("/srv/archive", &home), &variables);
+
+    let [nightly] = page.commands("Every night");
+    let [weekly] = page.commands("Every week: is it one?");
+    for night in 0..3 {
+        account.put("INBOX", &[mail("night", night)]);
+        let mut probe = account.probe();
+        let uid = uid_of(&account.read(), "INBOX", &format!("inbox {}", 100 - night));
+        probe.remove("INBOX", &[uid]).unwrap();
+        run(&nightly).expect(0);
+        run(&weekly).expect(0);
+    }
+    let [restore, compare, remove] = page.commands("Every month: can it be restored?");
+    run(&restore).expect(0);
+    run(&compare).expect(0);
+    let trial = format!("maildir:{home}/trial");
+    let words = ["check", &url, &trial, "--deep", "--source-password-command", "cat secret"];
+    desk.file("secret", &account.password);
+    desk.mailferry(&words).expect(0);
+    run(&remove).expect(0);
+
+    // An account that was emptied does not empty its backup.
+    let saved = account.read();
+    let mut probe = account.probe();
+    for (name, uids) in saved.uids() {
+        if !uids.is_empty() {
+            probe.remove(&name, &uids).unwrap();
+        }
+    }
+    run(&nightly).expect(121);
+    let check = run(&weekly).expect(1);
+    let kept = format!("{:>10} - on the target only", saved.message_count());
+    assert!(check.stdout.contains(&kept), "{}", check.report());
+}
+
+#[test]
+fn every_command_of_these_pages_is_typed_above() {
+    for (name, expected) in [("migration.md", 6), ("backup.md", 5)] {
+        let count: usize =
+            Page::open(name).sections.iter().map(|section| section.commands().len()).sum();
+        assert_eq!(count, expected, "{name}");
+    }
+}
