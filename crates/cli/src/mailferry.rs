@@ -4,6 +4,7 @@ mod comparison;
 mod demo;
 mod login;
 mod options;
+mod oversize;
 mod progress;
 mod render;
 mod retry;

@@ -384,6 +384,7 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
         lines.extend(run.json_lines());
     };
     note("plan", &["--json", "--folder", "INBOX", "--folder", "Nowhere"], 117);
+    note("plan", &["--json", "--maxsize", "215"], 0);
     note("sync", &["--json", "--mirror"], 0);
     let mut probe = source.probe();
     probe.store("INBOX", &[1], "FLAGS", "\\Flagged").unwrap();

@@ -2,6 +2,7 @@
 //! on a server changes.
 
 mod listing;
+mod oversize;
 mod pairing;
 mod stored_pairs;
 
@@ -21,6 +22,7 @@ use mailferry_engine::summary::AccountFacts;
 use mailferry_store::contract::{AsListed, Source, Target};
 
 use self::listing::{GroupListing, Trust};
+pub use self::oversize::{Oversized, Whose};
 use crate::accounts::Accounts;
 use crate::claiming::Sightings;
 use crate::events::{Event, EventSink};
@@ -43,6 +45,9 @@ pub struct Survey<A: Accounts> {
     /// Mailboxes of the target that could not be looked into for messages moved there
     /// (restore): such messages may be brought back.
     pub faults: Vec<Fault>,
+    /// Messages that are left out for their size. Those over the target's own limit are among the
+    /// faults, too.
+    pub oversized: Vec<Oversized>,
     /// How often a connection to the source and to the target broke and was opened again.
     pub reconnections: [u64; 2],
     /// What was seen of the claims to the target mailboxes before they were listed.
@@ -171,16 +176,21 @@ impl<A: Accounts> Surveyor<'_, A> {
         sightings.extend(self.sight(groups.iter().map(|group| &group.target)));
         let listed = self.list(&groups, Trust::State).await?;
         let mut listings = Vec::new();
+        let (mut oversized, mut named) = (Vec::new(), 0);
         for (group, listed) in groups.iter().zip(listed) {
             self.go_on()?;
             let (mailbox, listed) = self.plan_group(group, listed, elsewhere.as_ref()).await?;
+            oversized
+                .extend(oversize::find(&mut self.source, (&mailbox, &listed), &mut named).await?);
             plan.push(mailbox);
             listings.push(listed);
         }
+        faults.extend(oversized.iter().filter_map(Oversized::fault));
         self.events.on(&Event::Planned(&plan));
         let connections = (self.source, self.target);
         Ok(Survey {
             faults,
+            oversized,
             plan,
             mappings,
             source: self.source_account,

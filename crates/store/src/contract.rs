@@ -215,6 +215,13 @@ pub trait Source: Send {
         uids: &[Uid],
     ) -> impl Future<Output = Result<OctetDigests, Fault>> + Send;
 
+    /// The Subject of some messages, as a header field; those that were not told are missing.
+    fn subjects(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> impl Future<Output = Result<HashMap<Uid, Vec<u8>>, Fault>> + Send;
+
     /// Whether the bodies of another mailbox may be asked for now. Where none are wanted of an
     /// earlier one it is so; else only if they can be asked for behind those without a doubt which
     /// is which.

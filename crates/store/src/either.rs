@@ -1,5 +1,7 @@
 //! One of two kinds of accounts, where it is known only at run time which.
 
+use std::collections::HashMap;
+
 use mailferry_engine::fault::Fault;
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{AccountListing, Mark, MessageListing};
@@ -77,6 +79,14 @@ impl<A: Source, B: Source> Source for Either<A, B> {
         uids: &[Uid],
     ) -> Result<OctetDigests, Fault> {
         of!(self, account => account.octet_digests(listed, uids).await)
+    }
+
+    async fn subjects(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<HashMap<Uid, Vec<u8>>, Fault> {
+        of!(self, account => account.subjects(listed, uids).await)
     }
 
     fn has_room_for_bodies(&self) -> bool {

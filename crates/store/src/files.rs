@@ -4,7 +4,7 @@
 //! A [`Catalogue`] says what there is. Files are read as they are asked for, in chunks; one that is
 //! gone or no longer what it was is a fault of its message.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -353,6 +353,12 @@ impl FileMessage {
 
     /// The key of its header.
     async fn key(&self, keys: &KeyRule) -> io::Result<Key> {
+        let header = self.header().await?;
+        Ok(header.map_or(Key::NONE, |header| header_key(&header, keys)))
+    }
+
+    /// Its header; `None` for one that is longer than a header is.
+    async fn header(&self) -> io::Result<Option<Vec<u8>>> {
         let mut file = self.open().await?;
         let mut header: Vec<u8> = Vec::new();
         let mut chunk = vec![0; 4096];
@@ -361,10 +367,10 @@ impl FileMessage {
             let from = header.len().saturating_sub(3);
             header.extend_from_slice(&chunk[..read]);
             if read == 0 || has_header_end(&header[from..]) {
-                return Ok(header_key(&header, keys));
+                return Ok(Some(header));
             }
             if header.len() as u64 >= HEADER_OCTETS_MAX {
-                return Ok(Key::NONE);
+                return Ok(None);
             }
         }
     }
@@ -444,6 +450,23 @@ impl<C: Catalogue> Source for FileSource<C> {
         };
         self.digest(listed, uids, || Context::new(&SHA256), Context::update, tell).await?;
         Ok(digests)
+    }
+
+    async fn subjects(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<HashMap<Uid, Vec<u8>>, Fault> {
+        let mailbox = self.as_listed(listed)?;
+        let mut subjects = HashMap::new();
+        for &uid in uids {
+            let Some(message) = mailbox.message(uid) else { continue };
+            // What cannot be read is told when it is to be copied.
+            if let Ok(Some(header)) = message.header().await {
+                subjects.insert(uid, header);
+            }
+        }
+        Ok(subjects)
     }
 
     fn has_room_for_bodies(&self) -> bool {

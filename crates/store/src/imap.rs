@@ -7,6 +7,10 @@ pub mod compression;
 mod listings;
 mod mailboxes;
 mod messages;
+mod opening;
+mod subjects;
+
+use std::collections::HashMap;
 
 use mailferry_engine::fault::{Fault, FaultKind, Retry, Scope, Side};
 use mailferry_engine::identity::KeyRule;
@@ -268,29 +272,6 @@ impl ImapAccount {
         if self.tells_modseq() { command.sp().raw("(CONDSTORE)") } else { command }
     }
 
-    /// Opens a mailbox for what is known of its messages, unless it is open that way already.
-    async fn open_as_listed(&mut self, listed: AsListed<'_>, access: Access) -> Result<(), Fault> {
-        let AsListed { mailbox, uid_validity } = listed;
-        let now = match &self.selected {
-            Some(now) if self.is_open(mailbox, access) => now.uid_validity,
-            _ => self.select(mailbox, access).await?.uid_validity,
-        };
-        if now == uid_validity { Ok(()) } else { Err(self.renumbered(listed, now)) }
-    }
-
-    fn is_open(&self, mailbox: &MailboxName, access: Access) -> bool {
-        self.selected.as_ref().is_some_and(|now| now.is(mailbox, access))
-    }
-
-    /// Every UID may be that of another message now (RFC 9051 §2.3.1.1).
-    fn renumbered(&self, listed: AsListed<'_>, now: u32) -> Fault {
-        let words = format!(
-            "the mailbox was renumbered after it was listed: UIDVALIDITY {}, then {now}",
-            listed.uid_validity
-        );
-        self.fault(FaultKind::ListingIncomplete, words).in_mailbox(listed.mailbox)
-    }
-
     /// Leaves nothing selected and nothing expunged: imap4d loses messages appended to the
     /// mailbox that is open in the same session, and servers differ in what they tell there.
     async fn unselect(&mut self) -> Result<(), Fault> {
@@ -369,6 +350,14 @@ impl Source for ImapAccount {
         uids: &[Uid],
     ) -> Result<OctetDigests, Fault> {
         self.digest_octets(mailbox, uids).await
+    }
+
+    async fn subjects(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<HashMap<Uid, Vec<u8>>, Fault> {
+        self.fetch_subjects(mailbox, uids).await
     }
 
     fn has_room_for_bodies(&self) -> bool {

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
-use super::{comparison, demo, login, render, retry, runs, task, why};
+use super::{comparison, demo, login, oversize, render, retry, runs, task, why};
 use crate::claims;
 use crate::fault_text::{Front, fault_text};
 use crate::imapsync::exit_status::ExitStatus;
@@ -196,6 +196,7 @@ impl<A: Accounts> Run<A> {
         };
         progress.finish();
         let named_in_vain = tell_missing(&survey.plan);
+        oversize::tell(&survey.oversized, self.output);
         let of_plan = survey.plan.mailboxes.iter().flat_map(|mailbox| &mailbox.faults);
         let faults: Vec<Fault> = survey.faults.iter().chain(of_plan).cloned().collect();
         match decide(&survey.plan) {

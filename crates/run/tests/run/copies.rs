@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use mailferry_engine::fault::FaultKind;
-use mailferry_engine::policy::Rules;
+use mailferry_engine::policy::{Rules, Sizes};
 use mailferry_run::copy::AddHeader;
+use mailferry_run::events::Silent;
 use mailferry_run::job::Job;
-use mailferry_testkit::sim::{Account, AppendCheck, Extension, Limits, Profile, Refuse, UidPlace};
+use mailferry_run::stop::Stop;
+use mailferry_run::survey::{Whose, survey};
+use mailferry_testkit::sim::{
+    Account, AppendCheck, Extension, Limits, Message, Profile, Refuse, UidPlace,
+};
 
 use crate::world::{
     World, assert_complete, assert_idle, bodies, date, faults, fill, job, job_in_order, message,
@@ -232,14 +237,51 @@ async fn messages_over_the_limit_are_told_as_too_big() {
         let report = world.run(Profile::modern(), target, &job(Rules::sync())).await;
         assert_eq!(world.target.messages("INBOX").len(), 10);
         let planned = report.mailboxes[0].planned;
-        if extension.is_some() {
-            assert_eq!((planned.skip.over_append_limit, report.total().failed), (4, 0));
-        } else {
-            let mut told = faults(&report, FaultKind::AppendSize);
-            told.sort_unstable();
-            assert_eq!(told, [11, 12, 13, 14]);
-        }
+        let limited = if extension.is_some() { (4, 0) } else { (0, 4) };
+        assert_eq!((planned.skip.over_append_limit, report.total().failed), limited);
+        // Whether before they are read or after: the target's limit is no wish of the user's.
+        let mut told = faults(&report, FaultKind::AppendSize);
+        told.sort_unstable();
+        assert_eq!(told, [11, 12, 13, 14]);
+        assert!(!report.is_complete());
     }
+}
+
+#[tokio::test]
+async fn what_is_left_out_for_its_size_is_named_and_not_read() {
+    let world = World::new();
+    fill(&world.source, "A", 1..4, 500);
+    fill(&world.source, "A", 10..80, 30_000);
+    fill(&world.source, "B", 100..160, 40_000);
+    let target = Profile {
+        limits: Limits { append_octets_max: Some(35_000), ..Limits::default() },
+        ..Profile::modern()
+    };
+    let target = target.with(Extension::AppendLimit);
+    let running = world.serve(Profile::modern(), target).await;
+    let sizes = Sizes { max: Some(20_000), ..Sizes::default() };
+    for (sizes, whose, expected) in
+        [(sizes, Whose::User, 130), (Sizes::default(), Whose::Target, 60)]
+    {
+        let job = job(Rules { sizes, ..Rules::sync() });
+        let found = survey(&running.addresses, &job, &Silent, &Stop::default()).await.unwrap();
+        assert_eq!(found.oversized.len(), expected);
+        assert!(found.oversized.iter().all(|message| message.whose == whose));
+        let named = found.oversized.iter().filter(|message| !message.headline.subject.is_empty());
+        assert_eq!(named.count(), expected.min(100));
+        let first = &found.oversized[0];
+        let is_in_message = |message: &Message| {
+            let text = String::from_utf8_lossy(&message.octets).into_owned();
+            text.contains(&format!("Subject: {}\r\n", first.headline.subject))
+        };
+        let mailbox = world.source.messages(&first.mailbox.to_string());
+        let uid = first.uid.value();
+        assert!(mailbox.iter().any(|message| message.uid == uid && is_in_message(message)));
+        let failures = if whose == Whose::Target { expected } else { 0 };
+        assert_eq!(found.faults.len(), failures);
+    }
+    let log = running.source.state().log();
+    assert!(log.iter().all(|entry| !entry.line.contains("BODY.PEEK[]")), "a body was read");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A Maildir++ as a source.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use mailferry_engine::fault::{Fault, FaultKind, Side};
@@ -116,6 +117,14 @@ impl Source for MaildirAccount {
         uids: &[Uid],
     ) -> Result<OctetDigests, Fault> {
         self.files.octet_digests(listed, uids).await
+    }
+
+    async fn subjects(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<HashMap<Uid, Vec<u8>>, Fault> {
+        self.files.subjects(listed, uids).await
     }
 
     fn has_room_for_bodies(&self) -> bool {
