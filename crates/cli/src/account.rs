@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
+use mailferry_imap::login::{Endpoint, Family, Security};
 use mailferry_imap::tls::TlsPolicy;
 
 /// An account named by a URL (RFC 5092, the part that names a server and a user).
@@ -99,17 +99,7 @@ impl AccountUrl {
             Scheme::Imap => Security::StartTls,
             Scheme::ImapPlain => Security::ClearText,
         };
-        let introduction = Introduction::Given;
-        Endpoint {
-            trace: None,
-            introduction,
-            host: self.host.clone(),
-            port: self.port,
-            security,
-            tls,
-            family,
-            silence_max,
-        }
+        Endpoint { tls, silence_max, family, ..Endpoint::new(&self.host, self.port, security) }
     }
 }
 

@@ -33,6 +33,10 @@ pub fn fault_text(fault: &Fault, front: Front) -> String {
             | FaultKind::Limit
             | FaultKind::InUse
             | FaultKind::Unrecognised
+            | FaultKind::Proxy
+            | FaultKind::Tls
+            | FaultKind::Certificate
+            | FaultKind::OldTls
             | FaultKind::TokenMissing
             | FaultKind::Mechanism
             | FaultKind::Receipt
@@ -43,11 +47,44 @@ pub fn fault_text(fault: &Fault, front: Front) -> String {
         Front::Mailferry => hint(fault),
         Front::Imapsync => imapsync_hint(fault).or_else(|| hint(fault)),
     };
+    let hint = certificate_hint(fault, front).or_else(|| hint.map(str::to_owned));
     if let Some(hint) = hint {
         text.push_str("\n\nhint: ");
-        text.push_str(hint);
+        text.push_str(&hint);
     }
     text
+}
+
+/// What accepts the certificate that was met, to be pasted.
+fn certificate_hint(fault: &Fault, front: Front) -> Option<String> {
+    const DIGITS: usize = 64;
+    if fault.kind != FaultKind::Certificate {
+        return None;
+    }
+    let digits = fault.words.split("the certificate sha256:").nth(1)?.get(..DIGITS)?;
+    // `TLS with HOST:PORT failed`.
+    let place = fault.words.strip_prefix("TLS with ")?.split(" failed").next()?;
+    let place = mailferry_imap::session::printable(place.as_bytes());
+    let (side, number) = match fault.side {
+        Side::Source => ("source", 1),
+        Side::Target => ("target", 2),
+    };
+    let this = match front {
+        Front::Mailferry => format!(
+            "accept just this certificate with\n  --{side}-pin sha256:{digits}\nor trust who \
+             signed it, by --ca-file FILE"
+        ),
+        Front::Imapsync => format!(
+            "accept just this certificate with\n  --sslargs{number} \
+             'SSL_fingerprint=sha256${digits}'\nor any with `--sslargs{number} \
+             SSL_verify_mode=0`, or trust who signed it with `--sslargs{number} \
+             SSL_ca_file=FILE`"
+        ),
+    };
+    Some(format!(
+        "if that is the right server, {this}. Where the command line cannot be changed, write\n  \
+         {place} sha256:{digits}\ninto a file and name it in the environment: MAILFERRY_TRUST=FILE"
+    ))
 }
 
 fn side(fault: &Fault) -> &'static str {
@@ -70,7 +107,13 @@ fn what(fault: &Fault) -> String {
     let side = side(fault);
     match fault.kind {
         FaultKind::Connection => format!("no connection to the {side}"),
+        FaultKind::Proxy => format!("the proxy refuses to lead to the {side}"),
         FaultKind::Tls => format!("no TLS with the {side}"),
+        FaultKind::Certificate if fault.words.contains("pinned") => {
+            format!("the certificate of the {side} is not the one that is pinned")
+        }
+        FaultKind::Certificate => format!("the certificate of the {side} was not accepted"),
+        FaultKind::OldTls => format!("the {side} speaks only a TLS that is too old"),
         FaultKind::Authentication => format!("the {side} refused the login"),
         FaultKind::TokenRefused => format!("the {side} refused the access token"),
         FaultKind::TokenMissing => format!("no access token for the {side}"),
@@ -112,15 +155,6 @@ fn place(fault: &Fault) -> String {
 /// Hints that name the options of the drop-in front, where they are others.
 fn imapsync_hint(fault: &Fault) -> Option<&'static str> {
     match (fault.kind, fault.side) {
-        (FaultKind::Tls, _) if fault.words.contains("STARTTLS") => None,
-        (FaultKind::Tls, Side::Source) => Some(
-            "if that is the right server, `--sslargs1 SSL_verify_mode=0` accepts any certificate \
-             of it; `mailferry` accepts just this one with --source-pin",
-        ),
-        (FaultKind::Tls, Side::Target) => Some(
-            "if that is the right server, `--sslargs2 SSL_verify_mode=0` accepts any certificate \
-             of it; `mailferry` accepts just this one with --target-pin",
-        ),
         (FaultKind::Connection, _) if fault.retry == Retry::Later => {
             Some("the server says not now: try again later")
         }
@@ -140,12 +174,12 @@ fn hint(fault: &Fault) -> Option<&'static str> {
             "clear text has to be asked for: imap+plain://… (imapsync: --nosslN --notlsN), or \
              MAILFERRY_ALLOW_CLEARTEXT=1",
         ),
-        (FaultKind::Tls, Side::Source) => Some(
-            "if that is the right server, accept its certificate with --source-pin sha256:…, or give its CA by --ca-file",
+        (FaultKind::OldTls, _) => Some(
+            "put stunnel in front of it, which speaks both: docs/login.md#servers-that-speak-only-old-tls",
         ),
-        (FaultKind::Tls, Side::Target) => Some(
-            "if that is the right server, accept its certificate with --target-pin sha256:…, or give its CA by --ca-file",
-        ),
+        (FaultKind::Proxy, _) => {
+            Some("check --proxy (MAILFERRY_PROXY), its user and password, and the proxy's rules")
+        }
         (FaultKind::Authentication, Side::Source) if fault.words.contains("(by ") => Some(
             "if that is the right server, it may know the password in another form only: \
              --source-auth PLAIN",

@@ -48,8 +48,14 @@ pub enum Side {
 pub enum FaultKind {
     /// The host cannot be reached, or the connection broke.
     Connection,
+    /// The proxy on the way refuses, or does not lead to the server.
+    Proxy,
     /// TLS could not be established, or the certificate was refused.
     Tls,
+    /// The certificate was refused; the words name its fingerprint.
+    Certificate,
+    /// The server speaks only versions of TLS that are too old.
+    OldTls,
     /// The credentials were refused.
     Authentication,
     /// The access token was refused.
@@ -129,7 +135,10 @@ impl Fault {
         use FaultKind as K;
         let (scope, retry) = match kind {
             K::Connection => (Scope::Account, Retry::Now),
-            K::Tls
+            K::Proxy
+            | K::Tls
+            | K::Certificate
+            | K::OldTls
             | K::Authentication
             | K::TokenRefused
             | K::TokenMissing

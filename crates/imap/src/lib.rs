@@ -13,6 +13,7 @@ pub mod date;
 pub mod login;
 pub mod mutf7;
 pub mod pace;
+pub mod proxy;
 pub mod quirk;
 pub mod response;
 pub mod sasl;

@@ -2,6 +2,7 @@
 //! (RFC 9051 §6.2, RFC 8314 §3), and authentication.
 
 mod authenticate;
+mod reach;
 
 pub use authenticate::{LoginError, login};
 
@@ -10,15 +11,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls_pki_types::ServerName;
-use tokio::net::{TcpStream, lookup_host};
 
+use self::reach::{Reached, reach};
 use crate::command::Command;
 use crate::connection::{Connection, ConnectionError, Entrance, Transport};
+use crate::proxy::{Proxy, ProxyError};
 use crate::response::{ConditionKind, Untagged};
 use crate::sasl::Channel;
 use crate::session::{Event, printable};
-use crate::tls::{Met, TlsPolicy, TlsSetupError, Unverified, client_config};
+use crate::tls::{Met, TlsPolicy, TlsSetupError, Unverified, client_config, is_too_old};
 use crate::trace::Trace;
+
+/// How long a server may stay silent, if nothing else is said.
+const USUAL_SILENCE: Duration = Duration::from_secs(120);
 
 /// How the octets are protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,12 +75,33 @@ pub struct Endpoint {
     pub tls: TlsPolicy,
     /// Which addresses are tried.
     pub family: Family,
+    /// The proxy on the way, if there is one. It is reached by any family.
+    pub proxy: Option<Proxy>,
     /// Who is shown the dialogue.
     pub trace: Option<Trace>,
     /// Whether the server is told who we are (ID, RFC 2971 §3.1).
     pub introduction: Introduction,
     /// How long to wait for the TCP connection, and how long for any octet later.
     pub silence_max: Duration,
+}
+
+impl Endpoint {
+    /// A server, reached as is usual: any address, no proxy, verified certificates, an
+    /// introduction, two minutes of patience.
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16, security: Security) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            security,
+            tls: TlsPolicy::default(),
+            family: Family::Any,
+            proxy: None,
+            trace: None,
+            introduction: Introduction::Given,
+            silence_max: USUAL_SILENCE,
+        }
+    }
 }
 
 /// A connection could not be made.
@@ -114,6 +140,24 @@ pub enum ConnectError {
     /// STARTTLS was refused, or octets came in clear behind its answer (injection).
     #[error("STARTTLS failed: {0}")]
     StartTls(String),
+    /// The server speaks only versions of TLS that are older than what is spoken here.
+    #[error("TLS with {host}:{port} failed: the server speaks only an older version ({reason})")]
+    OldTls {
+        /// As given.
+        host: String,
+        /// As given.
+        port: u16,
+        /// The library's words.
+        reason: String,
+    },
+    /// The proxy did not lead there.
+    #[error("the proxy {proxy} does not lead to the server: {error}")]
+    Proxy {
+        /// As given, without its password.
+        proxy: String,
+        /// Why.
+        error: ProxyError,
+    },
     /// The server greeted with BYE, or with something that is no greeting.
     #[error("the server refused the connection: {0}")]
     Greeting(String),
@@ -153,11 +197,13 @@ pub enum Preauthenticated {
 /// # Errors
 /// Nothing secret has been sent when this fails.
 pub async fn connect(endpoint: &Endpoint) -> Result<Greeted, ConnectError> {
-    let (socket, peer) = reach(endpoint).await?;
+    let reached = reach(endpoint).await?;
+    let place = if reached.is_loopback() { Place::Loopback } else { Place::Elsewhere };
+    let Reached { stream: socket, peer, .. } = reached;
     let mut policy = endpoint.tls.clone();
     let nothing_expected = policy.pins.is_empty() && policy.ca_pem.is_none();
     if policy.unverified == Unverified::RefuseUnlessLoopback
-        && peer.ip().is_loopback()
+        && place == Place::Loopback
         && nothing_expected
     {
         policy.unverified = Unverified::Accept;
@@ -178,7 +224,7 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Greeted, ConnectError> {
     connection.session.trace.clone_from(&endpoint.trace);
     let (banner, mut preauthenticated) = greeting(&mut connection).await?;
     know_capabilities(&mut connection).await?;
-    if wants_starttls(endpoint, &connection, peer)? {
+    if wants_starttls(endpoint, &connection, place)? {
         let (upgraded, met) = starttls(endpoint, &policy, connection).await?;
         connection = upgraded;
         certificate = Some(met);
@@ -189,53 +235,30 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Greeted, ConnectError> {
     Ok(Greeted { connection, banner, certificate, peer, preauthenticated })
 }
 
+/// Where the other end is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On this machine, and nobody is on the way.
+    Loopback,
+    /// Elsewhere, or who knows.
+    Elsewhere,
+}
+
 fn wants_starttls(
     endpoint: &Endpoint,
     connection: &Connection,
-    peer: SocketAddr,
+    place: Place,
 ) -> Result<bool, ConnectError> {
     let offered = connection.capabilities().has("STARTTLS");
     match endpoint.security {
         Security::Tls | Security::ClearText => Ok(false),
         Security::StartTlsOrClearText => Ok(offered),
         Security::StartTls | Security::StartTlsOrLoopback if offered => Ok(true),
-        Security::StartTlsOrLoopback if peer.ip().is_loopback() => Ok(false),
+        Security::StartTlsOrLoopback if place == Place::Loopback => Ok(false),
         Security::StartTls | Security::StartTlsOrLoopback => {
             Err(ConnectError::NoStartTls { host: endpoint.host.clone(), port: endpoint.port })
         }
     }
-}
-
-async fn reach(endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), ConnectError> {
-    let fail = |reason: String| ConnectError::Unreachable {
-        host: endpoint.host.clone(),
-        port: endpoint.port,
-        reason,
-    };
-    let addresses = lookup_host((endpoint.host.as_str(), endpoint.port))
-        .await
-        .map_err(|error| fail(error.to_string()))?;
-    let mut last = "the name has no address of the family asked for".to_owned();
-    for address in addresses {
-        let fits = match endpoint.family {
-            Family::Any => true,
-            Family::V4 => address.is_ipv4(),
-            Family::V6 => address.is_ipv6(),
-        };
-        if !fits {
-            continue;
-        }
-        match tokio::time::timeout(endpoint.silence_max, TcpStream::connect(address)).await {
-            Ok(Ok(socket)) => {
-                // Small commands are pipelined by us; waiting for more to send only adds delay.
-                let _ = socket.set_nodelay(true);
-                return Ok((socket, address));
-            }
-            Ok(Err(error)) => last = error.to_string(),
-            Err(_) => last = format!("no answer within {} s", endpoint.silence_max.as_secs_f32()),
-        }
-    }
-    Err(fail(last))
 }
 
 /// A transport with TLS put over it.
@@ -265,8 +288,8 @@ async fn handshake(
     transport: Box<dyn Transport>,
 ) -> Result<Secured, ConnectError> {
     let (config, met) = client_config(policy)?;
-    let name = ServerName::try_from(endpoint.host.clone())
-        .map_err(|_| TlsSetupError::HostName(endpoint.host.clone()))?;
+    let name = policy.name.as_ref().unwrap_or(&endpoint.host).clone();
+    let name = ServerName::try_from(name.clone()).map_err(|_| TlsSetupError::HostName(name))?;
     let connector = tokio_rustls::TlsConnector::from(config);
     let failed = |reason: String| ConnectError::Handshake {
         host: endpoint.host.clone(),
@@ -279,6 +302,11 @@ async fn handshake(
             let (channel, binding) = channel(stream.get_ref().1);
             Ok(Secured { transport: Box::new(stream), met: what_was_met(&met), channel, binding })
         }
+        Ok(Err(error)) if is_too_old(&error) => Err(ConnectError::OldTls {
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            reason: error.to_string(),
+        }),
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(_) => Err(failed(format!("no answer within {} s", endpoint.silence_max.as_secs_f32()))),
     }

@@ -10,7 +10,10 @@ use std::sync::{Arc, Mutex};
 use data_encoding::HEXLOWER;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{
+    AlertDescription, ClientConfig, DigitallySignedStruct, PeerIncompatible, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
@@ -74,6 +77,21 @@ pub struct TlsPolicy {
     pub unverified: Unverified,
     /// What is shown to a server that asks who we are (RFC 8446 §4.3.2).
     pub identity: Option<Identity>,
+    /// The name that the server is asked for (SNI) and that its certificate has to bear, in place
+    /// of that of the endpoint.
+    pub name: Option<String>,
+    /// The oldest version that is spoken.
+    pub oldest: Version,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// 1.2 (RFC 5246 §1).
+    #[default]
+    Tls12,
+    /// 1.3 (RFC 8446 §1).
+    Tls13,
 }
 
 /// A client certificate and its key. The key never prints.
@@ -150,8 +168,12 @@ pub(crate) fn client_config(
     let met = Arc::new(Mutex::new(Met::default()));
     let judge =
         Judge { policy: policy.clone(), extra_roots, provider: provider.clone(), met: met.clone() };
+    let versions: &[&SupportedProtocolVersion] = match policy.oldest {
+        Version::Tls12 => rustls::DEFAULT_VERSIONS,
+        Version::Tls13 => &[&rustls::version::TLS13],
+    };
     let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(versions)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(judge));
     let config = match &policy.identity {
@@ -161,6 +183,21 @@ pub(crate) fn client_config(
             .map_err(|error| TlsSetupError::ClientCertificate(error.to_string()))?,
     };
     Ok((Arc::new(config), met))
+}
+
+/// Whether a handshake failed because the server speaks only what is older than what we speak.
+pub(crate) fn is_too_old(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(
+        inner,
+        Some(
+            rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
+                | rustls::Error::PeerIncompatible(
+                    PeerIncompatible::ServerDoesNotSupportTls12Or13
+                        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+                )
+        )
+    )
 }
 
 #[derive(Debug)]

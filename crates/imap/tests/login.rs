@@ -27,6 +27,7 @@ fn endpoint(address: SocketAddr, security: Security) -> Endpoint {
         port: address.port(),
         security,
         tls: TlsPolicy::default(),
+        proxy: None,
         family: Family::Any,
         silence_max: Duration::from_secs(2),
         trace: None,

@@ -9,6 +9,7 @@ mod mailboxes;
 mod messages;
 mod opening;
 mod subjects;
+mod way_in;
 
 use std::collections::HashMap;
 
@@ -22,14 +23,13 @@ use mailferry_engine::policy::PermanentFlags;
 use mailferry_imap::command::Command;
 use mailferry_imap::connection::{Connection, ConnectionError};
 use mailferry_imap::credentials::Credentials;
-use mailferry_imap::login::{
-    ConnectError, Endpoint, Introduction, LoginError, Preauthenticated, connect, login,
-};
+use mailferry_imap::login::{Endpoint, Introduction, Preauthenticated, connect, login};
 use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
 use mailferry_imap::tls::Met;
 
 use self::compression::Compression;
+use self::way_in::{connect_fault, login_fault};
 use crate::contract::{
     Among, Appended, AsListed, BodyEvent, Envelope, FlagUpdate, ListRequest, OctetDigests,
     Selection, Source, Target, TellListed, Wanted,
@@ -142,7 +142,7 @@ impl ImapAccount {
     /// Connects and logs in.
     ///
     /// # Errors
-    /// A fault of kind Connection, Tls, Authentication, TokenRefused or Mechanism.
+    /// A fault of kind Connection, Proxy, Tls, Certificate, OldTls, Authentication, TokenRefused or Mechanism.
     pub async fn open(
         side: Side,
         endpoint: &Endpoint,
@@ -506,46 +506,6 @@ fn broken(side: Side, error: &ConnectionError) -> Fault {
         _ => FaultKind::Connection,
     };
     Fault::new(side, kind, error.to_string())
-}
-
-fn connect_fault(side: Side, error: &ConnectError) -> Fault {
-    match error {
-        ConnectError::Unreachable { .. } => {
-            Fault::new(side, FaultKind::Connection, error.to_string())
-        }
-        ConnectError::Handshake { met, .. } => match (&met.fingerprint, &met.complaint) {
-            (Some(fingerprint), Some(complaint)) => Fault::new(
-                side,
-                FaultKind::Tls,
-                format!("{error}: the certificate {fingerprint} was not accepted: {complaint}"),
-            ),
-            // It never came to a certificate: mostly no TLS is spoken there at all.
-            _ => Fault::new(side, FaultKind::Connection, error.to_string()),
-        },
-        ConnectError::NoStartTls { .. } | ConnectError::StartTls(_) | ConnectError::Setup(_) => {
-            Fault::new(side, FaultKind::Tls, error.to_string())
-        }
-        ConnectError::Greeting(_) => Fault {
-            retry: Retry::Later,
-            ..Fault::new(side, FaultKind::Connection, error.to_string())
-        },
-        ConnectError::Broken(inner) => broken(side, inner),
-    }
-}
-
-fn login_fault(side: Side, error: &LoginError) -> Fault {
-    match error {
-        LoginError::Refused(words) => Fault::new(side, FaultKind::Authentication, words),
-        LoginError::TokenRefused(words) => Fault::new(side, FaultKind::TokenRefused, words),
-        LoginError::NoMechanism(why) => Fault::new(side, FaultKind::Mechanism, why.to_string()),
-        LoginError::Exchange { .. } => {
-            Fault::new(side, FaultKind::Authentication, error.to_string())
-        }
-        LoginError::Unavailable(words) => {
-            Fault { retry: Retry::Later, ..Fault::new(side, FaultKind::Connection, words) }
-        }
-        LoginError::Broken(inner) => broken(side, inner),
-    }
 }
 
 /// What a refused APPEND means (RFC 5530, RFC 9051 §7.1), by its code or, since half of the

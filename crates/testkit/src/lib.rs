@@ -3,6 +3,7 @@
 
 pub mod certificate;
 pub mod corpus;
+pub mod detour;
 pub mod dovecot;
 pub mod probe;
 pub mod proxy;

@@ -223,10 +223,10 @@ pub(super) fn error_line(fault: &Fault) -> String {
         | FaultKind::Mechanism => {
             format!("{host} failure: Error login on host{number}: {words}")
         }
-        FaultKind::Tls => {
+        FaultKind::Tls | FaultKind::Certificate | FaultKind::OldTls => {
             format!("{host} failure: Can not go to tls encryption on host{number}: {words}")
         }
-        FaultKind::Connection => {
+        FaultKind::Connection | FaultKind::Proxy => {
             format!("{host} failure: can not open imap connection on host{number}: {words}")
         }
         FaultKind::Fetch | FaultKind::Expunged => {

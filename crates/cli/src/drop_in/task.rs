@@ -1,6 +1,5 @@
 //! From imapsync's options to a job and two logins.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use mailferry_expression::Match;
 use mailferry_imap::credentials::{Administrator, Choice, Credentials, Manner, Secret};
 use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
 use mailferry_imap::sasl::Proof;
-use mailferry_imap::tls::{TlsPolicy, Unverified};
+use mailferry_imap::tls::{Identity, TlsPolicy, Unverified};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
     CopyOrder, Dates, EmptyMailboxes, HierarchyOverride, Job, LOCK_WAIT_USUAL, Limits,
@@ -33,6 +32,7 @@ use super::rules::{NameTest, Reflagging, Renaming};
 use crate::claims;
 use crate::compress::{self, Compress};
 use crate::deletion_limit;
+use crate::detour;
 use crate::imapsync::settings::{
     Addresses, CertificateCheck, Mechanism, Password, PasswordSource, SideOptions, Subscribe,
     Timeout, Token, Typed,
@@ -41,6 +41,7 @@ use crate::imapsync::{ExitStatus, ImapsyncOptions};
 use crate::secret::{SecretFrom, os_octets};
 use crate::servers::{Login, Servers, Tell, cleartext_allowed, traced};
 use crate::token::{Form, TokenFrom};
+use crate::trust::{Trust, is_loopback};
 
 /// imapsync's own limit on the silence of a server.
 const SILENCE_FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -70,6 +71,15 @@ pub(super) async fn servers(options: &ImapsyncOptions, tell: Tell) -> Result<Ser
     let (security1, security2) = tokio::join!(security(&options.side1), security(&options.side2));
     let mut source = login(options, &options.side1, secret1, security1);
     let mut target = login(options, &options.side2, secret2, security2);
+    let usage = |words: String| Unusable::new(ExitStatus::Usage, words);
+    let trust = Trust::of_environment().map_err(|error| usage(error.to_string()))?;
+    let proxy = detour::of_environment().map_err(|error| usage(error.to_string()))?;
+    for login in [&mut source, &mut target] {
+        login.endpoint.proxy.clone_from(&proxy);
+        trust.apply(&mut login.endpoint);
+    }
+    source.endpoint.tls.identity = identity(&options.side1)?;
+    target.endpoint.tls.identity = identity(&options.side2)?;
     source.compression = compress1.policy();
     target.compression = compress2.policy();
     if options.reports.trace1 {
@@ -91,6 +101,15 @@ fn secret(side: &SideOptions, number: u8) -> Result<Secret, Unusable> {
         }
         _ => password(side, number).map(Secret::password),
     }
+}
+
+/// The client certificate, with its key behind it or in a file of its own.
+fn identity(side: &SideOptions) -> Result<Option<Identity>, Unusable> {
+    let settings = &side.tls_settings;
+    let Some(chain) = &settings.certificate else { return Ok(None) };
+    let key = settings.key.as_ref().unwrap_or(chain);
+    let unusable = |words: String| Unusable::new(ExitStatus::TlsFailure, words);
+    Identity::from_pem(chain, key).map(Some).map_err(|error| unusable(error.to_string()))
 }
 
 fn token(side: &SideOptions) -> Option<TokenFrom> {
@@ -142,11 +161,6 @@ async fn security(side: &SideOptions) -> (Security, u16) {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
 async fn answers_on_993(side: &SideOptions) -> bool {
     let patience = match side.timeout {
         Timeout::After(timeout) => timeout.min(PROBE_MAX),
@@ -173,7 +187,15 @@ fn login(
             host: side.host.clone(),
             port,
             security,
-            tls: TlsPolicy { unverified, ..TlsPolicy::default() },
+            tls: TlsPolicy {
+                pins: side.tls_settings.fingerprints.clone(),
+                ca_pem: side.tls_settings.authorities.clone(),
+                unverified,
+                name: side.tls_settings.name.clone(),
+                oldest: side.tls_settings.oldest,
+                identity: None,
+            },
+            proxy: None,
             family: match options.addresses {
                 Addresses::Any => Family::Any,
                 Addresses::V4 => Family::V4,

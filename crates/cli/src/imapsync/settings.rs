@@ -4,6 +4,7 @@ mod build;
 mod expression;
 mod secret;
 mod side;
+mod tls_settings;
 
 use std::path::PathBuf;
 

@@ -66,6 +66,7 @@ fn login(address: std::net::SocketAddr) -> Login {
             port: address.port(),
             security: Security::ClearText,
             tls: TlsPolicy::default(),
+            proxy: None,
             family: Family::Any,
             trace: None,
             introduction: Introduction::Given,

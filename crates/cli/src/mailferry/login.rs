@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mailferry_engine::fault::Side;
 use mailferry_imap::credentials::{Administrator, Choice, Credentials, Secret};
 use mailferry_imap::login::{Family, Security};
+use mailferry_imap::proxy::Proxy;
 use mailferry_imap::sasl::Proof;
 use mailferry_imap::tls::{Fingerprint, Identity, TlsPolicy};
 
@@ -15,6 +16,7 @@ use crate::account::{AccountUrl, Scheme};
 use crate::secret::SecretFrom;
 use crate::servers::{Login, Servers, Site, Tell, cleartext_allowed, traced};
 use crate::token::TokenFrom;
+use crate::trust::Trust;
 
 /// The two servers that the options name, with the passwords fetched.
 ///
@@ -47,6 +49,9 @@ fn servers_with(
 ) -> Result<Servers, UsageError> {
     let ca_pem =
         accounts.ca_file.as_deref().map(|path| read(path, "CA", "--ca-file")).transpose()?;
+    let trust = Trust::of_environment().map_err(|error| {
+        UsageError::new(error.to_string(), "lines are `imap.example.org:993 sha256:…`, or PEM")
+    })?;
     let side = |side: Side| -> Result<Site, UsageError> {
         let args = accounts.side(side);
         if let Some(root) = maildir(args.url)? {
@@ -57,6 +62,7 @@ fn servers_with(
             login.token = token(args);
             login.credentials.secret = secret(args, login.token.is_some())?;
         }
+        trust.apply(&mut login.endpoint);
         if output.trace {
             let show: Tell = Arc::new(crate::screen::news);
             login.endpoint.trace = Some(traced(args.name(), &show));
@@ -91,8 +97,16 @@ fn login(
         )
     })?;
     let pins = args.pins.iter().map(|pin| fingerprint(pin)).collect::<Result<Vec<_>, _>>()?;
-    let tls = TlsPolicy { pins, ca_pem, identity: identity(args)?, ..TlsPolicy::default() };
+    let tls = TlsPolicy {
+        pins,
+        ca_pem,
+        identity: identity(args)?,
+        name: args.tls_name.cloned(),
+        oldest: accounts.tls_min.into(),
+        ..TlsPolicy::default()
+    };
     let mut endpoint = url.endpoint(tls, accounts.silence_max(), family(accounts));
+    endpoint.proxy = proxy(accounts)?;
     if url.scheme == Scheme::Imap && cleartext_allowed() {
         endpoint.security = Security::StartTlsOrClearText;
     }
@@ -106,6 +120,13 @@ fn login(
         mechanism: args.auth.map_or(Choice::Strongest, Choice::Only),
     };
     Ok(Login { endpoint, credentials, token: None, compression: accounts.compress.policy() })
+}
+
+fn proxy(accounts: &Accounts) -> Result<Option<Proxy>, UsageError> {
+    let url = accounts.proxy.as_deref().filter(|url| !url.is_empty());
+    url.map(Proxy::parse).transpose().map_err(|error| {
+        UsageError::new(error.to_string(), "see --proxy, or MAILFERRY_PROXY in the environment")
+    })
 }
 
 fn family(accounts: &Accounts) -> Family {

@@ -30,6 +30,7 @@ pub struct Finished {
     pub stdout: String,
     pub stderr: String,
     shown: String,
+    all: String,
 }
 
 impl Desk {
@@ -64,6 +65,11 @@ impl Desk {
             }
         }
         command
+    }
+
+    /// `mailferry`, to be given words.
+    pub fn command_of_ferry(&self) -> Command {
+        self.command(env!("CARGO_BIN_EXE_mailferry"))
     }
 
     /// A POSIX shell that runs this text; further arguments are its own.
@@ -196,7 +202,8 @@ impl Desk {
             std::thread::sleep(Duration::from_millis(10));
         };
         let (stdout, stderr) = (self.output("stdout"), self.output("stderr"));
-        Finished { status: status.code(), stdout, stderr, shown }
+        let all = format!("{stdout}\n{stderr}");
+        Finished { status: status.code(), stdout, stderr, shown, all }
     }
 
     pub fn output(&self, name: &str) -> String {
@@ -226,6 +233,11 @@ impl Finished {
             "{}\nstatus {:?}\n--- stdout\n{}\n--- stderr\n{}",
             self.shown, self.status, self.stdout, self.stderr
         )
+    }
+
+    /// Both outputs, borrowed.
+    pub fn all(&self) -> &str {
+        &self.all
     }
 
     /// Both outputs.

@@ -18,6 +18,7 @@ async fn logged_in(address: SocketAddr, security: Security) -> Connection {
         port: address.port(),
         security,
         tls: TlsPolicy::default(),
+        proxy: None,
         family: Family::Any,
         silence_max: Duration::from_secs(10),
         trace: None,

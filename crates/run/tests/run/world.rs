@@ -90,6 +90,7 @@ fn endpoint(address: SocketAddr, silence_max: Duration) -> Endpoint {
         port: address.port(),
         security: Security::StartTlsOrLoopback,
         tls: TlsPolicy::default(),
+        proxy: None,
         family: Family::Any,
         trace: None,
         introduction: Introduction::Given,

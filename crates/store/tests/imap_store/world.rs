@@ -24,6 +24,7 @@ pub(crate) fn endpoint(address: SocketAddr) -> Endpoint {
         port: address.port(),
         security: Security::ClearText,
         tls: TlsPolicy::default(),
+        proxy: None,
         family: Family::Any,
         trace: None,
         introduction: Introduction::Given,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use mailferry_imap::sasl::{Mechanism as Sasl, Proof};
 
 use super::secret::{Password, PasswordSource};
+use super::tls_settings::{Setting, TlsSettings};
 use crate::imapsync::getopt::{Parsed, octets, shown};
 use crate::imapsync::options::{self as o, Declaration};
 use crate::imapsync::support::Refusal;
@@ -33,6 +34,8 @@ pub struct SideOptions {
     pub probe_993: bool,
     /// Which certificates are good.
     pub certificate: CertificateCheck,
+    /// What else `--sslargs` says.
+    pub tls_settings: TlsSettings,
     /// How long a silent server is waited for.
     pub timeout: Timeout,
     /// TCP keepalive.
@@ -194,6 +197,7 @@ impl SideNames {
         };
         let port = self.port(parsed, findings);
         let (ssl, tls) = self.encryption(parsed, findings);
+        let (certificate, tls_settings) = self.tls_settings(parsed, findings);
         let authuser = parsed.text(&self.authuser).map(|word| octets(word).into_owned());
         let token = self.token(parsed);
         let mechanism = self.mechanism(parsed, token.as_ref(), authuser.is_some(), findings);
@@ -209,7 +213,8 @@ impl SideNames {
                 && !parsed.has(&self.port)
                 && ssl.is_none()
                 && tls.is_none(),
-            certificate: self.certificate(parsed, findings),
+            certificate,
+            tls_settings,
             timeout: self.timeout(parsed, findings),
             keepalive: parsed.switch(&self.keepalive).unwrap_or(true),
             prefix: parsed.text(&self.prefix).map(|word| octets(word).into_owned()),
@@ -318,24 +323,35 @@ impl SideNames {
         }
     }
 
-    fn certificate(&self, parsed: &Parsed, findings: &mut Findings) -> CertificateCheck {
+    fn tls_settings(
+        &self,
+        parsed: &Parsed,
+        findings: &mut Findings,
+    ) -> (CertificateCheck, TlsSettings) {
         let mut check = CertificateCheck::Usual;
+        let mut settings = TlsSettings::default();
         for (key, value) in parsed.pairs(&self.sslargs) {
             let asked = format!("--{} {}={}", self.sslargs.name, shown(key), shown(value));
             match (key.to_str().unwrap_or_default(), value.to_str().unwrap_or_default()) {
                 ("SSL_verify_mode", "0" | "SSL_VERIFY_NONE") => check = CertificateCheck::Off,
                 ("SSL_verify_mode", "1" | "SSL_VERIFY_PEER") => check = CertificateCheck::Strict,
-                ("SSL_version" | "SSL_cipher_list" | "SSL_verifycn_scheme", _) => findings
+                ("SSL_cipher_list" | "SSL_verifycn_scheme", _) => findings
                     .notices
                     .push(format!("{asked} has no effect: TLS 1.2 and 1.3 with safe ciphers")),
-                _ => findings.refusals.push(Refusal::new(
-                    asked,
-                    "this setting of TLS is not in this version",
-                    "`SSL_verify_mode=0` accepts any certificate, `=1` only good ones",
-                )),
+                (name, text) => match settings.read(name, text) {
+                    Setting::Taken => {}
+                    Setting::NoEffect(why) => {
+                        findings.notices.push(format!("{asked} has no effect: {why}"));
+                    }
+                    Setting::Refused(why) => findings.refusals.push(Refusal::new(
+                        asked,
+                        why,
+                        "`SSL_verify_mode=0` accepts any certificate, `=1` only good ones",
+                    )),
+                },
             }
         }
-        check
+        (check, settings)
     }
 
     fn timeout(&self, parsed: &Parsed, findings: &mut Findings) -> Timeout {

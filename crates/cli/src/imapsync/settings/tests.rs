@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mailferry_imap::sasl::Mechanism as Sasl;
+use mailferry_imap::tls::{Fingerprint, Version};
 
 use super::*;
 use crate::imapsync::{ExitStatus, parse};
@@ -207,6 +208,24 @@ fn certificates_may_be_left_unchecked_side_by_side() {
     assert_eq!(options.side2.certificate, CertificateCheck::Strict);
     assert_eq!(options.notices.len(), 1);
     assert_eq!(refused(&["--sslargs1", "SSL_fingerprint=x"]), ["--sslargs1 SSL_fingerprint=x"]);
+    assert_eq!(refused(&["--sslargs2", "SSL_reuse_ctx=x"]), ["--sslargs2 SSL_reuse_ctx=x"]);
+    assert_eq!(
+        refused(&["--sslargs1", "SSL_ca_file=/nowhere"]),
+        ["--sslargs1 SSL_ca_file=/nowhere"]
+    );
+}
+
+#[test]
+fn what_else_tls_is_told_is_held_to() {
+    let pin = format!("SSL_fingerprint=sha256${}", "ab".repeat(32));
+    let words = ["--sslargs1", &pin, "--sslargs1", "SSL_version=TLSv1_3"];
+    let words = [&words[..], &["--sslargs2", "SSL_hostname=imap.example"]].concat();
+    let options = options(&words);
+    let settings = &options.side1.tls_settings;
+    assert_eq!(settings.fingerprints, [Fingerprint([0xab; 32])]);
+    assert_eq!(settings.oldest, Version::Tls13);
+    assert_eq!(options.side2.tls_settings.name.as_deref(), Some("imap.example"));
+    assert_eq!(options.notices, Vec::<String>::new());
 }
 
 #[test]

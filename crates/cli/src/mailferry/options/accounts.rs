@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use mailferry_engine::fault::Side;
 use mailferry_imap::credentials::Manner;
 use mailferry_imap::sasl::Mechanism;
+use mailferry_imap::tls::Version;
 
 use crate::compress::{self, Compress};
 
@@ -101,6 +102,18 @@ pub struct Accounts {
     /// Trust the authorities in this PEM file too, on both sides
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Speak no TLS older than this, with both sides
+    #[arg(long, value_enum, value_name = "VERSION", default_value = "1.2")]
+    pub tls_min: TlsMin,
+    /// Name of the source in TLS (SNI, certificate), if it is another than in its URL
+    #[arg(long, value_name = "NAME")]
+    pub source_tls_name: Option<String>,
+    /// Name of the target in TLS
+    #[arg(long, value_name = "NAME")]
+    pub target_tls_name: Option<String>,
+    /// Reach both sides through this proxy: socks5://[user:password@]host[:port], http://…
+    #[arg(long, value_name = "URL", env = crate::detour::VARIABLE, hide_env_values = true)]
+    pub proxy: Option<String>,
     /// Seconds of silence after which a connection counts as dead
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub timeout: u64,
@@ -136,6 +149,26 @@ impl From<ActingBy> for Manner {
     }
 }
 
+/// The oldest TLS that is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TlsMin {
+    /// TLS 1.2
+    #[value(name = "1.2")]
+    Tls12,
+    /// TLS 1.3
+    #[value(name = "1.3")]
+    Tls13,
+}
+
+impl From<TlsMin> for Version {
+    fn from(least: TlsMin) -> Self {
+        match least {
+            TlsMin::Tls12 => Self::Tls12,
+            TlsMin::Tls13 => Self::Tls13,
+        }
+    }
+}
+
 /// What the options say of one side.
 #[derive(Clone, Copy, Debug)]
 pub struct SideArgs<'a> {
@@ -163,6 +196,8 @@ pub struct SideArgs<'a> {
     pub client_cert: Option<&'a PathBuf>,
     /// Its key.
     pub client_key: Option<&'a PathBuf>,
+    /// The server's name in TLS.
+    pub tls_name: Option<&'a String>,
     /// The only server certificates that are good.
     pub pins: &'a [String],
 }
@@ -208,6 +243,7 @@ impl Accounts {
             login_as_by: self.source_login_as_by,
             client_cert: self.source_client_cert.as_ref(),
             client_key: self.source_client_key.as_ref(),
+            tls_name: self.source_tls_name.as_ref(),
             pins: &self.source_pin,
         }
     }
@@ -226,6 +262,7 @@ impl Accounts {
             login_as_by: self.target_login_as_by,
             client_cert: self.target_client_cert.as_ref(),
             client_key: self.target_client_key.as_ref(),
+            tls_name: self.target_tls_name.as_ref(),
             pins: &self.target_pin,
         }
     }
