@@ -1,6 +1,7 @@
 //! What goes wrong is named by the exit status, stops nothing else, and is made good later.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod walk;
 mod world;
 
 use mailferry_testkit::proxy::{Cut, Manner, Proxy, Weather};
@@ -302,6 +303,55 @@ fn a_killed_run_loses_and_doubles_nothing() {
             assert_copied(&source.read(), &target.read(), &expect);
         }
     }
+}
+
+/// Seeds that are tried; `KILL_SEEDS=N` tries more.
+const KILL_SEEDS: u64 = 4;
+
+/// The same run killed three times at moments that a seed says, with and without what runs learn.
+#[test]
+fn a_run_killed_again_and_again_loses_and_doubles_nothing() {
+    let Some(world) = World::open() else { return };
+    let asked = std::env::var("KILL_SEEDS").ok().and_then(|text| text.parse().ok());
+    let mut in_the_midst = 0;
+    for seed in 0..asked.unwrap_or(KILL_SEEDS) {
+        let mut dice = walk::Dice(seed);
+        let front = FRONTS[dice.roll(2)];
+        let stateless = dice.roll(2) == 0;
+        let (source, target) = world.pair(Way::SlashToDot);
+        furnish(&source);
+        source.put("INBOX", &mails("more", 60));
+        let mut large = mail("large", 1);
+        large.octets.extend_from_slice("0123456789abcde\r\n".repeat(8000).as_bytes());
+        source.put("Zoo", &[mail("zoo", 0), large, mail("zoo", 2)]);
+        let latency = Duration::from_millis(5);
+        let weather = Weather { latency, ..Weather::default() };
+        let proxy = Proxy::start(target.server.imap(), weather).unwrap();
+        let (desk, slow) = (Desk::new(), target.through(proxy.address()));
+        let command = |target: &Place<'_>| {
+            let mut command = desk.transfer_command(front, &source, target);
+            if stateless {
+                command.env("MAILFERRY_NOSTATE", "1");
+            }
+            command
+        };
+        for _ in 0..3 {
+            let mut child = desk.start(command(&slow));
+            std::thread::sleep(Duration::from_millis(20 + dice.roll(700) as u64));
+            let ended = child.try_wait().unwrap();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            in_the_midst += u64::from(ended.is_none());
+        }
+        drop(proxy);
+        desk.finish(command(&target)).expect(0);
+        let expect = Expect { order: Duty::May, ..Expect::exact() };
+        assert_copied(&source.read(), &target.read(), &expect);
+        let copy = target.read();
+        desk.finish(command(&target)).expect(0);
+        assert_untouched(&copy, &target.read());
+    }
+    assert!(in_the_midst > 0, "every run had ended before it was killed");
 }
 
 /// The first INT finishes what is in flight and reports; a second run completes the copy.

@@ -57,9 +57,23 @@ pub struct State {
     killed: AtomicBool,
     /// The row that says that this run copies.
     underway: Mutex<Option<i64>>,
+    /// Is told of every commit.
+    watch: Option<CommitWatch>,
     /// Says that the database is in use.
     _lock: Option<File>,
 }
+
+/// A moment at which a run may be ended: what it learnt is about to be lasting, or has become so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// Written, and lost if the process ends now.
+    Due,
+    /// Lasting.
+    Done,
+}
+
+/// Is told of every commit; for tests that end a run there.
+pub type CommitWatch = Box<dyn Fn(Commit) + Send + Sync>;
 
 /// A message of the source and its copy on the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +104,7 @@ impl State {
             complaint: OnceLock::new(),
             killed: AtomicBool::new(false),
             underway: Mutex::new(None),
+            watch: None,
             _lock: opened.lock,
         };
         state.write(|tables| tables.claim(source, target));
@@ -102,6 +117,12 @@ impl State {
             });
         }
         Ok(state)
+    }
+
+    /// The same, with somebody who is told of every commit from here on.
+    #[must_use]
+    pub fn watched(self, watch: CommitWatch) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// Whether a run on these accounts was killed while it copied, the first time that this is
@@ -255,10 +276,19 @@ impl State {
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .and_then(|transaction| {
                 write(&Tables { connection: &transaction, seal: &self.seal })?;
-                transaction.commit()
+                self.tell(Commit::Due);
+                transaction.commit()?;
+                self.tell(Commit::Done);
+                Ok(())
             });
         if let Err(error) = written {
             self.complain(&error);
+        }
+    }
+
+    fn tell(&self, commit: Commit) {
+        if let Some(watch) = &self.watch {
+            watch(commit);
         }
     }
 

@@ -18,6 +18,7 @@ mod date;
 mod fault;
 mod fetch;
 mod flags;
+mod gate;
 mod hazard;
 mod headers;
 mod list;
@@ -44,6 +45,7 @@ pub use account::{Account, Message};
 pub use date::Date;
 pub use fault::{Effect, Fault, Point};
 pub use flags::Flags;
+pub use gate::{Gate, Moment, Release};
 pub use hazard::{ModSequences, Modifier, UidValidities, Vanished};
 pub use profile::{
     Alter, AppendCheck, AppendRequest, Codes, Extension, Keywords, Limits, LoginPolicy, Profile,

@@ -20,6 +20,7 @@ mod reconnect;
 mod repairs;
 mod room;
 mod side_by_side;
+mod steps;
 mod storm;
 
 #[path = "../../../store/tests/imap_store/meddler.rs"]

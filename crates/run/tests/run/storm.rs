@@ -159,7 +159,7 @@ async fn weather(seed: u64, rules: Rules) -> bool {
 }
 
 /// No message is on the target more often than on the source.
-fn assert_no_more(world: &World) {
+pub(crate) fn assert_no_more(world: &World) {
     let source = crate::world::digest(&world.source);
     for (name, there) in crate::world::digest(&world.target) {
         let mut left: Vec<&Vec<u8>> =

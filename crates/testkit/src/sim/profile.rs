@@ -9,6 +9,7 @@ use tokio_rustls::rustls;
 use super::date::Date;
 use super::fault::Fault;
 use super::flags::Flags;
+use super::gate::Gate;
 use super::hazard::{ModSequences, Modifier, UidValidities, Vanished};
 use super::server::LogEntry;
 
@@ -334,6 +335,8 @@ pub struct Profile {
     pub alter: Option<Alter>,
     /// Is told of every command.
     pub watch: Option<Watch>,
+    /// Passed by every command, twice.
+    pub gate: Option<Gate>,
     /// What goes wrong, and when.
     pub faults: Vec<Fault>,
 }
@@ -379,6 +382,7 @@ impl Profile {
             refuse: None,
             alter: None,
             watch: None,
+            gate: None,
             faults: Vec::new(),
         }
     }

@@ -79,6 +79,12 @@ impl State {
         self.0.connections.load(Ordering::SeqCst)
     }
 
+    /// Connections that are open now.
+    #[must_use]
+    pub fn connections_open(&self) -> u32 {
+        self.0.open.load(Ordering::SeqCst)
+    }
+
     /// The commands that clients sent, in the order of their coming; the last 100 000.
     #[must_use]
     pub fn log(&self) -> Vec<LogEntry> {

@@ -4,6 +4,7 @@ use super::account::Account;
 use super::auth::Login;
 use super::command::{self, Command, Needs};
 use super::fault::Effect;
+use super::gate::Moment;
 use super::modseq::Aware;
 use super::parse::{Cursor, Parsed, Part, Refusal};
 use super::profile::{Codes, Extension, LoginPolicy, Profile};
@@ -99,6 +100,7 @@ impl Connection {
         let name = reader::command_name(&mut cursor);
         let label = name.as_deref().unwrap_or_default();
         self.session.state.note(self.session.number, &log_line(label, &parts));
+        pass_gate(&self.session.state, Moment::Received).await?;
         let effect = self.session.state.faults().at_command(label, self.wire.progress());
         let unanswered = effect == Some(Effect::CutUnanswered);
         match effect {
@@ -113,6 +115,7 @@ impl Connection {
             (Some(refusal), _) | (None, Err(refusal)) => self.tagged(&tag, Err(refusal)).await?,
             (None, Ok(name)) => self.carry_out(&tag, &name, cursor).await?,
         };
+        pass_gate(&self.session.state, Moment::Answered).await?;
         if unanswered {
             return Err(Hangup::Cut);
         }
@@ -320,6 +323,13 @@ impl Session {
             Telling { expunges, dialect: self.dialect(), kind: self.profile().mod_sequences };
         let (Some(login), Some(view)) = (&self.login, &mut self.view) else { return Ok(()) };
         view.announce(&mut login.account().lock(), out, telling)
+    }
+}
+
+async fn pass_gate(state: &State, moment: Moment) -> Result<(), Hangup> {
+    match &state.profile().gate {
+        Some(gate) => gate.pass(moment).await,
+        None => Ok(()),
     }
 }
 
