@@ -35,7 +35,7 @@ pub fn main() -> std::process::ExitCode {
             return std::process::ExitCode::from(70);
         }
     };
-    let status = runtime.block_on(verbs::run(cli.command));
+    let status = crate::screen::checked(runtime.block_on(verbs::run(cli.command)));
     // A prompt or a name look-up may still hang in a thread of its own.
     runtime.shutdown_background();
     std::process::ExitCode::from(status.number())

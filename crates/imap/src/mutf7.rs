@@ -65,9 +65,10 @@ fn is_direct(character: char) -> bool {
     matches!(character, ' '..='~')
 }
 
-/// C0, DEL, C1, line separators, and the marks, embeddings, overrides and isolates of
-/// bidirectional text.
-fn is_treacherous(character: char) -> bool {
+/// Whether a character could act on a terminal or on what is read there: C0, DEL, C1, line
+/// separators, and the marks, embeddings, overrides and isolates of bidirectional text.
+#[must_use]
+pub fn is_treacherous(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

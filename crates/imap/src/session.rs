@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::capability::Capabilities;
 use crate::command::{Command, CommandError, Piece};
+use crate::mutf7::is_treacherous;
 use crate::quirk::Quirks;
 use crate::response::{self, Code, ConditionKind, Response, Status, Untagged};
 use crate::trace::Trace;
@@ -85,15 +86,13 @@ impl Completion {
     }
 }
 
-/// Foreign octets as one printable line: UTF-8 where it is that, control characters escaped.
+/// Foreign octets as one printable line: UTF-8 where it is that, and escaped what could act on a
+/// terminal.
 #[must_use]
 pub fn printable(octets: &[u8]) -> String {
     let mut line = String::with_capacity(octets.len());
     for character in String::from_utf8_lossy(octets).chars() {
-        if character.is_control()
-            || ('\u{202a}'..='\u{202e}').contains(&character)
-            || ('\u{2066}'..='\u{2069}').contains(&character)
-        {
+        if is_treacherous(character) {
             line.extend(character.escape_unicode());
         } else {
             line.push(character);

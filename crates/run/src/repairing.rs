@@ -223,7 +223,8 @@ async fn fetch<S: Source>(
     source.open_bodies(AsListed { mailbox, uid_validity }, wanted);
     let mut octets_come = Vec::new();
     let mut spool = Spool::default();
-    let mut lost = None;
+    // Whatever is wrong, all of the message has to come before another can be asked for.
+    let mut lost: Option<Lost> = None;
     loop {
         let event = source.next_body().await.map_err(Lost::Connection)?;
         let octets: &[u8] = match &event {
@@ -231,7 +232,7 @@ async fn fetch<S: Source>(
             BodyEvent::Chunk(octets) => octets,
             BodyEvent::Begin { .. } | BodyEvent::End => continue,
             BodyEvent::Missing { fault, .. } | BodyEvent::Unavailable { fault } => {
-                lost = Some(fault.clone());
+                lost = Some(Lost::Message(fault.clone()));
                 if matches!(event, BodyEvent::Unavailable { .. }) {
                     break;
                 }
@@ -240,7 +241,7 @@ async fn fetch<S: Source>(
             BodyEvent::Finished => break,
         };
         if lost.is_some() || spool.octets() + octets.len() as u64 > TRANSFORM_OCTETS_MAX {
-            lost.get_or_insert_with(|| refused.fault.clone());
+            lost.get_or_insert_with(|| Lost::Message(refused.fault.clone()));
             continue;
         }
         let added = match order.header {
@@ -248,10 +249,10 @@ async fn fetch<S: Source>(
             // Whether a header is added is told by the beginning.
             AddHeader::IfUnidentified => gather(&mut spool, &mut octets_come, octets, refused.uid),
         };
-        added.map_err(|error| disk(refused, &error))?;
+        lost = added.err().map(|error| disk(refused, &error));
     }
-    if let Some(fault) = lost {
-        return Err(Lost::Message(fault));
+    if let Some(lost) = lost {
+        return Err(lost);
     }
     if !octets_come.is_empty() || (order.header == AddHeader::IfUnidentified && spool.octets() == 0)
     {
@@ -282,8 +283,9 @@ fn flush(spool: &mut Spool, beginning: &[u8], uid: Uid) -> io::Result<()> {
 
 fn disk(refused: &Refused, error: &io::Error) -> Lost {
     let words = format!(
-        "{}; it could not be repaired, since no file could be written for it: {error}",
-        refused.fault.words
+        "{}; it could not be repaired, since no file could be written for it in {} (TMPDIR): {error}",
+        refused.fault.words,
+        std::env::temp_dir().display()
     );
     Lost::Message(Fault { words, ..refused.fault.clone() })
 }

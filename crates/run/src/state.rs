@@ -22,7 +22,7 @@ use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::Digests;
 use mailferry_store::contract::AsListed;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
 use self::table::{Place, Tables};
 
@@ -294,11 +294,7 @@ impl State {
 
     fn complain(&self, error: &rusqlite::Error) {
         let kept = self.complaint.set(error.to_string());
-        let code = error.sqlite_error_code();
-        // A column that is not what it was written as is no better.
-        if kept.is_ok()
-            && matches!(code, None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-        {
+        if kept.is_ok() && file::is_broken(error) {
             file::note_broken(&self.path);
         }
     }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use jiff::Zoned;
 
@@ -14,25 +14,44 @@ use crate::screen;
 pub(super) struct Log {
     file: Option<Mutex<File>>,
     path: Option<PathBuf>,
+    failure: OnceLock<String>,
 }
 
 impl Log {
     /// Opens the log file that is asked for; `users` name it where no name was given.
-    /// In a folder that cannot be written the run goes on without, and says so.
+    /// Where it cannot be made the run goes on without, and ends as one that failed.
     pub(super) fn open(wanted: Option<&LogFile>, users: (&[u8], &[u8]), now: &Zoned) -> Self {
-        let Some(wanted) = wanted else { return Self { file: None, path: None } };
+        let Some(wanted) = wanted else { return Self::none() };
         let name = wanted.name.clone().unwrap_or_else(|| PathBuf::from(usual_name(users, now)));
         let path = wanted.directory.join(name);
         let opened = path.parent().map_or(Ok(()), create_folder).and_then(|()| File::create(&path));
         match opened {
-            Ok(file) => Self { file: Some(Mutex::new(file)), path: Some(path) },
+            Ok(file) => Self { file: Some(Mutex::new(file)), path: Some(path), ..Self::none() },
             Err(error) => {
-                screen::line(&format!(
-                    "No log file: {} cannot be written: {error}",
+                let log = Self::none();
+                log.fail(format!(
+                    "Log file {} cannot be written: {error} ( --logdir puts it elsewhere, --nolog does \
+                     without )",
                     path.display()
                 ));
-                Self { file: None, path: None }
+                log
             }
+        }
+    }
+
+    fn none() -> Self {
+        Self { file: None, path: None, failure: OnceLock::new() }
+    }
+
+    /// Why some of it is missing in the log file, where that is so.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// Tells of the first failure; the others are the same.
+    fn fail(&self, words: String) {
+        if self.failure.set(words).is_ok() {
+            screen::line(self.failure().unwrap_or_default());
         }
     }
 
@@ -41,18 +60,25 @@ impl Log {
         screen::line(text);
         if let Some(mut file) = self.file.as_ref().and_then(|file| file.lock().ok()) {
             // A full disk must not end the run; standard output has the line.
-            let _ = writeln!(file, "{text}");
+            if let Err(error) = writeln!(file, "{}", screen::harmless(text)) {
+                let path = self.path.as_deref().unwrap_or(Path::new("")).display();
+                self.fail(format!(
+                    "Log file {path} cannot be written: {error}; what is missing there is on \
+                     standard output only"
+                ));
+            }
         }
     }
 
     /// The line that tells where the log file is.
     pub(super) fn whereabouts(&self) -> String {
-        match &self.path {
-            Some(path) => format!(
+        match (&self.path, self.failure()) {
+            (Some(path), _) => format!(
                 "Log file is {} ( to change it, use --logfile filepath ; or use --nolog to turn off logging )",
                 path.display()
             ),
-            None => "No log file because of option --nolog".to_owned(),
+            (None, None) => "No log file because of option --nolog".to_owned(),
+            (None, Some(_)) => "No log file because it cannot be written".to_owned(),
         }
     }
 

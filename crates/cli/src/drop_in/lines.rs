@@ -180,7 +180,7 @@ impl EventSink for Lines<'_> {
                 let number = if fault.side == Side::Source { 1 } else { 2 };
                 self.log.line(&format!(
                     "Host{number}: it broke off ({}), reconnecting in {:.1} s",
-                    fault.words,
+                    printable(fault.words.as_bytes()),
                     wait.as_secs_f32()
                 ));
             }

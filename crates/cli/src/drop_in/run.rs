@@ -32,6 +32,7 @@ use crate::imapsync::output::{
 use crate::imapsync::settings::Expunge;
 use crate::imapsync::{ErrorClass, ExitStatus, ImapsyncOptions, Mode, Parsed, echo, help};
 use crate::local_state;
+use crate::screen;
 use crate::servers::{AnyAccount, Servers, Tell};
 use crate::status;
 
@@ -80,6 +81,10 @@ pub(super) async fn run(parsed: &Parsed, options: ImapsyncOptions) -> u8 {
     if signal != 0 {
         ending.status = ExitStatus::BySignal;
     }
+    ending.errors.extend(log.failure().map(|words| (ErrorClass::Unclassified, words.to_owned())));
+    if log.failure().is_some() && ending.status == ExitStatus::Ok {
+        ending.status = ExitStatus::WithErrors;
+    }
     if session.options.reports.errors_listed {
         let texts: Vec<String> = ending.errors.iter().map(|(_, text)| text.clone()).collect();
         errors_listed(&texts).iter().for_each(|line| log.line(line));
@@ -93,7 +98,7 @@ pub(super) async fn run(parsed: &Parsed, options: ImapsyncOptions) -> u8 {
         log.line(&format!("Removing pidfile {}", path.display()));
     }
     log.line(&log.whereabouts());
-    if signal == 0 { ending.status.number() } else { signal }
+    if signal == 0 { screen::checked(ending.status).number() } else { signal }
 }
 
 impl Ending {
@@ -246,7 +251,8 @@ impl Session {
         if self.options.mode == Mode::Sync {
             facts.verdict().lines().iter().for_each(|line| self.log.line(line));
         }
-        self.log.line(&errors_detected(failures.len()));
+        let errors = failures.len() + usize::from(self.log.failure().is_some());
+        self.log.line(&errors_detected(errors));
         match facts.report {
             Some(report) if !report.is_complete() && self.options.mode == Mode::Sync => {
                 Ending { status: status::of_report(report), ..Ending::of_faults(failures) }

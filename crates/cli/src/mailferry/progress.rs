@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::Side;
+use mailferry_imap::session::printable;
 use mailferry_run::events::{Event, EventSink};
 use serde_json::json;
 
@@ -140,7 +141,7 @@ impl Progress {
                 let side = side_name(fault.side);
                 let line = format!(
                     "notice: the {side} broke off ({}); going on with another connection in {:.1} s",
-                    fault.words,
+                    printable(fault.words.as_bytes()),
                     wait.as_secs_f32()
                 );
                 self.bar.suspend(|| screen::news(&line));

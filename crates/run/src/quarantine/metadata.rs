@@ -140,8 +140,7 @@ fn shown(words: &str) -> String {
     let mut line = String::with_capacity(words.len());
     for letter in words.chars() {
         let steers = letter.is_control()
-            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}')
-            || ('\u{202a}'..='\u{202e}').contains(&letter)
+            || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
             || ('\u{2066}'..='\u{2069}').contains(&letter);
         if steers {
             line.extend(letter.escape_unicode());

@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::StateError;
 
@@ -67,30 +67,25 @@ pub(super) fn open(path: &Path) -> Result<Opened, StateError> {
         move |error| StateError::Folder { path, error }
     };
     let lock = private(&lock_path).map_err(folder(&lock_path))?;
-    let database = |error| StateError::Database { path: path.to_owned(), error };
     let alone = match lock.try_lock() {
         Ok(()) => true,
         Err(TryLockError::WouldBlock) => false,
         Err(TryLockError::Error(_)) => {
-            let connection = connect(path).map_err(database)?;
-            return Ok(Opened { connection, lock: None, alone: false });
+            return Ok(Opened { connection: connect(path)?, lock: None, alone: false });
         }
     };
     if !alone {
         share(&lock).map_err(folder(&lock_path))?;
-        let connection = connect(path).map_err(database)?;
-        return Ok(Opened { connection, lock: Some(lock), alone: false });
+        return Ok(Opened { connection: connect(path)?, lock: Some(lock), alone: false });
     }
     let connection = if broken_mark(path).exists() {
         begin_anew(path)
     } else {
-        connect(path).or_else(|error| match error.sqlite_error_code() {
-            // Somebody without a lock has it.
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Err(error),
-            _ => begin_anew(path),
-        })
-    };
-    let connection = connection.map_err(database)?;
+        match connect(path) {
+            Err(StateError::Database { error, .. }) if is_broken(&error) => begin_anew(path),
+            connected => connected,
+        }
+    }?;
     lock.unlock().and_then(|()| share(&lock)).map_err(folder(&lock_path))?;
     Ok(Opened { connection, lock: Some(lock), alone: true })
 }
@@ -105,7 +100,27 @@ fn broken_mark(path: &Path) -> PathBuf {
     path.with_extension("broken")
 }
 
-fn begin_anew(path: &Path) -> rusqlite::Result<Connection> {
+/// Whether it is the file that is bad. A full disk, missing rights, or somebody without a lock who
+/// has it are none of its faults, and no reason to lose it.
+pub(super) fn is_broken(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied,
+        ) => false,
+        Some(ErrorCode::SystemIoFailure) => {
+            let code = error.sqlite_error().map(|error| error.extended_code);
+            matches!(code, Some(ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ))
+        }
+        // Another layout, or something that this program does not write.
+        _ => true,
+    }
+}
+
+fn begin_anew(path: &Path) -> Result<Connection, StateError> {
     for end in ["", "-wal", "-shm"] {
         let mut name = path.to_owned().into_os_string();
         name.push(end);
@@ -124,15 +139,22 @@ fn share(lock: &File) -> std::io::Result<()> {
             Err(TryLockError::WouldBlock) if Instant::now() < end => {
                 std::thread::sleep(LOOK_EVERY);
             }
-            Err(error) => return Err(error.into()),
+            Err(TryLockError::WouldBlock) => {
+                return Err(std::io::Error::other("another process holds this lock"));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
             Ok(()) => return Ok(()),
         }
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn connect(path: &Path) -> Result<Connection, StateError> {
     // SQLite gives the files beside it the rights of the first one.
-    private(path).map_err(|_| rusqlite::Error::InvalidPath(path.to_owned()))?;
+    private(path).map_err(|error| StateError::Folder { path: path.to_owned(), error })?;
+    prepared(path).map_err(|error| StateError::Database { path: path.to_owned(), error })
+}
+
+fn prepared(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_MAX)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
