@@ -5,6 +5,7 @@ pub mod certificate;
 pub mod corpus;
 pub mod detour;
 pub mod dovecot;
+pub mod fuzz;
 pub mod probe;
 pub mod proxy;
 pub mod sim;

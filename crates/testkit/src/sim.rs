@@ -29,6 +29,7 @@ mod name;
 mod open;
 mod parse;
 mod profile;
+mod proper;
 mod reader;
 pub mod sample;
 mod search;

@@ -13,6 +13,7 @@ mod extensions;
 mod faults;
 mod flags;
 mod kept;
+mod lies;
 mod moves;
 mod pairs;
 mod receipts;

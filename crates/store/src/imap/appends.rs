@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
-use mailferry_imap::command::{Command, CommandError};
+use mailferry_imap::command::{Command, CommandError, is_flag};
 use mailferry_imap::connection::Connection;
 use mailferry_imap::date::InternalDate as WireDate;
 use mailferry_imap::response::Code;
@@ -321,7 +321,9 @@ fn multiappend(connection: &Connection) -> bool {
 fn announce(connection: &mut Connection, envelope: &Envelope, octets: u64) {
     let mut words: Vec<u8> = Vec::with_capacity(64);
     words.extend_from_slice(b" (");
-    for (at, flag) in envelope.flags.iter().enumerate() {
+    // Whatever made them: a word that is no flag would end the list, or the command.
+    let flags = envelope.flags.iter().filter(|flag| is_flag(flag.as_bytes()));
+    for (at, flag) in flags.enumerate() {
         if at > 0 {
             words.push(b' ');
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mailferry_engine::fault::{Fault, FaultKind};
 use mailferry_engine::message::{FlagSet, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
-use mailferry_imap::command::Command;
+use mailferry_imap::command::{Command, is_flag};
 use mailferry_imap::response::{Code, Untagged};
 use mailferry_imap::session::Completion;
 use mailferry_imap::uid_set::UidSet;
@@ -315,6 +315,7 @@ impl Removable for ImapAccount {
 }
 
 fn flag_list(flags: &FlagSet) -> Vec<u8> {
-    let words: Vec<&[u8]> = flags.iter().map(|flag| flag.as_bytes()).collect();
+    let words: Vec<&[u8]> =
+        flags.iter().map(|flag| flag.as_bytes()).filter(|flag| is_flag(flag)).collect();
     [b"(", words.join(&b' ').as_slice(), b")"].concat()
 }

@@ -34,6 +34,7 @@ struct Shared {
     faults: FaultBook,
     connections: AtomicU32,
     open: AtomicU32,
+    bad: Mutex<Vec<String>>,
     log: Mutex<VecDeque<LogEntry>>,
     /// By connection.
     round_trips: Mutex<BTreeMap<u32, u64>>,
@@ -62,6 +63,7 @@ impl State {
             accounts,
             connections: AtomicU32::new(0),
             open: AtomicU32::new(0),
+            bad: Mutex::new(Vec::new()),
             log: Mutex::new(VecDeque::new()),
             round_trips: Mutex::new(BTreeMap::new()),
         }))
@@ -77,6 +79,12 @@ impl State {
     #[must_use]
     pub fn connections(&self) -> u32 {
         self.0.connections.load(Ordering::SeqCst)
+    }
+
+    /// What was said to commands that are none: the texts of BAD, the first 100 000.
+    #[must_use]
+    pub fn bad_answers(&self) -> Vec<String> {
+        self.0.bad.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Connections that are open now.
@@ -138,6 +146,13 @@ impl State {
     pub(super) fn note_round_trip(&self, connection: u32) {
         let mut counts = self.0.round_trips.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(connection).or_default() += 1;
+    }
+
+    pub(super) fn note_bad(&self, words: &str) {
+        let mut bad = self.0.bad.lock().unwrap_or_else(PoisonError::into_inner);
+        if bad.len() < LOG_ENTRIES_MAX {
+            bad.push(words.to_owned());
+        }
     }
 
     pub(super) fn accounts(&self) -> &[Account] {

@@ -177,8 +177,9 @@ impl Connection {
             Err(Refusal::Bad(text)) => format!("{tag} BAD {text}\r\n"),
         };
         self.wire.put(line.as_bytes()).await?;
-        if matches!(answer, Err(Refusal::Bad(_))) {
+        if let Err(Refusal::Bad(words)) = &answer {
             self.session.bad_commands += 1;
+            self.session.state.note_bad(words);
             if self.session.bad_commands >= self.session.profile().limits.bad_commands_max {
                 return self.bye("Too many invalid commands").await;
             }
