@@ -10,50 +10,26 @@ pub use config::{
     Compression, Durability, Layout, Logins, Setup, SpecialUse, Tls, Tokens, special_use,
 };
 
+pub use crate::harness::Error;
+
 use crate::certificate::{self, Certificate};
 use crate::corpus::Corpus;
-use crate::probe::{self, Probe};
-use machine::{Machine, Watched};
-use std::io::{self, BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use crate::harness::{
+    START_ATTEMPTS_MAX, START_SECONDS_MAX, Watched, first_line, free_port, io, write,
+};
+use crate::probe::Probe;
+use machine::Machine;
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-/// How long a start may take before it counts as failed.
-const START_SECONDS_MAX: u64 = 15;
-/// Another process may take a free port before Dovecot does; then others are tried.
-const START_ATTEMPTS_MAX: u32 = 5;
 const CONFIG_FILE: &str = "dovecot.conf";
 /// When set to 1, a missing Dovecot is an error and not a reason to leave tests out.
 pub const REQUIRE_VARIABLE: &str = "MAILFERRY_REQUIRE_DOVECOT";
-
-/// Why there is no server.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Nothing that this harness can start is installed here.
-    #[error("no usable Dovecot here: {0}")]
-    Missing(String),
-    /// It was started and does not greet.
-    #[error("Dovecot did not start: {0}")]
-    Start(String),
-    /// The machine refused something: a file, a port, a process.
-    #[error("{what}: {source}")]
-    Io {
-        /// What was being done.
-        what: &'static str,
-        /// What the machine said.
-        source: io::Error,
-    },
-    /// No certificate for its TLS ports.
-    #[error(transparent)]
-    Certificate(#[from] certificate::Error),
-    /// The judge could not log in or was refused.
-    #[error(transparent)]
-    Probe(#[from] probe::Error),
-}
 
 /// A running server. Dropping it ends all its processes and removes its directory; so does
 /// the end of this process, however it ends.
@@ -130,7 +106,9 @@ impl Dovecot {
         }
         let file = watched_dir.path().join(CONFIG_FILE);
         write(&file, config::render(setup, &place).as_bytes())?;
-        let watched = Watched::spawn(&machine.program, &file, watched_dir)?;
+        let mut command = Command::new(&machine.program);
+        command.args(["-F", "-c"]).arg(&file);
+        let watched = Watched::spawn(&command, watched_dir)?;
         let server = Self {
             setup: setup.clone(),
             imap,
@@ -149,7 +127,7 @@ impl Dovecot {
             match first_line(self.imap) {
                 Some(line) if line.contains(&greeting(self.imap)) => return Ok(()),
                 Some(line) => return Err(Error::Start(format!("a stranger answered: {line}"))),
-                None if self.watched.log_has("Fatal:") => break,
+                None if self.log().contains("Fatal:") => break,
                 None => std::thread::sleep(Duration::from_millis(20)),
             }
         }
@@ -275,40 +253,12 @@ impl Dovecot {
     /// What the server has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
-        self.watched.log()
+        self.watched.log("dovecot.log")
     }
 }
 
 fn greeting(address: SocketAddr) -> String {
     format!("mailferry test server {}-{}", std::process::id(), address.port())
-}
-
-fn first_line(address: SocketAddr) -> Option<String> {
-    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).ok()?;
-    (!line.is_empty()).then_some(line)
-}
-
-fn free_port() -> Result<SocketAddr, Error> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(io("cannot find a port"))?;
-    listener.local_addr().map_err(io("cannot find a port"))
-}
-
-fn write(path: &Path, octets: &[u8]) -> Result<(), Error> {
-    fs::write(path, octets).map_err(io("cannot write the server's files"))
-}
-
-fn io(what: &'static str) -> impl Fn(io::Error) -> Error {
-    move |source| Error::Io { what, source }
-}
-
-/// The file of a program, looked for on the PATH and where daemons are.
-fn find_program(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let daemons = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"].map(PathBuf::from);
-    env::split_paths(&path).chain(daemons).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ mod logins;
 
 pub use logins::{Logins, Tokens};
 
-use super::machine::{Machine, Rights};
+use super::machine::Machine;
+use crate::harness::Rights;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -228,11 +229,11 @@ mail_max_userip_connections = 1000
 {ssl}{capability}",
         port = place.imap_port,
         greeting = place.greeting,
-        internal = machine.internal_user,
-        group = machine.internal_group,
-        login = machine.login_user,
-        uid = machine.mail_owner.0,
-        gid = machine.mail_owner.1,
+        internal = machine.internal.user,
+        group = machine.internal.group,
+        login = machine.login.user,
+        uid = machine.mail.uid,
+        gid = machine.mail.gid,
         capability = capability.unwrap_or_default(),
     )
 }
@@ -253,7 +254,7 @@ fn namespace(setup: &Setup) -> String {
 fn services(place: &Place<'_>) -> String {
     // Without root there is no chroot; the anvil listener of mode 0 leaves out the delay that
     // grows with failed logins of one address.
-    let chroot = match place.machine.rights {
+    let chroot = match place.machine.rights() {
         Rights::Root => "",
         Rights::Ordinary => "  chroot =\n",
     };

@@ -4,6 +4,8 @@
 use super::*;
 use crate::corpus::{Large, Recipe};
 use crate::probe::{Draft, Expect, Keep, compare};
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::time::Instant;
 
 fn server(setup: &Setup) -> Option<Dovecot> {

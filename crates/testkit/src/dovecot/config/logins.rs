@@ -49,7 +49,7 @@ impl Logins {
 
 /// Every user name, one rule for passwords, no penalty for wrong ones.
 pub(super) fn render(logins: &Logins, place: &Place<'_>) -> String {
-    let (uid, gid) = place.machine.mail_owner;
+    let (uid, gid) = (place.machine.mail.uid, place.machine.mail.gid);
     let dir = place.dir.display();
     let mut text = format!(
         "disable_plaintext_auth = no
