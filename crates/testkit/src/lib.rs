@@ -6,6 +6,7 @@ pub mod corpus;
 pub mod detour;
 pub mod dovecot;
 pub mod fuzz;
+pub mod farm;
 mod harness;
 pub mod probe;
 pub mod proxy;

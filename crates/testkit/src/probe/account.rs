@@ -122,10 +122,15 @@ fn read_mailbox(probe: &mut Probe, mailbox: &str, keep: Keep) -> Result<Vec<Mess
     // In slices, so that an account of any size fits: FETCH of an empty mailbox is BAD.
     for first in (1..=exists).step_by(200) {
         let last = exists.min(first + 199);
-        let items = "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])";
+        // Courier ends BODY[] early in messages of more than 300 parts.
+        let (asked, told) = match probe.wire.greeting.contains("Courier-IMAP") {
+            true => ("RFC822", "RFC822"),
+            false => ("BODY.PEEK[]", "BODY[]"),
+        };
+        let items = format!("(UID FLAGS INTERNALDATE RFC822.SIZE {asked})");
         let answers = probe.wire.command(&format!("FETCH {first}:{last} {items}"))?;
         for pieces in answers.iter().filter_map(|answer| answer.numbered("FETCH")) {
-            messages.push(read_message(&pieces, keep)?);
+            messages.push(read_message(&pieces, told, keep)?);
         }
     }
     messages.sort_by_key(|message| message.uid);
@@ -138,7 +143,7 @@ fn read_mailbox(probe: &mut Probe, mailbox: &str, keep: Keep) -> Result<Vec<Mess
     }
 }
 
-fn read_message(pieces: &[Piece], keep: Keep) -> Result<Message, Error> {
+fn read_message(pieces: &[Piece], body: &str, keep: Keep) -> Result<Message, Error> {
     let values = value::parse(pieces)?;
     let missing = |what: &str| Error::Unreadable(format!("FETCH without {what}"));
     let Some(Value::List(items)) = values.first() else { return Err(missing("a list")) };
@@ -151,7 +156,7 @@ fn read_message(pieces: &[Piece], keep: Keep) -> Result<Message, Error> {
     let mut flags: Vec<String> = flags.iter().map(Value::text).collect();
     flags.retain(|flag| !flag.eq_ignore_ascii_case("\\Recent"));
     flags.sort();
-    let octets = item("BODY[]")?.octets();
+    let octets = item(body)?.octets();
     let loose: Vec<u8> = octets
         .iter()
         .copied()

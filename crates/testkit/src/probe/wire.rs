@@ -55,6 +55,7 @@ fn strip_word<'a>(text: &'a [u8], word: &str) -> Option<&'a [u8]> {
 pub(super) struct Wire {
     reader: BufReader<TcpStream>,
     commands: u32,
+    pub(super) greeting: String,
 }
 
 impl Wire {
@@ -62,10 +63,11 @@ impl Wire {
         let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
         stream.set_read_timeout(Some(Duration::from_secs(SILENCE_SECONDS_MAX)))?;
         stream.set_nodelay(true)?;
-        let mut wire = Self { reader: BufReader::with_capacity(1 << 18, stream), commands: 0 };
-        let greeting = wire.read_line()?;
-        if !greeting.starts_with(b"* OK") {
-            return Err(Error::Unreadable(String::from_utf8_lossy(&greeting).into_owned()));
+        let reader = BufReader::with_capacity(1 << 18, stream);
+        let mut wire = Self { reader, commands: 0, greeting: String::new() };
+        wire.greeting = String::from_utf8_lossy(&wire.read_line()?).into_owned();
+        if !wire.greeting.starts_with("* OK") {
+            return Err(Error::Unreadable(wire.greeting));
         }
         Ok(wire)
     }
