@@ -6,6 +6,8 @@
 //! contents decide. Pairing cannot fetch, so it says which digests it needs and is called
 //! again (`docs/design/identity.md`).
 
+mod keyless;
+
 use std::collections::{HashMap, HashSet};
 
 use crate::listing::MessageListing;
@@ -155,6 +157,7 @@ pub fn pair(sources: &[PairInput<'_>], target: PairInput<'_>, rule: &PairRule) -
     for group in entries.chunk_by(|one, next| one.key == next.key) {
         matcher.take_group(group);
     }
+    matcher.match_keyless(&entries);
     matcher.finish()
 }
 
@@ -491,7 +494,9 @@ impl<'a> Matcher<'a> {
             return Pairing::Done(self.pairs);
         }
         self.need_source.sort_unstable();
+        self.need_source.dedup();
         self.need_target.sort_unstable();
+        self.need_target.dedup();
         Pairing::NeedDigests { source: self.need_source, target: self.need_target }
     }
 }

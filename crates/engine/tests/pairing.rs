@@ -103,6 +103,24 @@ fn duplicates_that_the_target_has_rewritten_are_known_by_their_dates() {
     );
 }
 
+/// pymap overlooks a Message-Id where the header is cut off within a line.
+#[test]
+fn a_key_that_one_server_overlooks_makes_no_other_message() {
+    for (here, there) in [(1, 0), (0, 1)] {
+        let one = world(&[message(here, 5, 7)], &[message(there, 5, 7)]);
+        assert_eq!(asked(&one, &Rules::sync()), 2);
+        assert_fates(&one, &Rules::sync(), &[SourceFate::Paired(0)], &[TargetFate::Paired]);
+        let other = world(&[message(here, 5, 7)], &[message(there, 6, 7)]);
+        assert_fates(&other, &Rules::sync(), &[SourceFate::New], &[TargetFate::Unmatched]);
+        // Another date: nothing is read to find out.
+        let later = world(&[message(here, 5, 7)], &[message(there, 5, 8)]);
+        assert_eq!(asked(&later, &Rules::sync()), 0);
+        let twice = world(&[message(here, 5, 7), message(2, 5, 7)], &[message(there, 5, 7)]);
+        let fates = twice.pair(&Rules::sync()).pairs.parts.concat();
+        assert_eq!(fates.iter().filter(|fate| matches!(fate, SourceFate::Paired(_))).count(), 1);
+    }
+}
+
 #[test]
 fn messages_without_a_key_are_known_by_their_content_only() {
     let world = world(&[message(0, 1, 1), message(0, 2, 1)], &[message(0, 2, 2), message(0, 3, 1)]);
@@ -118,10 +136,11 @@ fn messages_without_a_key_are_known_by_their_content_only() {
 fn a_digest_is_asked_for_only_where_it_can_matter() {
     let twice = [message(1, 1, 1), message(1, 1, 2)];
     let weak = [message(0, 1, 1), message(0, 1, 2)];
-    let cases: [(&[Message], &[Message], usize, usize); 6] = [
+    let cases: [(&[Message], &[Message], usize, usize); 7] = [
         (&twice, &[], 0, 2),
         (&weak, &[], 0, 2),
-        (&weak, &[message(2, 1, 1)], 0, 2),
+        (&weak, &[message(2, 1, 3)], 0, 2),
+        (&weak, &[message(2, 1, 1)], 2, 3),
         (&[], &twice, 0, 0),
         (&twice, &[message(1, 1, 1)], 3, 3),
         (&weak[..1], &weak[1..], 2, 2),

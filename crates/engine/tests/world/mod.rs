@@ -151,7 +151,7 @@ impl World {
         let mut digests = vec![Digests::default(); listings.len()];
         let mut target_digests = Digests::default();
         let (mut asked_source, mut asked_target) = (Vec::new(), Vec::new());
-        for _ in 0..2 {
+        for _ in 0..3 {
             let inputs: Vec<PairInput<'_>> = listings
                 .iter()
                 .zip(&digests)
@@ -173,7 +173,7 @@ impl World {
                 }
             }
         }
-        panic!("digests are asked for in one go");
+        panic!("digests are asked for within groups, then across them, and not again");
     }
 
     pub fn plan(&self, rules: &Rules) -> MailboxPlan {
