@@ -9,8 +9,23 @@ pub struct Quirks {
     /// Literals go out only when invited, although LITERAL+ or LITERAL- is offered. Set when
     /// a non-synchronising literal was answered BAD.
     pub synchronising_literals_only: bool,
-    /// MULTIAPPEND is offered and refused with BAD; messages go one by one.
+    /// MULTIAPPEND is offered and of no use; messages go one by one. Set where it was refused
+    /// with BAD, and for UW imapd 2010.417: of five messages in one command, the second of which
+    /// was one octet without a header, it answered OK and five UIDs, and ran the second and the
+    /// third together into one message. One by one, all five arrived.
     pub no_multiappend: bool,
+    /// The flags of an APPEND are kept but for the keywords, which have to be set by STORE: UW
+    /// imapd 2010.417 says `PERMANENTFLAGS (\\* …)`, drops them from APPEND and keeps what STORE
+    /// sets.
+    pub drops_keywords: bool,
+    /// `BODY[]` of a message of more than 300 MIME parts ends early, and RFC822.SIZE counts no
+    /// more than that; `RFC822` (RFC 3501 §6.4.5), which leaves no `\\Seen` behind either in a
+    /// mailbox opened with EXAMINE, gives all of it. Courier-IMAP 5.0.13: 5,066 of the 8,485
+    /// octets of a message of 500 parts.
+    pub truncates_bodies: bool,
+    /// LIST shows files of the server's own as mailboxes; removing `.mailboxlist` as one that the
+    /// source does not have removes all subscriptions. UW imapd 2010.417.
+    pub lists_own_files: bool,
     /// Commands are carried out in any order, also in parallel: one at a time only. Stalwart
     /// ran FETCH before the SELECT it followed.
     pub one_command_at_a_time: bool,
@@ -35,6 +50,9 @@ impl Default for Quirks {
         Self {
             synchronising_literals_only: false,
             no_multiappend: false,
+            drops_keywords: false,
+            truncates_bodies: false,
+            lists_own_files: false,
             one_command_at_a_time: false,
             keeps_order: false,
             uidvalidity_reused: false,
@@ -59,8 +77,16 @@ impl Quirks {
         if says(b"dovecot") {
             self.errors_max = u32::MAX;
         }
+        if says(b"courier-imap") {
+            self.truncates_bodies = true;
+        }
         if says(b"hoodiecrow") || uw_imapd {
             self.uidvalidity_reused = true;
+        }
+        if uw_imapd {
+            self.no_multiappend = true;
+            self.drops_keywords = true;
+            self.lists_own_files = true;
         }
     }
 }
@@ -83,6 +109,16 @@ mod tests {
         assert!(!learnt("Stalwart IMAP4rev2 at your service").keeps_order);
         assert!(learnt("Stalwart IMAP4rev2 at your service").one_command_at_a_time);
         assert!(!learnt("Gimap ready for requests").keeps_order);
+    }
+
+    #[test]
+    fn uw_imapd_and_courier_are_known_by_their_greetings() {
+        let uw = learnt("[NON-IPv4] Panda IMAP 2010.417 at Thu, 26 Nov 2026 19:10:31 +0000");
+        assert!(uw.no_multiappend && uw.drops_keywords && uw.lists_own_files);
+        assert!(learnt("Courier-IMAP ready. Copyright 1998-2019").truncates_bodies);
+        let other = learnt("Dovecot ready.");
+        assert!(!other.no_multiappend && !other.drops_keywords && !other.lists_own_files);
+        assert!(!other.truncates_bodies);
     }
 
     #[test]

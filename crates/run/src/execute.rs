@@ -18,11 +18,13 @@ use crate::claiming::{Claiming, Planned, Standing, changed};
 use crate::course::Landed;
 use crate::events::{Event, EventSink};
 use crate::job::Job;
-use crate::look_back::{Doubles, left_twice, look_back, overfull};
+use crate::keywords::set_keywords;
+use crate::look_back::{Doubles, count, left_twice, look_back};
 use crate::mailbox::{Progress, Task};
 use crate::patience::{self, Patience, is_worth_another_try};
 use crate::receipt::{Ending, Noted};
 use crate::report::Report;
+use crate::shortfall::find_lost;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, Survey};
 use crate::workers::{First, Shared, Usable, Worked, open_spares, run_workers};
@@ -96,6 +98,7 @@ impl<A: Accounts> Execution<A> {
         let Worked { pair, failed, landed } =
             run_workers(&shared, first, spares, &mut report).await;
         let pair = shared.look_back(pair, (&landed, &failed), &mut report).await;
+        let pair = shared.set_keywords(pair, &landed, &mut report).await;
         let pair = shared.clear_source(pair, &landed, &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
         if report.is_full() && report.removed_anything() && !shared.execution.stop.is_asked() {
@@ -315,10 +318,19 @@ impl<A: Accounts> Shared<A> {
     ) -> Result<(), Fault> {
         let mailboxes: Vec<(usize, Task<'_>, &Landed)> =
             left.iter().map(|&at| (at, self.task(at), &landed[&at])).collect();
-        let overfull = overfull(target, &mailboxes).await?;
-        left.retain(|at| overfull.contains_key(at));
+        let counted = count(target, &mailboxes).await?;
+        left.retain(|at| counted.overfull.contains_key(at) || counted.short.contains(at));
         for (at, task, landed) in mailboxes {
-            let Some(&excess) = overfull.get(&at) else { continue };
+            if counted.short.contains(&at) {
+                match find_lost(source, target, &task, landed).await {
+                    Ok(lost) => lost.into_iter().for_each(|it| self.execution.note(it, report)),
+                    Err(fault) if fault.scope > Scope::Mailbox => return Err(fault),
+                    Err(fault) => self.execution.note(fault, report),
+                }
+                left.remove(&at);
+                continue;
+            }
+            let Some(&excess) = counted.overfull.get(&at) else { continue };
             // Where it is not known what became of everything, nothing is one too many for sure.
             let standing = match self.wait_for(&task.plan.target).await {
                 Ok(standing) => standing,
@@ -350,6 +362,34 @@ impl<A: Accounts> Shared<A> {
             }
         }
         Ok(())
+    }
+
+    /// Sets the keywords of the copies, where the target drops them from APPEND.
+    async fn set_keywords(
+        &self,
+        mut pair: Usable<A>,
+        landed: &BTreeMap<usize, Landed>,
+        report: &mut Report,
+    ) -> Usable<A> {
+        let (_, target) = pair.as_mut()?;
+        if !target.drops_keywords() {
+            return pair;
+        }
+        for (&at, landed) in landed {
+            match set_keywords(target, &self.task(at), landed).await {
+                Ok(refused) => {
+                    refused.into_iter().for_each(|fault| self.execution.note(fault, report));
+                }
+                Err(fault) => {
+                    let is_broken = fault.scope > Scope::Mailbox;
+                    self.execution.note(fault, report);
+                    if is_broken {
+                        return None;
+                    }
+                }
+            }
+        }
+        pair
     }
 
     /// Removes messages and mailboxes, after everything was copied everywhere: a message that

@@ -15,6 +15,7 @@ use mailferry_engine::listing::{MessageListing, Row, SIZE_UNKNOWN};
 use mailferry_engine::message::{FlagSet, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{TargetFate, TargetQuestion};
+use mailferry_engine::policy::Duplicates;
 use mailferry_store::contract::{Among, AsListed, Source, Target};
 
 use crate::course::{Landed, Landing, Proof};
@@ -31,19 +32,27 @@ pub(crate) struct Doubles {
     pub(crate) left: u64,
 }
 
-/// Of these mailboxes, by their places, those that hold more messages than were there and were
-/// sent, and how many more.
+/// Mailboxes, by their places, that do not hold as many messages as were there and were sent.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    /// Those that hold more, and how many more.
+    pub(crate) overfull: BTreeMap<usize, u64>,
+    /// Those that hold fewer.
+    pub(crate) short: Vec<usize>,
+}
+
+/// How many messages these mailboxes hold, against what was there and was sent.
 ///
 /// # Errors
 /// The connection is of no more use.
-pub(crate) async fn overfull<T: Source>(
+pub(crate) async fn count<T: Source>(
     target: &mut T,
     mailboxes: &[(usize, Task<'_>, &Landed)],
-) -> Result<BTreeMap<usize, u64>, Fault> {
+) -> Result<Counted, Fault> {
     let names: Vec<MailboxName> =
         mailboxes.iter().map(|(_, task, _)| task.plan.target.clone()).collect();
     let marks = target.marks(&names).await?;
-    let mut overfull = BTreeMap::new();
+    let mut counted = Counted::default();
     for ((at, task, landed), mark) in mailboxes.iter().zip(marks) {
         let expected = task.listings.target.len() as u64 + landed.copies.len() as u64;
         // What STATUS does not tell is looked for.
@@ -52,10 +61,12 @@ pub(crate) async fn overfull<T: Source>(
             None => u64::MAX,
         };
         if excess > 0 {
-            overfull.insert(*at, excess);
+            counted.overfull.insert(*at, excess);
+        } else if mark.messages.is_some_and(|messages| u64::from(messages) < expected) {
+            counted.short.push(*at);
         }
     }
-    Ok(overfull)
+    Ok(counted)
 }
 
 /// Looks what came into one mailbox, and removes what is there twice through this run, at most
@@ -94,7 +105,7 @@ pub(crate) async fn look_back<S: Source, T: Target>(
     };
     let there: HashSet<Uid> = copied.iter().filter(is_listed).filter_map(|it| it.target).collect();
     arrived.retain(|uid| ours.binary_search(&uid).is_err() || there.contains(&uid));
-    let question = (task.plan, TargetQuestion::ExtraAndDuplicates);
+    let question = (task.plan, TargetQuestion::ExtraAndDuplicates, Duplicates::CopyAll);
     let pairs = pair_all((source, &doubts), (target, &arrived), question).await?;
     let (mut ours, others) = surplus(&arrived, &pairs.target, (&ours, &copied));
     // Never more than there are too many.

@@ -8,6 +8,7 @@ use mailferry_engine::listing::{MessageListing, SIZE_UNKNOWN};
 use mailferry_engine::message::Uid;
 use mailferry_engine::pairing::{Digests, SourceFate, TargetQuestion};
 use mailferry_engine::plan::{Action, Decision};
+use mailferry_engine::policy::Duplicates;
 use mailferry_store::contract::{Among, AsListed, Source};
 
 use crate::course::Landed;
@@ -139,7 +140,7 @@ async fn find_unnamed<S: Source, T: Source>(
     }
     parts.values_mut().for_each(|uids| uids.sort_unstable());
     let doubts = list_doubts(source, task, parts).await?;
-    let question = (task.plan, TargetQuestion::None);
+    let question = (task.plan, TargetQuestion::None, Duplicates::CopyAll);
     let fates = pair_all((source, &doubts), (target, &arrived), question).await?;
     let mut found = Vec::new();
     for (doubt, fates) in doubts.iter().zip(fates.parts) {

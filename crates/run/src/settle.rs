@@ -95,8 +95,8 @@ async fn look_once<S: Source, T: Source>(
         return Ok(0);
     }
     let doubts = list_doubts(source, &course.task, in_question(course)).await?;
-    let question = TargetQuestion::None;
-    let pairs = pair_all((source, &doubts), (target, &arrived), (plan, question)).await?;
+    let question = (plan, TargetQuestion::None, Duplicates::CopyAll);
+    let pairs = pair_all((source, &doubts), (target, &arrived), question).await?;
     let mut there: Vec<(usize, Uid, Uid, u32)> = Vec::new();
     for (doubt, fates) in doubts.iter().zip(pairs.parts) {
         for (at, fate) in fates.into_iter().enumerate() {
@@ -174,14 +174,14 @@ fn in_question(course: &Course<'_>) -> Vec<(usize, Vec<Uid>)> {
     question
 }
 
-/// What became of the messages in question, and of what arrived.
+/// What became of the messages in question, and of what arrived. With [`Duplicates::CopyAll`] each
+/// copy stands for one message, and a second of equal content is another copy.
 pub(crate) async fn pair_all<S: Source, T: Source>(
     (source, doubts): (&mut S, &[Doubt]),
     (target, arrived): (&mut T, &MessageListing),
-    (plan, question): (&MailboxPlan, TargetQuestion),
+    (plan, question, duplicates): (&MailboxPlan, TargetQuestion, Duplicates),
 ) -> Result<Pairs, Fault> {
-    // Each copy stands for one message: a second of equal content is another copy.
-    let rule = PairRule { duplicates: Duplicates::CopyAll, question, sizes: Sizes::default() };
+    let rule = PairRule { duplicates, question, sizes: Sizes::default() };
     let mut digests = vec![Digests::default(); doubts.len()];
     let mut target_digests = Digests::default();
     for _ in 0..PAIRING_ROUNDS_MAX {

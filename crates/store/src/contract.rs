@@ -359,6 +359,12 @@ pub trait Target: Source {
     /// connection after a few.
     fn bears_refusals(&self) -> bool;
 
+    /// Whether the target drops keywords from what is appended, although it keeps them: they have
+    /// to be set with [`Target::update_flags`].
+    fn drops_keywords(&self) -> bool {
+        false
+    }
+
     /// The size above which the target takes no message (APPENDLIMIT, RFC 7889).
     fn append_limit(&self) -> Option<u64>;
 

@@ -416,6 +416,10 @@ impl Target for ImapAccount {
         self.connection.session.quirks.errors_max == u32::MAX
     }
 
+    fn drops_keywords(&self) -> bool {
+        self.connection.session.quirks.drops_keywords
+    }
+
     fn append_limit(&self) -> Option<u64> {
         self.connection.capabilities().append_limit()
     }

@@ -14,6 +14,7 @@ mod faults;
 mod flags;
 mod kept;
 mod lies;
+mod losses;
 mod moves;
 mod pairs;
 mod receipts;

@@ -242,8 +242,11 @@ impl ImapAccount {
             }
             let uids: Vec<u32> = group.iter().map(|wanted| wanted.uid.value()).collect();
             let set = UidSet::from_sorted(&uids);
-            let command =
-                Command::new("UID FETCH").sp().uid_set(&set).sp().raw("(UID BODY.PEEK[])");
+            let items = match self.connection.session.quirks.truncates_bodies {
+                true => "(UID RFC822)",
+                false => "(UID BODY.PEEK[])",
+            };
+            let command = Command::new("UID FETCH").sp().uid_set(&set).sp().raw(items);
             let sent = self.connection.session.send(&command);
             let tag = sent.map_err(|error| self.broken(&error.into()))?;
             self.bodies.flights[at].asked.push_back(Asked::new(tag, group));

@@ -1,6 +1,6 @@
 //! Changing an account: mailboxes, subscriptions, flags, deletions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mailferry_engine::fault::{Fault, FaultKind};
 use mailferry_engine::message::{FlagSet, Uid};
@@ -145,9 +145,24 @@ impl ImapAccount {
             .map(|mailbox| Command::new("SUBSCRIBE").sp().mailbox(mailbox.as_bytes()))
             .collect();
         let completions = self.run_all(&commands, |_| {}).await?;
-        let judge = |(completion, mailbox): (Completion, &MailboxName)| match completion.is_ok() {
-            true => Ok(()),
-            false => Err(self.fault(FaultKind::Subscribe, completion.words()).in_mailbox(mailbox)),
+        let mut subscribed = BTreeSet::new();
+        if completions.iter().any(|completion| !completion.is_ok()) {
+            // UW imapd refuses it where a mailbox of that name was subscribed before it was
+            // deleted and made again.
+            self.run(&Command::new("LSUB \"\" \"*\""), |data| {
+                if let Untagged::List(list) = data
+                    && list.is_lsub
+                {
+                    subscribed.insert(MailboxName::new(&*list.name));
+                }
+            })
+            .await?;
+        }
+        let judge = |(completion, mailbox): (Completion, &MailboxName)| {
+            if completion.is_ok() || subscribed.contains(mailbox) {
+                return Ok(());
+            }
+            Err(self.fault(FaultKind::Subscribe, completion.words()).in_mailbox(mailbox))
         };
         Ok(completions.into_iter().zip(mailboxes).map(judge).collect())
     }

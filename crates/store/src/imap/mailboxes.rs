@@ -38,6 +38,16 @@ impl Namespaces {
     }
 }
 
+/// The subscriptions of UW imapd, and what it writes while it changes them.
+const OWN_FILES: [&[u8]; 2] = [b".mailboxlist", b".mlbxlsttmp"];
+
+/// Whether UW imapd lists this beside the mailboxes: those, and the lock of a mailbox in use.
+fn is_own_file(name: &[u8], seen: &BTreeMap<MailboxName, Seen>) -> bool {
+    let locked = name.strip_suffix(b".lock");
+    OWN_FILES.contains(&name)
+        || locked.is_some_and(|mailbox| seen.contains_key(&MailboxName::new(mailbox)))
+}
+
 /// STATUS commands in flight at first: fewer than the errors after which a server hangs up.
 const STATUS_COMMANDS_MIN: usize = 4;
 /// The same once the server answered as many without an error.
@@ -79,6 +89,11 @@ impl ImapAccount {
         if asks_namespaces {
             self.connection.session.quirks.learn_from_words(&told.software);
             self.namespaces = Some(told.namespaces);
+        }
+        if self.connection.session.quirks.lists_own_files {
+            let own: Vec<MailboxName> =
+                seen.keys().filter(|name| is_own_file(name.as_bytes(), &seen)).cloned().collect();
+            seen.retain(|name, _| !own.contains(name));
         }
         self.count_messages(&mut seen).await?;
         Ok(account_listing(seen, &self.namespaces.clone().unwrap_or_default()))

@@ -89,10 +89,7 @@ impl ImapAccount {
                 sets.iter().map(UidSet::to_string).collect()
             }
         };
-        let mut there = BTreeSet::new();
-        for set in &sets {
-            there.extend(self.search(format!("UID {set}").as_bytes()).await?);
-        }
+        let mut there = self.find_among(&sets).await?;
         // `n:*` names the last message, too, be it below n (RFC 9051 §9).
         there.retain(|&uid| Uid::new(uid).is_some_and(|uid| which.holds(uid)));
         // What a first answer left out is asked for once more.
@@ -105,10 +102,7 @@ impl ImapAccount {
         }
         if !absent(&there, &listing).is_empty() {
             // It may have gone meanwhile.
-            let mut now = BTreeSet::new();
-            for set in &sets {
-                now.extend(self.search(format!("UID {set}").as_bytes()).await?);
-            }
+            let now = self.find_among(&sets).await?;
             there.retain(|uid| now.contains(uid));
         }
         if let Some(uid) = absent(&there, &listing).into_iter().find_map(Uid::new) {
@@ -116,6 +110,21 @@ impl ImapAccount {
             return Err(self.fault(FaultKind::ListingIncomplete, words).of_message(uid));
         }
         Ok(listing)
+    }
+
+    /// The UIDs of some sets that are there, and perhaps others, in a mailbox that is not empty.
+    async fn find_among(&mut self, sets: &[String]) -> Result<BTreeSet<u32>, Fault> {
+        let mut there = BTreeSet::new();
+        for set in sets {
+            let mut found = self.search(format!("UID {set}").as_bytes()).await?;
+            // `n:*` names the last message in any case (RFC 9051 §9): mailutils' imap4d, which
+            // finds nothing by it, finds all by ALL.
+            if found.is_empty() && set.ends_with('*') {
+                found = self.search(b"ALL").await?;
+            }
+            there.extend(found);
+        }
+        Ok(there)
     }
 
     /// Fewer messages were listed than were there at first. They were expunged meanwhile, or

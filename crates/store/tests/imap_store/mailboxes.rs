@@ -55,6 +55,22 @@ async fn an_account_is_listed_alike_whatever_the_server_lacks() {
     }
 }
 
+/// UW imapd keeps the subscription of a deleted mailbox, and refuses it when it is made again.
+#[tokio::test]
+async fn what_is_subscribed_already_is_no_fault_where_that_is_refused() {
+    let account = account();
+    account.add_mailbox("A");
+    account.add_mailbox("B");
+    account.subscribe("A");
+    let refusal = |nth| Fault::at_command("SUBSCRIBE", nth, Effect::No("Already".to_owned()));
+    let profile = Profile { faults: vec![refusal(1), refusal(2)], ..Profile::modern() };
+    let server = Server::bind(profile, [account]).await.unwrap();
+    let mut store = open(server.addr()).await;
+    let results = store.subscribe(&[name("A"), name("B")]).await.unwrap();
+    assert!(results[0].is_ok());
+    assert_eq!(results[1].as_ref().unwrap_err().kind, FaultKind::Subscribe);
+}
+
 #[tokio::test]
 async fn what_belongs_to_others_is_told_apart() {
     let profile = Profile {

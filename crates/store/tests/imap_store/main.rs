@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ahead;
+mod among;
 mod bodies;
 mod compression;
 mod flags;
