@@ -193,7 +193,7 @@ fn a_server_that_lost_its_index_is_listed_anew() {
     drop(probe);
     let desk = Desk::new();
     desk.ferry("sync", &source, &target, &["--mirror"]).expect(0);
-    source.server.forget_indexes(&source.user).unwrap();
+    world.dot.forget_indexes(&source.user).unwrap();
     source.probe().store("INBOX", &[3, 4], "+FLAGS", "\\Seen work").unwrap();
     assert_same_plan(&desk, (&source, &target), &["--mirror"], "the index went");
     desk.ferry("sync", &source, &target, &["--mirror"]).expect(0);

@@ -9,6 +9,7 @@ pub mod page;
 mod program;
 
 pub use mailferry_testkit::dovecot::{Dovecot, Layout, Setup, special_use};
+pub use mailferry_testkit::farm;
 pub use mailferry_testkit::probe::{
     Account, Draft, Duty, Expect, Form, Keep, Message, Probe, compare,
 };
@@ -62,10 +63,33 @@ pub enum Way {
     DotToSlash,
 }
 
+/// The server of an account.
+#[derive(Clone, Copy)]
+pub enum Host<'a> {
+    Dovecot(&'a Dovecot),
+    Other(&'a farm::Server),
+}
+
+impl Host<'_> {
+    pub fn imap(&self) -> SocketAddr {
+        match self {
+            Self::Dovecot(server) => server.imap(),
+            Self::Other(server) => server.imap(),
+        }
+    }
+
+    pub fn imaps(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Dovecot(server) => server.imaps(),
+            Self::Other(_) => None,
+        }
+    }
+}
+
 /// An account that is new, where it is, and how a program gets there.
 #[derive(Clone)]
 pub struct Place<'a> {
-    pub server: &'a Dovecot,
+    pub server: Host<'a>,
     pub user: String,
     pub password: String,
     /// Another address than the server's own: a proxy's.
@@ -78,7 +102,14 @@ impl<'a> Place<'a> {
     }
 
     pub fn named(server: &'a Dovecot, user: String) -> Self {
-        Self { server, password: server.password(&user), user, detour: None }
+        let password = server.password(&user);
+        Self { server: Host::Dovecot(server), password, user, detour: None }
+    }
+
+    /// The only account of another server.
+    pub fn on(server: &'a farm::Server) -> Self {
+        let (user, password) = (server.user().to_owned(), server.password().to_owned());
+        Self { server: Host::Other(server), user, password, detour: None }
     }
 
     /// The same account by way of a proxy in front of the clear-text port.
@@ -101,7 +132,7 @@ impl<'a> Place<'a> {
     }
 
     pub fn probe(&self) -> Probe {
-        self.server.probe(&self.user).unwrap()
+        Probe::login(self.server.imap(), &self.user, &self.password).unwrap()
     }
 
     pub fn read(&self) -> Account {
