@@ -111,17 +111,15 @@ impl ImapAccount {
         Err(self.fault(FaultKind::ListingIncomplete, words))
     }
 
-    /// Without LIST-STATUS (RFC 5819 §2): STATUS for each mailbox, pipelined. A mailbox that
-    /// refuses it keeps its count unknown; opening it will tell why.
+    /// STATUS for each mailbox of which LIST told none, pipelined: all without LIST-STATUS
+    /// (RFC 5819 §2), and with it those that were left out; Cyrus 3.6 leaves out one that is in use
+    /// at the moment. A mailbox that refuses it keeps its count unknown; opening it will tell why.
     async fn count_messages(
         &mut self,
         seen: &mut BTreeMap<MailboxName, Seen>,
     ) -> Result<(), Fault> {
-        let capabilities = self.connection.capabilities();
-        if capabilities.has("LIST-EXTENDED") && capabilities.has("LIST-STATUS") {
-            return Ok(());
-        }
-        let can_be_opened = |entry: &Seen| entry.listed && !entry.is_parent_only();
+        let can_be_opened =
+            |entry: &Seen| entry.listed && !entry.is_parent_only() && entry.mark.messages.is_none();
         let openable: Vec<MailboxName> = seen
             .iter()
             .filter(|(_, entry)| can_be_opened(entry))

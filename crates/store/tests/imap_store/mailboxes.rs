@@ -1,11 +1,15 @@
 //! Listing and changing the mailboxes of an account.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use mailferry_engine::fault::{FaultKind, Scope};
 use mailferry_engine::listing::Namespace;
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_store::contract::{Source, Target};
 use mailferry_testkit::sim::{Codes, Effect, Extension, Fault, Profile, Server};
 
+use crate::meddler::{Meddler, holds};
 use crate::world::{account, fill, open};
 
 fn name(text: &str) -> MailboxName {
@@ -69,6 +73,27 @@ async fn what_is_subscribed_already_is_no_fault_where_that_is_refused() {
     let results = store.subscribe(&[name("A"), name("B")]).await.unwrap();
     assert!(results[0].is_ok());
     assert_eq!(results[1].as_ref().unwrap_err().kind, FaultKind::Subscribe);
+}
+
+/// Cyrus 3.6 leaves the STATUS of a mailbox out of LIST-STATUS while the mailbox is in use.
+#[tokio::test]
+async fn a_status_that_list_left_out_is_asked_for() {
+    let account = account();
+    fill(&account, "A", 1..4, 100);
+    let server = Server::bind(Profile::modern(), [account]).await.unwrap();
+    let is_first = AtomicBool::new(true);
+    let rewrite = move |response: &[u8]| {
+        let left_out = holds(response, "STATUS") && holds(response, "MESSAGES 3");
+        match left_out && is_first.swap(false, Ordering::SeqCst) {
+            true => Vec::new(),
+            false => response.to_vec(),
+        }
+    };
+    let meddler = Meddler::start(server.addr(), Arc::new(rewrite)).await;
+    let mut store = open(meddler.address).await;
+    let listing = store.mailboxes().await.unwrap();
+    assert_eq!(listing.find(&name("A")).unwrap().messages, Some(3));
+    assert_eq!(server.state().commands_named("STATUS").len(), 1);
 }
 
 #[tokio::test]

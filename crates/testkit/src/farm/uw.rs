@@ -1,12 +1,15 @@
 //! UW imapd, started for each connection by Courier's port listener.
 
 use super::{PASSWORD, Place, Ready, libraries};
-use crate::harness::{Error, answer, io, write};
+use crate::harness::{Error, Rights, answer, io, write};
 use std::fs;
 use std::process::Command;
 
 pub(super) fn prepare(place: &Place<'_>) -> Result<Ready, Error> {
     let Place { dir, root, owner, .. } = *place;
+    if owner.rights == Rights::Ordinary {
+        return Err(Error::Missing("UW imapd asks for a password only where root runs it".into()));
+    }
     let listener = root.with_file_name("courier");
     let program = listener.join("usr/sbin/couriertcpd");
     if !program.is_file() {
