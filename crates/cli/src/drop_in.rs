@@ -7,6 +7,7 @@ mod rules;
 mod run;
 mod statistics;
 mod task;
+mod transform;
 
 use std::process::ExitCode;
 

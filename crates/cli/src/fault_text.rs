@@ -40,6 +40,7 @@ pub fn fault_text(fault: &Fault, front: Front) -> String {
             | FaultKind::TokenMissing
             | FaultKind::Mechanism
             | FaultKind::Receipt
+            | FaultKind::Transform
     );
     text.push_str(if is_ours { "" } else { "server: " });
     text.push_str(&mailferry_imap::session::printable(fault.words.as_bytes()));
@@ -129,6 +130,7 @@ fn what(fault: &Fault) -> String {
         FaultKind::Subscribe => format!("the {side} did not subscribe a mailbox"),
         FaultKind::Fetch => format!("the {side} did not deliver a message"),
         FaultKind::Expunged => format!("a message left the {side} meanwhile"),
+        FaultKind::Transform => "a rule about content came to no result".to_owned(),
         FaultKind::Append => format!("the {side} refused a message"),
         FaultKind::AppendSize => format!("the {side} refused a message for its size"),
         FaultKind::AppendVirus => format!("the {side} took a message for a virus"),

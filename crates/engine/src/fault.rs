@@ -82,6 +82,8 @@ pub enum FaultKind {
     Fetch,
     /// A message went away between listing and copying.
     Expunged,
+    /// A rule that changes or chooses messages by their content came to no result.
+    Transform,
     /// The target refused a message.
     Append,
     /// The target refused a message for its size.
@@ -153,9 +155,12 @@ impl Fault {
             | K::Mapping
             | K::Unrecognised => (Scope::Mailbox, Retry::Never),
             K::Fetch | K::Expunged => (Scope::Message, Retry::Now),
-            K::Append | K::AppendSize | K::AppendVirus | K::Flags | K::DeleteMessage => {
-                (Scope::Message, Retry::Never)
-            }
+            K::Transform
+            | K::Append
+            | K::AppendSize
+            | K::AppendVirus
+            | K::Flags
+            | K::DeleteMessage => (Scope::Message, Retry::Never),
             K::InUse => (Scope::Mailbox, Retry::Later),
             K::OverQuota => (Scope::Account, Retry::Later),
         };

@@ -1,10 +1,17 @@
 //! Copying messages: bodies come from the source, go to the target, and a body is never held
-//! whole unless it is small.
+//! whole unless it is small, or rules about content have to see it.
 
 use std::collections::HashSet;
 
+use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_store::contract::{BodyEvent, Envelope, LiteralForm, Target};
+
+use crate::spool::Reading;
+use crate::transform::work::{Gathered, Prepared};
+
+/// A prepared message up to this goes whole, so that it can be sent again without being made anew.
+const WHOLE_OCTETS_MAX: u64 = 64 * 1024;
 
 /// A header block longer than this is taken as it is: it has its identity headers early or
 /// not at all.
@@ -45,6 +52,23 @@ enum Open {
         seen: Vec<u8>,
     },
     Streaming,
+    /// It is gathered for the rules about content.
+    Gathering(Gathered),
+    /// It is whole, and waits for the rules.
+    Gathered(Gathered),
+    /// The rules are at work on it, or the rest of it is not wanted.
+    Away,
+    /// What they made of it is handed over.
+    Handing(Reading),
+}
+
+/// How the messages of a feed go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passage {
+    /// As they come.
+    Straight,
+    /// By way of the rules about content.
+    ByRules,
 }
 
 /// The messages of one source mailbox on their way from a source to a target.
@@ -53,7 +77,10 @@ pub(crate) struct Feed {
     ticket: usize,
     /// Ascending by UID.
     orders: Vec<Order>,
+    passage: Passage,
     open: Open,
+    /// A message that cannot be gone over, and why.
+    lost: Option<(Uid, Fault)>,
     /// Which of the orders were handed over.
     handed: Vec<bool>,
     /// The highest UID handed over so far.
@@ -63,9 +90,10 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(ticket: usize, orders: Vec<Order>) -> Self {
+    pub(crate) fn new(ticket: usize, orders: Vec<Order>, passage: Passage) -> Self {
         let handed = vec![false; orders.len()];
-        Self { ticket, orders, open: Open::Nothing, handed, highest: None, late: HashSet::new() }
+        let (open, lost, highest, late) = (Open::Nothing, None, None, HashSet::new());
+        Self { ticket, orders, passage, open, lost, handed, highest, late }
     }
 
     pub(crate) fn orders(&self) -> &[Order] {
@@ -95,11 +123,19 @@ impl Feed {
 
     /// Whether the target stands between two messages: only there may it be left.
     pub(crate) fn is_between_messages(&self) -> bool {
+        !matches!(self.open, Open::Header { .. } | Open::Streaming | Open::Handing(_))
+    }
+
+    /// Whether no message is on its way, not even to the rules.
+    pub(crate) fn is_idle(&self) -> bool {
         matches!(self.open, Open::Nothing)
     }
 
     /// Hands a body event on; answers the octets it carried.
     pub(crate) fn take<T: Target>(&mut self, event: BodyEvent<'_>, target: &mut T) -> u64 {
+        if self.passage == Passage::ByRules {
+            return self.gather(event);
+        }
         match event {
             BodyEvent::Whole { uid, octets } => {
                 let length = octets.len() as u64;
@@ -124,6 +160,136 @@ impl Feed {
             }
             BodyEvent::Missing { .. } | BodyEvent::Finished | BodyEvent::Unavailable { .. } => 0,
         }
+    }
+
+    /// Gathers a message for the rules; answers the octets that came.
+    fn gather(&mut self, event: BodyEvent<'_>) -> u64 {
+        match event {
+            BodyEvent::Whole { uid, octets } => {
+                self.begin_gathering(uid, octets.len() as u64);
+                self.gather_some(&octets);
+                self.end_gathering();
+                octets.len() as u64
+            }
+            BodyEvent::Begin { uid, octets } => {
+                self.begin_gathering(uid, octets);
+                0
+            }
+            BodyEvent::Chunk(octets) => {
+                self.gather_some(octets);
+                octets.len() as u64
+            }
+            BodyEvent::End => {
+                self.end_gathering();
+                0
+            }
+            BodyEvent::Missing { .. } | BodyEvent::Finished | BodyEvent::Unavailable { .. } => 0,
+        }
+    }
+
+    fn begin_gathering(&mut self, uid: Uid, octets: u64) {
+        let gathered = Gathered::begin(uid, octets);
+        self.open = match gathered.map_err(|fault| (uid, fault)) {
+            Ok(gathered) => Open::Gathering(gathered),
+            Err(lost) => {
+                self.lost = Some(lost);
+                Open::Away
+            }
+        };
+    }
+
+    fn gather_some(&mut self, octets: &[u8]) {
+        if let Open::Gathering(gathered) = &mut self.open
+            && let Err(fault) = gathered.push(octets)
+        {
+            self.lost = Some((gathered.uid, fault));
+            self.open = Open::Away;
+        }
+    }
+
+    fn end_gathering(&mut self) {
+        self.open = match std::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Gathering(gathered) => Open::Gathered(gathered),
+            _ => Open::Nothing,
+        };
+    }
+
+    /// A message that is whole now and that the rules are to go over; nothing else is taken until
+    /// [`Feed::hand_over`] or [`Feed::leave_out`].
+    pub(crate) fn take_gathered(&mut self) -> Option<Gathered> {
+        match std::mem::replace(&mut self.open, Open::Away) {
+            Open::Gathered(gathered) => Some(gathered),
+            other => {
+                self.open = other;
+                None
+            }
+        }
+    }
+
+    /// A message that could not be gathered.
+    pub(crate) fn take_lost(&mut self) -> Option<(Uid, Fault)> {
+        self.lost.take()
+    }
+
+    /// The message that the rules had is not sent.
+    pub(crate) fn leave_out(&mut self) {
+        self.open = Open::Nothing;
+    }
+
+    /// Hands over what the rules made; a large one goes on with [`Feed::hand_on`].
+    ///
+    /// # Errors
+    /// It cannot be read from its file; nothing of it was sent.
+    pub(crate) fn hand_over<T: Target>(
+        &mut self,
+        uid: Uid,
+        prepared: Prepared,
+        target: &mut T,
+    ) -> std::io::Result<()> {
+        let Prepared { spool, date, .. } = prepared;
+        let at = self.position(uid);
+        if let Some((at, date)) = at.zip(date) {
+            self.orders[at].date = date;
+        }
+        self.open = Open::Nothing;
+        let octets = spool.octets();
+        if octets <= WHOLE_OCTETS_MAX {
+            let octets = spool.into_octets()?;
+            if let Some((envelope, _)) = self.envelope(uid) {
+                target.append(envelope, octets);
+            }
+            return Ok(());
+        }
+        let reading = spool.into_reading()?;
+        if let Some((envelope, _)) = self.envelope(uid) {
+            target.append_begin(envelope, octets);
+            self.open = Open::Handing(reading);
+        }
+        Ok(())
+    }
+
+    /// Whether [`Feed::hand_on`] has something to do.
+    pub(crate) fn is_handing_over(&self) -> bool {
+        matches!(self.open, Open::Handing(_))
+    }
+
+    /// Hands over some more of a large message.
+    ///
+    /// # Errors
+    /// It cannot be read on: half sent, it can only be called off with its connection.
+    pub(crate) fn hand_on<T: Target>(&mut self, target: &mut T) -> Result<(), Fault> {
+        let Open::Handing(reading) = &mut self.open else { return Ok(()) };
+        let chunk = reading.next().map_err(|error| {
+            let words = format!("a message cannot be read from its file: {error}");
+            Fault::new(Side::Target, FaultKind::Connection, words)
+        })?;
+        if chunk.is_empty() {
+            target.append_end();
+            self.open = Open::Nothing;
+        } else {
+            target.append_chunk(chunk);
+        }
+        Ok(())
     }
 
     fn envelope(&mut self, uid: Uid) -> Option<(Envelope, AddHeader)> {
@@ -151,7 +317,11 @@ impl Feed {
 
     fn chunk<T: Target>(&mut self, octets: &[u8], target: &mut T) {
         match &mut self.open {
-            Open::Nothing => {}
+            Open::Nothing
+            | Open::Gathering(_)
+            | Open::Gathered(_)
+            | Open::Away
+            | Open::Handing(_) => {}
             Open::Streaming => target.append_chunk(octets),
             Open::Header { seen, .. } => {
                 seen.extend_from_slice(octets);
@@ -189,7 +359,7 @@ fn with_header(octets: Vec<u8>, uid: Uid, header: AddHeader) -> Vec<u8> {
 }
 
 /// Where the header block ends, its empty line included.
-fn header_end(octets: &[u8]) -> Option<usize> {
+pub(crate) fn header_end(octets: &[u8]) -> Option<usize> {
     if octets.starts_with(b"\r\n") || octets.starts_with(b"\n") {
         return Some(0);
     }

@@ -46,6 +46,26 @@ pub enum Event<'a> {
     },
     /// A message was copied.
     Copied(Copied<'a>),
+    /// A message was left out by a rule about its content.
+    LeftOut {
+        /// The mailbox on the source.
+        mailbox: &'a MailboxName,
+        /// The message there.
+        uid: Uid,
+        /// The rule, as the user wrote it.
+        rule: &'a str,
+    },
+    /// A command that a message went through wrote something to its standard error.
+    CommandSaid {
+        /// The mailbox on the source.
+        mailbox: &'a MailboxName,
+        /// The message there.
+        uid: Uid,
+        /// The command, with its option.
+        command: &'a str,
+        /// What it wrote. Foreign text: escape to show.
+        words: &'a str,
+    },
     /// So many octets of bodies were read from the source.
     Octets(u64),
     /// The octets of so many messages were read on both sides and compared.

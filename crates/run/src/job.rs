@@ -23,6 +23,7 @@ use crate::pace::PaceLimits;
 use crate::quarantine::QuarantinePlace;
 use crate::receipt::Receipt;
 use crate::state::State;
+use crate::transform::Transform;
 
 /// A run's task.
 #[derive(Clone)]
@@ -43,6 +44,8 @@ pub struct Job {
     pub target_selection: Selection,
     /// Whether unidentified messages get a Message-Id.
     pub add_header: AddHeader,
+    /// What is made of messages before they are sent, where anything is.
+    pub transform: Option<Arc<Transform>>,
     /// Whether empty source mailboxes are created on the target.
     pub empty_mailboxes: EmptyMailboxes,
     /// Which target mailboxes an exact backup may delete.
@@ -282,6 +285,7 @@ impl Job {
             source_selection: Selection::default(),
             target_selection: Selection::default(),
             add_header: AddHeader::Never,
+            transform: None,
             empty_mailboxes: EmptyMailboxes::default(),
             mailbox_deletion: MailboxDeletionNarrowing::default(),
             dates: Dates::default(),

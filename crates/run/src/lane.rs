@@ -3,6 +3,8 @@
 //! next ones before its last body has come where it permits that
 //! (`docs/design/round-trips.md`).
 
+mod making;
+
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -11,9 +13,10 @@ use mailferry_engine::message::Uid;
 use mailferry_engine::policy::PermanentFlags;
 use mailferry_store::contract::{Appended, BodyEvent, Source, Target, Turn, Wanted};
 
-use crate::copy::{Feed, Order};
+use crate::copy::{Feed, Order, Passage};
 use crate::course::{Course, Courses, Proof, Refused, Rest, placed};
 use crate::events::Event;
+use crate::lane::making::Making;
 use crate::mailbox::{Copies, Task};
 use crate::patience::is_worth_another_try;
 use crate::receipt::Glance;
@@ -76,6 +79,8 @@ struct Lane<'a, 'c, S, T, C> {
     first_course: usize,
     left: Left,
     closing: Closing,
+    /// The message that the rules about content are at work on.
+    making: Option<Making>,
     /// Why the source is of no more use.
     lost: Option<Fault>,
     /// Messages that were told of, unless it was that nothing is taken now.
@@ -130,6 +135,7 @@ pub(crate) async fn run_lane<'a, S: Source, T: Target, C: Courses<'a>>(
         first_course: 0,
         left: Left::Usable,
         closing: Closing::No,
+        making: None,
         lost: None,
         told: 0,
         refusal: None,
@@ -162,7 +168,10 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             }
             let room = self.target.has_room();
             let pause = self.pause();
-            let takes = feeding.is_some() && room && pause.is_none() && !self.holds_back(busy);
+            let handing = self.is_handing_over();
+            let free = self.making.is_none() && !handing;
+            let takes =
+                feeding.is_some() && room && free && pause.is_none() && !self.holds_back(busy);
             let mut came = Ok(Came::Body);
             tokio::select! {
                 moved = self.target.advance_appends(), if busy => moved?,
@@ -176,15 +185,17 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
                         (Ok(BodyEvent::Unavailable { fault }), _) => Ok(Came::Nothing(fault)),
                         (Ok(event), Some(course)) => {
                             run.take(event, self.target, course);
-                            if course.careful > 0 && run.feed.is_between_messages() {
-                                course.careful -= 1;
-                                self.target.flush_appends();
-                            }
+                            self.making = making::begin(at, run, course);
+                            self.flush_if_careful(at);
                             Ok(Came::Body)
                         }
                         (Ok(_), None) => Ok(Came::Body),
                     };
                 }
+                outcome = making::made(&mut self.making), if self.making.is_some() => {
+                    self.take_made(outcome);
+                }
+                () = std::future::ready(()), if handing && room => self.hand_on()?,
                 () = until(pause), if pause.is_some() => {}
             }
             match came {
@@ -254,6 +265,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
     /// The source goes on delivering what nobody takes any more.
     fn give_up_feeding(&mut self) {
         self.closing = Closing::Leaving;
+        self.making = None;
         self.feeding.clear();
         self.target.flush_appends();
         if self.left == Left::Usable {
@@ -323,11 +335,15 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             course.kept = Some(kept);
         }
         course.feeds_open += 1;
+        let passage = match course.task.job.transform {
+            Some(_) => Passage::ByRules,
+            None => Passage::Straight,
+        };
         let ticket = self.runs.len();
         self.runs.push(Run {
             outstanding: orders.len(),
             told: vec![false; orders.len()],
-            feed: Feed::new(ticket, orders),
+            feed: Feed::new(ticket, orders, passage),
             course: at,
             part,
             copies: Copies::default(),
@@ -403,7 +419,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             let Some(course) = &mut self.open[run.course] else { continue };
             if !run.feed.orders().is_empty() {
                 keep_copies(run, &course.task);
-                run.feed = Feed::new(ticket, Vec::new());
+                run.feed = Feed::new(ticket, Vec::new(), Passage::Straight);
                 course.feeds_open -= 1;
             }
         }
@@ -513,6 +529,10 @@ impl Run {
         }
         let begins = matches!(event, BodyEvent::Whole { .. } | BodyEvent::Begin { .. });
         let octets = self.feed.take(event, target);
+        if let Some((uid, fault)) = self.feed.take_lost() {
+            self.strike_off(uid);
+            course.task.note_missing(self.part, (uid, fault), &mut course.progress);
+        }
         course.task.pace.spend(octets, u64::from(begins), Instant::now());
         if octets > 0 {
             course.task.events.on(&Event::Octets(octets));

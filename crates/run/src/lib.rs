@@ -32,5 +32,6 @@ mod spool;
 pub mod state;
 pub mod stop;
 pub mod survey;
+pub mod transform;
 mod worker;
 mod workers;

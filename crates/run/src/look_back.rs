@@ -105,7 +105,7 @@ pub(crate) async fn look_back<S: Source, T: Target>(
     };
     let there: HashSet<Uid> = copied.iter().filter(is_listed).filter_map(|it| it.target).collect();
     arrived.retain(|uid| ours.binary_search(&uid).is_err() || there.contains(&uid));
-    let question = (task.plan, TargetQuestion::ExtraAndDuplicates, Duplicates::CopyAll);
+    let question = (task, TargetQuestion::ExtraAndDuplicates, Duplicates::CopyAll);
     let pairs = pair_all((source, &doubts), (target, &arrived), question).await?;
     let (mut ours, others) = surplus(&arrived, &pairs.target, (&ours, &copied));
     // Never more than there are too many.

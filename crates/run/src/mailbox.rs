@@ -18,6 +18,7 @@ use crate::report::{Done, Repaired};
 use crate::state::CopyMade;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, listed};
+use crate::transform::Said;
 
 /// What was done so far; kept whatever happens next.
 #[derive(Debug, Default)]
@@ -157,6 +158,26 @@ impl Task<'_> {
         }
         let from = &self.plan.parts[part].source;
         self.note_fault(fault.in_mailbox(from).of_message(uid), progress);
+    }
+
+    /// A message was left out by a rule about its content.
+    pub(crate) fn note_left_out(
+        &self,
+        part: usize,
+        (uid, rule): (Uid, &str),
+        progress: &mut Progress,
+    ) {
+        progress.done.left_out += 1;
+        let mailbox = &self.plan.parts[part].source;
+        self.events.on(&Event::LeftOut { mailbox, uid, rule });
+    }
+
+    /// Tells what commands wrote while a message went through them.
+    pub(crate) fn tell_said(&self, part: usize, uid: Uid, said: &[Said]) {
+        let mailbox = &self.plan.parts[part].source;
+        for Said { command, words } in said {
+            self.events.on(&Event::CommandSaid { mailbox, uid, command, words });
+        }
     }
 
     /// A message was accepted or refused.

@@ -140,7 +140,7 @@ async fn find_unnamed<S: Source, T: Source>(
     }
     parts.values_mut().for_each(|uids| uids.sort_unstable());
     let doubts = list_doubts(source, task, parts).await?;
-    let question = (task.plan, TargetQuestion::None, Duplicates::CopyAll);
+    let question = (task, TargetQuestion::None, Duplicates::CopyAll);
     let fates = pair_all((source, &doubts), (target, &arrived), question).await?;
     let mut found = Vec::new();
     for (doubt, fates) in doubts.iter().zip(fates.parts) {

@@ -242,6 +242,7 @@ struct Counted {
     copied: u64,
     failed: u64,
     expunged: u64,
+    left_out: u64,
     /// Nothing was to be done: the digest of where its messages stand, and the run in which its
     /// rows are.
     idle: Option<(String, RunId)>,

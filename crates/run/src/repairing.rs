@@ -24,9 +24,9 @@ use crate::job::Dates;
 use crate::quarantine::{Attempt, Origin, Quarantine, QuarantineError, Record};
 use crate::report;
 use crate::spool::{Pass, Spool};
+use crate::transform::work::{Gathered, Outcome, make};
+use crate::transform::{Purpose, Subject, TRANSFORM_OCTETS_MAX};
 
-/// A message above this is not repaired.
-const TRANSFORM_OCTETS_MAX: u64 = 256 << 20;
 /// Refusals of one message that a server bears on one connection if it is not known to bear more:
 /// pymap ends the connection after five errors, and one was made already.
 const ATTEMPTS_USUAL: usize = 3;
@@ -83,9 +83,9 @@ async fn repair_one<S: Source, T: Target>(
         None => task.permanent_flags(target).await.map_err(Lost::Connection)?,
     };
     let order = task.order(refused.part, refused.uid, &kept);
-    let order = order.ok_or_else(|| Lost::Message(refused.fault.clone()))?;
+    let mut order = order.ok_or_else(|| Lost::Message(refused.fault.clone()))?;
     course.kept = Some(kept.clone());
-    let mut message = fetch(source, course, refused, &order).await?;
+    let mut message = fetch(source, course, refused, &mut order).await?;
     let before = message.look(Repair::default()).map_err(|error| disk(refused, &error))?;
     let clock = match course.task.job.dates {
         Dates::Keep => Clock::Source(order.date),
@@ -215,8 +215,11 @@ async fn fetch<S: Source>(
     source: &mut S,
     course: &Course<'_>,
     refused: &Refused,
-    order: &Order,
+    order: &mut Order,
 ) -> Result<Message, Lost> {
+    let transform = course.task.job.transform.as_ref();
+    // With rules it is they who add the header.
+    let header = if transform.is_some() { AddHeader::Never } else { order.header };
     let mailbox = &course.task.plan.parts[refused.part].source;
     let uid_validity = course.task.listings.sources[refused.part].uid_validity;
     let wanted = vec![Wanted { uid: refused.uid, size: order.size }];
@@ -244,7 +247,7 @@ async fn fetch<S: Source>(
             lost.get_or_insert_with(|| Lost::Message(refused.fault.clone()));
             continue;
         }
-        let added = match order.header {
+        let added = match header {
             AddHeader::Never => spool.push(octets),
             // Whether a header is added is told by the beginning.
             AddHeader::IfUnidentified => gather(&mut spool, &mut octets_come, octets, refused.uid),
@@ -254,9 +257,20 @@ async fn fetch<S: Source>(
     if let Some(lost) = lost {
         return Err(lost);
     }
-    if !octets_come.is_empty() || (order.header == AddHeader::IfUnidentified && spool.octets() == 0)
-    {
+    if !octets_come.is_empty() || (header == AddHeader::IfUnidentified && spool.octets() == 0) {
         flush(&mut spool, &octets_come, refused.uid).map_err(|error| disk(refused, &error))?;
+    }
+    if let Some(transform) = transform {
+        let subject = Subject { mailbox: mailbox.clone(), uid: refused.uid, header: order.header };
+        let gathered = Gathered { uid: refused.uid, spool };
+        match make(transform, gathered, subject, Purpose::Sending).await {
+            Outcome::Message(prepared) => {
+                spool = prepared.spool;
+                order.date = prepared.date.unwrap_or(order.date);
+            }
+            Outcome::LeftOut(_) => return Err(Lost::Message(refused.fault.clone())),
+            Outcome::Failed(fault) => return Err(Lost::Message(fault)),
+        }
     }
     Ok(Message { spool, keys: course.task.job.keys.clone() })
 }

@@ -40,6 +40,8 @@ pub struct Done {
     /// Messages that were to be removed from the source and stay: they were not copied, or their
     /// copies are not proven, or the source did not remove them.
     pub source_kept: u64,
+    /// Messages that a rule about their content left out.
+    pub left_out: u64,
 }
 
 impl Done {
@@ -56,6 +58,7 @@ impl Done {
         self.expunged += other.expunged;
         self.source_deleted += other.source_deleted;
         self.source_kept += other.source_kept;
+        self.left_out += other.left_out;
     }
 }
 
@@ -88,10 +91,11 @@ pub struct MailboxReport {
 
 impl MailboxReport {
     /// Messages that were to be copied and were not begun: `copy = copied + failed + expunged
-    /// + not started`.
+    /// + left out + not started`.
     #[must_use]
     pub fn copies_not_started(&self) -> u64 {
-        self.planned.copy.saturating_sub(self.done.copied + self.done.failed + self.done.expunged)
+        let done = &self.done;
+        self.planned.copy.saturating_sub(done.copied + done.failed + done.expunged + done.left_out)
     }
 
     /// Flag changes and removals that were not begun.

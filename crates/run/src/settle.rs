@@ -14,7 +14,6 @@ use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{
     Digests, PairInput, PairRule, Pairing, Pairs, SourceFate, TargetQuestion, pair,
 };
-use mailferry_engine::plan::MailboxPlan;
 use mailferry_engine::policy::{Duplicates, Sizes};
 use mailferry_store::contract::{Among, Appended, AsListed, Source, Turn};
 
@@ -23,6 +22,7 @@ use crate::events::Event;
 use crate::mailbox::Task;
 use crate::patience;
 use crate::state::CopyMade;
+use crate::transform::identity::Paired;
 
 /// How often pairing may ask for more digests.
 const PAIRING_ROUNDS_MAX: usize = 4;
@@ -89,13 +89,12 @@ async fn look_once<S: Source, T: Source>(
     target: &mut T,
     course: &mut Course<'_>,
 ) -> Result<u64, Fault> {
-    let plan = course.task.plan;
     let arrived = arrived(target, &course.task, &course.landed).await?;
     if arrived.is_empty() {
         return Ok(0);
     }
     let doubts = list_doubts(source, &course.task, in_question(course)).await?;
-    let question = (plan, TargetQuestion::None, Duplicates::CopyAll);
+    let question = (&course.task, TargetQuestion::None, Duplicates::CopyAll);
     let pairs = pair_all((source, &doubts), (target, &arrived), question).await?;
     let mut there: Vec<(usize, Uid, Uid, u32)> = Vec::new();
     for (doubt, fates) in doubts.iter().zip(pairs.parts) {
@@ -179,8 +178,9 @@ fn in_question(course: &Course<'_>) -> Vec<(usize, Vec<Uid>)> {
 pub(crate) async fn pair_all<S: Source, T: Source>(
     (source, doubts): (&mut S, &[Doubt]),
     (target, arrived): (&mut T, &MessageListing),
-    (plan, question, duplicates): (&MailboxPlan, TargetQuestion, Duplicates),
+    (task, question, duplicates): (&Task<'_>, TargetQuestion, Duplicates),
 ) -> Result<Pairs, Fault> {
+    let plan = task.plan;
     let rule = PairRule { duplicates, question, sizes: Sizes::default() };
     let mut digests = vec![Digests::default(); doubts.len()];
     let mut target_digests = Digests::default();
@@ -190,7 +190,18 @@ pub(crate) async fn pair_all<S: Source, T: Source>(
             inputs.map(|(doubt, digests)| PairInput { listing: &doubt.listing, digests }).collect();
         let on_target = PairInput { listing: arrived, digests: &target_digests };
         let (of_source, of_target) = match pair(&inputs, on_target, &rule) {
-            Pairing::Done(pairs) => return Ok(pairs),
+            Pairing::Done(mut pairs) => {
+                let sources = doubts.iter().map(|it| (&plan.parts[it.part].source, &it.listing));
+                let paired = Paired {
+                    job: task.job,
+                    stop: task.stop,
+                    rule,
+                    sources: sources.collect(),
+                    target: (&plan.target, arrived),
+                };
+                paired.pair_altered(source, target, &mut pairs).await?;
+                return Ok(pairs);
+            }
             Pairing::NeedDigests { source, target } => (source, target),
         };
         for (at, doubt) in doubts.iter().enumerate() {

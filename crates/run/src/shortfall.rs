@@ -43,7 +43,7 @@ pub(crate) async fn find_lost<S: Source, T: Source>(
     missing.values_mut().for_each(|uids| uids.sort_unstable());
     let doubts = list_doubts(source, task, missing).await?;
     // What is there once stands for all of equal content: some servers keep one of them.
-    let question = (task.plan, TargetQuestion::None, Duplicates::CopyOne);
+    let question = (task, TargetQuestion::None, Duplicates::CopyOne);
     let pairs = pair_all((source, &doubts), (target, &arrived), question).await?;
     let mut lost = Vec::new();
     for (doubt, fates) in doubts.iter().zip(pairs.parts) {

@@ -39,6 +39,42 @@ impl Spool {
         Ok(())
     }
 
+    /// A spool of these octets.
+    ///
+    /// # Errors
+    /// The file cannot be made or written.
+    pub(crate) fn of(octets: Vec<u8>) -> io::Result<Self> {
+        if octets.len() <= MEMORY_OCTETS_MAX {
+            return Ok(Self { octets: octets.len() as u64, memory: octets, file: None });
+        }
+        let mut spool = Self::default();
+        spool.push(&octets)?;
+        Ok(spool)
+    }
+
+    /// All of them in memory.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn into_octets(mut self) -> io::Result<Vec<u8>> {
+        let Some(file) = &mut self.file else { return Ok(self.memory) };
+        file.rewind()?;
+        let mut octets = Vec::with_capacity(usize::try_from(self.octets).unwrap_or(0));
+        file.read_to_end(&mut octets)?;
+        Ok(octets)
+    }
+
+    /// Reads them once, from the start.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn into_reading(mut self) -> io::Result<Reading> {
+        if let Some(file) = &mut self.file {
+            file.rewind()?;
+        }
+        Ok(Reading { spool: self, at: 0, buffer: Vec::new() })
+    }
+
     /// How many there are.
     pub(crate) fn octets(&self) -> u64 {
         self.octets
@@ -81,6 +117,32 @@ impl Pass<'_> {
     }
 }
 
+/// A message that is read once, chunk by chunk.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    spool: Spool,
+    at: usize,
+    buffer: Vec<u8>,
+}
+
+impl Reading {
+    /// The next octets; none at the end.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn next(&mut self) -> io::Result<&[u8]> {
+        let Some(file) = &mut self.spool.file else {
+            let rest = &self.spool.memory[self.at..];
+            let chunk = &rest[..rest.len().min(CHUNK_OCTETS)];
+            self.at += chunk.len();
+            return Ok(chunk);
+        };
+        self.buffer.resize(CHUNK_OCTETS, 0);
+        let octets = file.read(&mut self.buffer)?;
+        Ok(&self.buffer[..octets])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -105,6 +167,17 @@ mod tests {
                 }
                 assert!(read == message);
             }
+            let mut reading = spool.into_reading().unwrap();
+            let mut read = Vec::new();
+            loop {
+                let chunk = reading.next().unwrap();
+                if chunk.is_empty() {
+                    break;
+                }
+                read.extend_from_slice(chunk);
+            }
+            assert!(read == message);
+            assert!(Spool::of(message.clone()).unwrap().into_octets().unwrap() == message);
         }
     }
 }

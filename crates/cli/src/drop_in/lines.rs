@@ -151,6 +151,18 @@ impl EventSink for Lines<'_> {
             Event::MailboxDeleted(name) => {
                 self.log.line(&format!("Host2: Deleted folder {}", bracketed(name)))
             }
+            Event::LeftOut { mailbox, uid, rule } => {
+                // The option alone tells imapsync's readers which rule it was.
+                let option = rule.split(' ').next().unwrap_or(rule);
+                self.log.line(&format!("- msg {}/{uid} skipped by {option}", raw(mailbox)));
+                self.log.line(&format!("- msg {}/{uid} skipped.", raw(mailbox)));
+                self.with_sums(|sums| sums.left = sums.left.saturating_sub(1));
+            }
+            Event::CommandSaid { mailbox, uid, command, words } => self.log.line(&format!(
+                "- msg {}/{uid} through {command}: {}",
+                raw(mailbox),
+                printable(words.as_bytes())
+            )),
             Event::Repaired { mailbox, uid, steps } => self.log.line(&format!(
                 "Host2: msg {}/{uid} was refused, and taken after: {}",
                 raw(mailbox),
@@ -231,6 +243,9 @@ pub(super) fn error_line(fault: &Fault) -> String {
         }
         FaultKind::Fetch | FaultKind::Expunged => {
             format!("- msg {folder}/{uid} could not be fetched: {words}")
+        }
+        FaultKind::Transform => {
+            format!("- msg {folder}/{uid} could not be transformed, so it is not copied: {words}")
         }
         FaultKind::Append
         | FaultKind::AppendSize

@@ -1,15 +1,17 @@
-//! The user's expressions as the engine takes them: over names and over flags.
+//! The user's expressions as those below take them: over names, flags and messages.
 
-use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mailferry_engine::mapping::NameRewrite;
 use mailferry_engine::message::{Flag, FlagSet};
 use mailferry_engine::name::{MailboxName, RuleFailed};
 use mailferry_engine::policy::FlagRewrite;
 use mailferry_engine::select::NamePattern;
-use mailferry_expression::{Exceeded, Match, Rewrite};
+use mailferry_expression::{Exceeded, Match, Rewrite, Variables};
 use mailferry_imap::mutf7;
+use mailferry_run::transform::{MessageRewrite, MessageTest, NoResult};
 
 use crate::imapsync::settings::Typed;
 use crate::servers::Tell;
@@ -105,6 +107,65 @@ impl FlagRewrite for Reflagging {
     }
 }
 
+/// An expression of `--skipmess`.
+pub(super) struct Skipping(pub(super) Typed<Match>);
+
+impl MessageTest for Skipping {
+    fn rule(&self) -> &str {
+        &self.0.asked
+    }
+
+    fn matches(&self, message: &[u8]) -> Result<bool, NoResult> {
+        self.0.rule.is_match(message).map_err(|exceeded| NoResult(exceeded.to_string()))
+    }
+}
+
+/// The variable that holds the name of the folder a message is in, on the wire.
+const FOLDER: &str = "h1_current_folder";
+
+/// An expression of `--regexmess`.
+pub(super) struct Rewriting {
+    typed: Typed<Rewrite>,
+    variables: Variables,
+    /// The expression for each folder, where it names the folder.
+    by_folder: Option<Mutex<HashMap<MailboxName, Arc<Rewrite>>>>,
+}
+
+impl Rewriting {
+    pub(super) fn new(typed: Typed<Rewrite>, variables: Variables) -> Self {
+        let names_folder = typed.text.windows(FOLDER.len()).any(|it| it == FOLDER.as_bytes());
+        Self { typed, variables, by_folder: names_folder.then(Mutex::default) }
+    }
+
+    fn rule_for(&self, mailbox: &MailboxName) -> Result<Arc<Rewrite>, NoResult> {
+        let Some(by_folder) = &self.by_folder else { return Ok(Arc::clone(&self.typed.rule)) };
+        let mut rules = by_folder.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rule) = rules.get(mailbox) {
+            return Ok(Arc::clone(rule));
+        }
+        let variables = self.variables.clone().with(FOLDER, mailbox.as_bytes());
+        let rule = Rewrite::parse(&self.typed.text, &variables);
+        let rule = Arc::new(rule.map_err(|unusable| NoResult(unusable.to_string()))?);
+        rules.insert(mailbox.clone(), Arc::clone(&rule));
+        Ok(rule)
+    }
+}
+
+impl MessageRewrite for Rewriting {
+    fn rule(&self) -> &str {
+        &self.typed.asked
+    }
+
+    fn rewrite(&self, message: Vec<u8>, mailbox: &MailboxName) -> Result<Vec<u8>, NoResult> {
+        let rule = self.rule_for(mailbox)?;
+        match rule.apply(&message) {
+            Ok(Cow::Owned(changed)) => Ok(changed),
+            Ok(Cow::Borrowed(_)) => Ok(message),
+            Err(exceeded) => Err(NoResult(exceeded.to_string())),
+        }
+    }
+}
+
 /// `flag` and `flag-keyword` of RFC 9051 §9: an atom, with a backslash before it or not.
 fn is_flag(word: &[u8]) -> bool {
     let atom = word.strip_prefix(b"\\").unwrap_or(word);
@@ -115,9 +176,7 @@ fn is_flag(word: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::Arc;
-
-    use mailferry_expression::{PatternFlags, Variables};
+    use mailferry_expression::PatternFlags;
 
     use super::*;
 
@@ -189,5 +248,32 @@ mod tests {
             Reflagging::new(vec![rewrite("s/^(a|a?)+$/x/"), rewrite("s/$/ y/")], Arc::new(|_| ()));
         let flags = set(&("a".repeat(40) + "b"));
         assert_eq!(rules.rewrite(&flags), flags);
+    }
+
+    /// The octets between two blanks may be any.
+    #[test]
+    fn messages_are_rewritten_with_the_name_of_their_folder() {
+        let text = "s/\\A/X-Path-$sync->{user1}: $sync->{ h1_current_folder }\n/";
+        let variables = Variables::default().with("user1", b"bob").with(FOLDER, b"");
+        let rule = Arc::new(Rewrite::parse(text.as_bytes(), &variables).unwrap());
+        let typed = Typed { asked: text.to_owned(), text: text.into(), rule };
+        let rewriting = Rewriting::new(typed, variables);
+        for folder in ["Work", "a.b$", "Work"] {
+            let made = rewriting.rewrite(b"\xff\0".to_vec(), &folder.into()).unwrap();
+            assert_eq!(made, [format!("X-Path-bob: {folder}\n").as_bytes(), b"\xff\0"].concat());
+        }
+    }
+
+    #[test]
+    fn an_expression_over_a_message_that_comes_to_no_result_says_so() {
+        let endless = "a".repeat(40) + "b";
+        let skip = Typed {
+            asked: "x".to_owned(),
+            text: Vec::new(),
+            rule: Arc::new(Match::parse(b"/^(a|a?)+$/", &Variables::default()).unwrap()),
+        };
+        assert!(Skipping(skip).matches(endless.as_bytes()).is_err());
+        let rewriting = Rewriting::new(rewrite("s/^(a|a?)+$/x/"), Variables::default());
+        assert!(rewriting.rewrite(endless.into_bytes(), &"INBOX".into()).is_err());
     }
 }

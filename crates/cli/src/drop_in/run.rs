@@ -22,6 +22,7 @@ use super::lines::{Lines, ShowEta, error_line, named, raw};
 use super::pidfile::Pid;
 use super::statistics::{Facts, add, folders, resident_bytes};
 use super::task;
+use super::transform::check_commands;
 use crate::budget::Budget;
 use crate::claims;
 use crate::fault_text::{Front, fault_text};
@@ -143,6 +144,11 @@ impl Session {
                 ExitStatus::Usage,
                 "--nouidexpunge2 leaves deleted messages marked, which this version cannot do",
             );
+        }
+        let transforms = self.options.transforms.clone();
+        let checked = tokio::task::spawn_blocking(move || check_commands(&transforms)).await;
+        if let Ok(Err(unusable)) = checked {
+            return self.unusable(unusable.status, &unusable.words);
         }
         let log = self.log;
         let servers =

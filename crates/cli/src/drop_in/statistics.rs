@@ -36,7 +36,7 @@ impl Facts<'_> {
             folders: self.folders,
             transferred: done.copied,
             transferred_without_dry: self.report.is_none().then_some(self.plan.copy),
-            skipped: skip.total() - skip.not_selected,
+            skipped: skip.total() - skip.not_selected + done.left_out,
             duplicates: [skip.duplicate, self.plan.delete_duplicates],
             cross_duplicates: 0,
             without_header: [0, 0],

@@ -29,6 +29,7 @@ use mailferry_store::contract::Selection;
 use mailferry_store::imap::compression::Compression;
 
 use super::rules::{NameTest, Reflagging, Renaming};
+use super::transform;
 use crate::claims;
 use crate::compress::{self, Compress};
 use crate::deletion_limit;
@@ -58,7 +59,7 @@ pub(super) struct Unusable {
 }
 
 impl Unusable {
-    fn new(status: ExitStatus, words: impl Into<String>) -> Self {
+    pub(super) fn new(status: ExitStatus, words: impl Into<String>) -> Self {
         Self { status, words: words.into() }
     }
 }
@@ -284,6 +285,7 @@ pub(super) fn job(
         mailboxes: mailboxes(options),
         naming: naming(options),
         flag_rewrite: flag_rewrite(options, tell),
+        transform: transform::of(&options.transforms),
         keys: KeyRule::default(),
         state: None,
         source_selection: Selection(selection.clone()),

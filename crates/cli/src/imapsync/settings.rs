@@ -5,6 +5,7 @@ mod expression;
 mod secret;
 mod side;
 mod tls_settings;
+mod transforms;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ use super::support::Refusals;
 pub use expression::Typed;
 pub use secret::{Password, PasswordSource};
 pub use side::{CertificateCheck, Mechanism, SideOptions, Timeout, Token};
+pub use transforms::Transforms;
 
 /// What the program is called for.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +75,8 @@ pub struct ImapsyncOptions {
     pub subscribe: Subscribe,
     /// Which messages take part, and how they are copied.
     pub messages: MessageOptions,
+    /// What their content decides, and what becomes of it.
+    pub transforms: Transforms,
     /// What is deleted.
     pub deletions: Deletions,
     /// What is shown and written down.

@@ -123,14 +123,8 @@ mod tests {
     #[test]
     fn what_could_harm_mail_is_refused() {
         for words in [
-            ["--regexmess", "s/a/b/"],
-            ["--skipmess", "m/a/"],
-            ["--pipemess", "cat"],
-            ["--maxlinelength", "8"],
             ["--search1", "ALL"],
             ["--minage", "3"],
-            ["--truncmess", "9"],
-            ["--idatefromheader", ""],
             ["--skipcrossduplicates", ""],
             ["--useuid", ""],
             ["--justconnect", ""],

@@ -40,19 +40,20 @@ impl Writing {
 
     /// The first mailbox of which the report says something else than was noted.
     fn differing(&self, ending: &Ending<'_>) -> Option<ReceiptError> {
-        let mut noted = vec![[0; 3]; ending.planned.len()];
+        let mut noted = vec![[0; 4]; ending.planned.len()];
         for counted in &self.counted {
             if let Some(noted) = noted.get_mut(counted.at) {
-                let told = [counted.copied, counted.failed, counted.expunged];
+                let told = [counted.copied, counted.failed, counted.expunged, counted.left_out];
                 noted.iter_mut().zip(told).for_each(|(noted, told)| *noted += told);
             }
         }
         ending.report.mailboxes.iter().zip(noted).find_map(|(report, noted)| {
-            let reported = [report.done.copied, report.done.failed, report.done.expunged];
+            let done = &report.done;
+            let reported = [done.copied, done.failed, done.expunged, done.left_out];
             (noted != reported).then(|| ReceiptError::NotAddingUp {
                 mailbox: report.target.clone(),
                 words: format!(
-                    "copied, failed, expunged are {noted:?} in the receipt, {reported:?} in the report"
+                    "copied, failed, expunged, left out are {noted:?} in the receipt, {reported:?} in the report"
                 ),
             })
         })
@@ -137,7 +138,7 @@ fn tally_of(mailbox: &MailboxReport) -> Tally {
         listed: planned.listed,
         copied: done.copied,
         present: planned.present + planned.update_flags,
-        skipped: planned.skip.total() - over_limit,
+        skipped: planned.skip.total() - over_limit + done.left_out,
         failed: done.failed + planned.problem + over_limit,
         expunged: done.expunged,
         not_started: mailbox.copies_not_started(),

@@ -51,6 +51,8 @@ pub(super) enum Line<'a> {
     Sent { m: u32, uid: u32, octets: u64, id: Text<'a>, subject: Text<'a> },
     /// The target said that it has it; 0 where it did not say as what.
     Copied { m: u32, uid: u32, target: u32 },
+    /// A rule about its content left it out.
+    LeftOut { m: u32, uid: u32, rule: Text<'a> },
     /// It was not copied.
     Failed { m: u32, uid: u32, kind: Text<'a>, words: Text<'a> },
     /// Flags of a message of the target were changed.
@@ -167,6 +169,8 @@ pub enum Why {
     Duplicate,
     /// It is in another mailbox of the target (restore).
     Elsewhere,
+    /// A rule about its content, found when it was to be copied.
+    Content,
 }
 
 impl Why {

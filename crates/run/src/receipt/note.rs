@@ -30,6 +30,13 @@ impl Writing {
         match event {
             Event::Copied(copied) => self.note_copied(copied.source, copied.uid, copied.target_uid),
             Event::Failed(fault) => self.note_failed(fault),
+            Event::LeftOut { mailbox, uid, rule } => {
+                let Some(&m) = self.sources.get(*mailbox) else { return Ok(()) };
+                if let Some(counted) = self.counted.get_mut(m as usize) {
+                    counted.left_out += 1;
+                }
+                self.output.push(&Line::LeftOut { m, uid: uid.value(), rule: cut(rule).into() })
+            }
             Event::FlagsUpdated { mailbox, uid, before, after } => {
                 let Some(&m) = self.targets.get(*mailbox) else { return Ok(()) };
                 let (before, after) = (words_of(before), words_of(after));

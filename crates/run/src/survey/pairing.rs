@@ -11,6 +11,7 @@ use super::listing::Trust;
 use super::{Group, MailboxListings, Surveyor, listed};
 use crate::accounts::Accounts;
 use crate::state::State;
+use crate::transform::identity::Paired;
 
 /// How often pairing may ask for more digests before it is given up: once for each kind of
 /// doubt, with some to spare.
@@ -37,7 +38,7 @@ impl<A: Accounts> Surveyor<'_, A> {
                 .collect();
             let target = PairInput { listing: &listings.target, digests: &target_digests };
             let (of_source, of_target) = match pair(&inputs, target, &self.rules.pair_rule()) {
-                Pairing::Done(pairs) => return Ok(pairs),
+                Pairing::Done(pairs) => return self.pair_altered(group, listings, pairs).await,
                 Pairing::NeedDigests { source, target } => (source, target),
             };
             let from_source = async {
@@ -58,6 +59,25 @@ impl<A: Accounts> Surveyor<'_, A> {
         let words = format!("messages could not be told apart in {PAIRING_ROUNDS_MAX} rounds");
         Err(Fault { scope: Scope::Mailbox, ..Fault::new(Side::Source, FaultKind::Limit, words) }
             .in_mailbox(&group.target))
+    }
+
+    /// The same, with the messages recognised that rules altered on their way.
+    async fn pair_altered(
+        &mut self,
+        group: &Group<'_>,
+        listings: &MailboxListings,
+        mut pairs: Pairs,
+    ) -> Result<Pairs, Fault> {
+        let sources = group.members.iter().map(|(mapping, _)| &mapping.source);
+        let paired = Paired {
+            job: self.job,
+            stop: self.stop,
+            rule: self.rules.pair_rule(),
+            sources: sources.zip(&listings.sources).collect(),
+            target: (&group.target, &listings.target),
+        };
+        paired.pair_altered(&mut self.source, &mut self.target, &mut pairs).await?;
+        Ok(pairs)
     }
 }
 

@@ -24,6 +24,7 @@ mod room;
 mod side_by_side;
 mod steps;
 mod storm;
+mod transforms;
 
 #[path = "../../../store/tests/imap_store/meddler.rs"]
 mod meddler;

@@ -31,17 +31,11 @@ options! { MESSAGE_CHOICE = "Which messages";
         Refused("choosing messages by SEARCH is not in this version",
                 "choose by `--maxage`, `--maxsize` or `--minsize`");
         "the same for host2 only";
-    SKIPMESS "skipmess": List("CODE"), Run, A,
-        Refused("leaving messages out by Perl code is not in this version",
-                "choose by folder, `--maxage`, `--maxsize` or `--minsize`");
+    SKIPMESS "skipmess": List("CODE"), Run, A, Works;
         "leave out messages that a Perl m// matches";
-    MAXLINELENGTH "maxlinelength": Int("OCTETS"), Run, B,
-        Refused("leaving messages out by line length is not in this version",
-                "leave the option out: a message that host2 refuses is reported by name");
+    MAXLINELENGTH "maxlinelength": Int("OCTETS"), Run, B, Works;
         "leave out messages with a longer line";
-    MINMAXLINELENGTH "minmaxlinelength": Int("OCTETS"), Run, C,
-        Refused("leaving messages out by line length is not in this version",
-                "leave the option out");
+    MINMAXLINELENGTH "minmaxlinelength": Int("OCTETS"), Run, C, Works;
         "leave out messages whose longest line is that or shorter";
     ABLETOSEARCH "abletosearch": Switch(On), Both, B,
         AcceptedWithNotice("messages are listed by FETCH in any case");
@@ -105,30 +99,19 @@ options! { IDENTITY = "Which messages are the same";
 }
 
 options! { TRANSFORMS = "Changing messages";
-    REGEXMESS "regexmess": List("CODE"), Run, A,
-        Refused("rewriting messages by Perl code is not in this version",
-                "leave the option out: messages are copied octet by octet");
+    REGEXMESS "regexmess": List("CODE"), Run, A, Works;
         "rewrite messages by Perl s/// or tr///";
     NOREGEXMESS "noregexmess": Flag, Run, C, Works;
         "let presets rewrite no messages";
-    PIPEMESS "pipemess": List("COMMAND"), Run, A,
-        Refused("sending messages through a command is not in this version",
-                "leave the option out: messages are copied octet by octet");
+    PIPEMESS "pipemess": List("COMMAND"), Run, A, Works;
         "send each message through a command";
-    PIPEMESSCHECK "pipemesscheck": Switch(On), Run, C,
-        AcceptedWithNotice("only `--pipemess` would use it");
+    PIPEMESSCHECK "pipemesscheck": Switch(On), Run, C, Works;
         "try the commands of --pipemess once at start";
-    DISARMREADRECEIPTS "disarmreadreceipts": Switch(Off), Run, B,
-        Refused("renaming the header that asks for read receipts is not in this version",
-                "leave the option out: messages are copied octet by octet");
+    DISARMREADRECEIPTS "disarmreadreceipts": Switch(Off), Run, B, Works;
         "keep mail programs from answering copied read-receipt requests";
-    TRUNCMESS "truncmess": Int("OCTETS"), Run, B,
-        Refused("cutting messages short is not in this version",
-                "leave large messages out with `--maxsize`");
+    TRUNCMESS "truncmess": Int("OCTETS"), Run, B, Works;
         "cut messages to that many octets";
-    MAXLINELENGTHCMD "maxlinelengthcmd": Text("COMMAND"), Run, C,
-        Refused("sending messages through a command is not in this version",
-                "leave the option out: messages are copied octet by octet");
+    MAXLINELENGTHCMD "maxlinelengthcmd": Text("COMMAND"), Run, C, Works;
         "send messages with too long lines through a command";
 }
 
@@ -149,9 +132,7 @@ options! { FLAGS_AND_DATES = "Flags and dates";
         "write the standard flags in their usual case";
     SYNCINTERNALDATES "syncinternaldates": Switch(On), Two, B, Works;
         "give copies the arrival date they have on host1";
-    IDATEFROMHEADER "idatefromheader": Switch(Off), Two, B,
-        Refused("taking arrival dates from the Date header is not in this version",
-                "leave the option out: copies keep the arrival date of host1");
+    IDATEFROMHEADER "idatefromheader": Switch(Off), Two, B, Works;
         "give copies the date of their Date header as arrival date";
 }
 

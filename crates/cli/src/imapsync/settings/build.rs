@@ -7,6 +7,7 @@ use mailferry_expression::Variables;
 
 use super::expression::{matching, pattern, patterns, rewrites, variables, without_buggy_flags};
 use super::side::{Findings, SIDE1, SIDE2, SideOptions};
+use super::transforms::Transforms;
 use super::{
     Addresses, Deletions, Expunge, FolderChoice, FolderNames, ImapsyncOptions, LogFile,
     MessageOptions, Mode, PaceOptions, PidFile, Process, Reports, Subscribe,
@@ -42,6 +43,7 @@ pub(super) fn options_of(parsed: &Parsed) -> Result<ImapsyncOptions, Refusals> {
         names: folder_names(parsed, &variables, &mut findings),
         subscribe: subscribe(parsed),
         messages: message_options(parsed, &variables, &mut findings),
+        transforms: Transforms::read(parsed, &variables, &mut findings),
         deletions: deletions(parsed, &variables, &mut findings),
         reports: reports(parsed),
         process: process(parsed),
@@ -54,11 +56,11 @@ pub(super) fn options_of(parsed: &Parsed) -> Result<ImapsyncOptions, Refusals> {
     }
 }
 
-fn on(parsed: &Parsed, option: &Declaration) -> bool {
+pub(super) fn on(parsed: &Parsed, option: &Declaration) -> bool {
     parsed.switch(option).unwrap_or(false)
 }
 
-fn unless_denied(parsed: &Parsed, option: &Declaration) -> bool {
+pub(super) fn unless_denied(parsed: &Parsed, option: &Declaration) -> bool {
     parsed.switch(option).unwrap_or(true)
 }
 
@@ -255,7 +257,7 @@ fn message_options(
     }
 }
 
-fn size(parsed: &Parsed, option: &Declaration, findings: &mut Findings) -> Option<u64> {
+pub(super) fn size(parsed: &Parsed, option: &Declaration, findings: &mut Findings) -> Option<u64> {
     let number = parsed.int(option)?;
     if number < 0 {
         refuse_negative(&format!("--{} {number}", option.name), findings);

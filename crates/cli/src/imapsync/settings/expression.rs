@@ -51,6 +51,12 @@ pub(super) fn variables(side1: &SideOptions, side2: &SideOptions) -> Variables {
         .with("user2", &side2.user)
 }
 
+/// The same for expressions over messages. Of each message the name of its own folder will stand
+/// there.
+pub(super) fn of_messages(variables: &Variables) -> Variables {
+    variables.clone().with("h1_current_folder", b"")
+}
+
 /// `s///` and `tr///` of a list option.
 pub(super) fn rewrites(
     parsed: &Parsed,
@@ -81,6 +87,19 @@ pub(super) fn pattern(
     findings: &mut Findings,
 ) -> Option<Typed<Match>> {
     typed(option, text, findings, |text| Match::pattern(text, PatternFlags::Plain))
+}
+
+/// `m//` of a list option.
+pub(super) fn all_matching(
+    parsed: &Parsed,
+    option: &Declaration,
+    variables: &Variables,
+    findings: &mut Findings,
+) -> Vec<Typed<Match>> {
+    let words = parsed.list(option).iter().map(|word| octets(word).into_owned());
+    words
+        .filter_map(|text| typed(option, text, findings, |text| Match::parse(text, variables)))
+        .collect()
 }
 
 /// `m//` of a single option.

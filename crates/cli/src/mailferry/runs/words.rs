@@ -30,6 +30,7 @@ pub(in crate::mailferry) fn reason_word<'a>(message: &Message<'a>) -> Option<&'a
             Why::OverAppendLimit => "over-append-limit",
             Why::Duplicate => "duplicate",
             Why::Elsewhere => "elsewhere",
+            Why::Content => "content",
         }),
         _ => message.reason.map(|(kind, _)| kind),
     }
@@ -120,6 +121,7 @@ fn skipped(why: Why, limit: u32) -> String {
             "left out: another message of equal content in this mailbox stands for it".into()
         }
         Why::Elsewhere => "left out: it is in another mailbox of the account".into(),
+        Why::Content => "left out by a rule about its content".into(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use mailferry_engine::message::{Flag, FlagSet, Uid};
 use mailferry_engine::name::{MailboxName, read_escaped};
 
-use super::super::line::{Heading, Line, MailboxLine, Text, VERSION};
+use super::super::line::{Heading, Line, MailboxLine, Text, VERSION, Why};
 use super::super::{About, RunId, Tally, ranges};
 use super::{Change, Fate, Finish, Part, ReadReceipt, Reason, Removal, RemovalFate, Row};
 
@@ -165,6 +165,9 @@ impl Assembly {
                 let row = self.row(m, uid)?;
                 row.fate = Fate::Copied;
                 row.target = Uid::new(target);
+            }
+            Line::LeftOut { m, uid, .. } => {
+                self.row(m, uid)?.fate = Fate::Skipped(Why::Content, 0);
             }
             Line::Failed { m, uid, kind, words } => self.take_failed((m, uid), &kind, &words)?,
             Line::Flags { m, uid, before, after } => {
