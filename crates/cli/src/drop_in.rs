@@ -1,7 +1,9 @@
 //! The program `imapsync`: same command lines, same numbers, same last words.
 
+mod abort;
 mod journal;
 mod lines;
+mod look;
 mod pidfile;
 mod rules;
 mod run;
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 use crate::imapsync::help;
 use crate::imapsync::output::exiting;
 use crate::imapsync::settings::Request;
-use crate::imapsync::{ExitStatus, Parsed, parse};
+use crate::imapsync::{ExitStatus, ImapsyncOptions, Parsed, parse};
 use crate::screen;
 
 /// The number of errors that imapsync's last line names where none was given.
@@ -48,7 +50,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn start(parsed: &Parsed, options: crate::imapsync::ImapsyncOptions) -> ExitCode {
+fn start(parsed: &Parsed, options: ImapsyncOptions) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -1,7 +1,7 @@
 //! Where what earlier runs learnt is kept on this machine.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -36,19 +36,40 @@ impl Use {
     }
 }
 
-/// The folder that it is kept in, where there is one.
+/// A folder that it may be kept in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The user's own.
+    Own(PathBuf),
+    /// Below one for temporary files, which may be everybody's.
+    BelowTemporary(PathBuf),
+}
+
+/// The folders that it may be kept in, the best first; `temporary`: the folder for temporary files
+/// where the user named one, for machines on which nobody has a home.
 #[must_use]
-pub fn place(wanted: Use) -> Option<PathBuf> {
+pub fn places(wanted: Use, temporary: Option<&Path>) -> Vec<Place> {
     if wanted == Use::None || Use::of_environment() == Use::None {
-        return None;
+        return Vec::new();
     }
-    folder_of_environment()
+    let own = folder_of_environment().map(Place::Own);
+    let spare = temporary.map(|folder| Place::BelowTemporary(folder.join("mailferry-state")));
+    own.into_iter().chain(spare).collect()
 }
 
 /// The folder that the environment names for it, whether it is used or not.
 #[must_use]
 pub fn folder_of_environment() -> Option<PathBuf> {
     folder(|name| std::env::var_os(name))
+}
+
+/// The user's own folder, where there is one.
+#[must_use]
+pub fn own_place(wanted: Use) -> Option<PathBuf> {
+    places(wanted, None).into_iter().find_map(|place| match place {
+        Place::Own(folder) => Some(folder),
+        Place::BelowTemporary(_) => None,
+    })
 }
 
 /// Where messages are kept that the target of these two accounts refuses, whatever is repaired:
@@ -106,29 +127,59 @@ fn data_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     Some(xdg.or_else(home)?.join("mailferry"))
 }
 
-/// Opens the state of these two accounts. Where that cannot be, the run goes on without, as
-/// correctly and more slowly, and `tell` hears of it.
+/// Opens the state of these two accounts in the first of these places where that is possible. Where
+/// it is in none, the run goes on without, as correctly and more slowly, and `tell` hears of it.
 #[must_use]
-pub fn open(servers: &Servers, wanted: Use, tell: &Tell) -> Option<Arc<State>> {
-    if wanted == Use::None || Use::of_environment() == Use::None {
+pub fn open(servers: &Servers, places: &[Place], tell: &Tell) -> Option<Arc<State>> {
+    if Use::of_environment() == Use::None {
         return None;
     }
-    let Some(folder) = place(wanted) else {
-        tell(
-            "notice: there is no home folder to keep local state in: every run lists both sides anew",
-        );
-        return None;
-    };
     let (source, target) = servers.names();
-    match State::open(&folder, &source, &target) {
-        Ok(state) => Some(Arc::new(state)),
-        Err(error) => {
-            tell(&format!(
-                "notice: local state cannot be kept, so that every run lists both sides anew: {error}"
-            ));
-            None
+    let mut why = "there is no home folder".to_owned();
+    for place in places {
+        let (folder, is_safe) = match place {
+            Place::Own(folder) => (folder, Ok(())),
+            Place::BelowTemporary(folder) => (folder, is_private(folder)),
+        };
+        let opened = is_safe.and_then(|()| {
+            State::open(folder, &source, &target).map_err(|error| error.to_string())
+        });
+        match opened {
+            Ok(state) => {
+                if matches!(place, Place::BelowTemporary(_)) {
+                    tell(&format!("notice: local state is kept in {}: {why}", folder.display()));
+                }
+                return Some(Arc::new(state));
+            }
+            Err(error) => why = error,
         }
     }
+    tell(&format!(
+        "notice: local state cannot be kept, so that every run lists both sides anew: {why}"
+    ));
+    None
+}
+
+/// What stands in such a folder is believed: it must be nobody else's. One that is not there will be
+/// made so.
+#[cfg(unix)]
+fn is_private(folder: &Path) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = match std::fs::symlink_metadata(folder) {
+        Ok(found) => found,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(format!("{}: {error}", folder.display())),
+    };
+    let is_ours = found.uid() == nix::unistd::geteuid().as_raw();
+    if found.is_dir() && is_ours && found.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(format!("{} is open to others", folder.display()))
+}
+
+#[cfg(not(unix))]
+fn is_private(_: &Path) -> Result<(), String> {
+    Ok(())
 }
 
 /// Tells of a state that failed on the way.
@@ -157,6 +208,7 @@ fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn of(pairs: &[(&str, &str)]) -> Option<PathBuf> {
@@ -177,5 +229,23 @@ mod tests {
         let own = ("MAILFERRY_STATE_DIR", "/srv/ferry");
         assert_eq!(of(&[home, xdg, own]), Some("/srv/ferry".into()));
         assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_that_others_may_write_is_not_believed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("mailferry-state");
+        assert_eq!(is_private(&folder), Ok(()));
+        std::fs::create_dir(&folder).unwrap();
+        for (mode, is_good) in [(0o700, true), (0o770, false), (0o777, false), (0o755, false)] {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&folder, permissions).unwrap();
+            assert_eq!(is_private(&folder).is_ok(), is_good, "{mode:o}");
+        }
+        let link = temporary.path().join("link");
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        assert!(is_private(&link).is_err());
     }
 }

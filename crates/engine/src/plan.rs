@@ -163,7 +163,8 @@ pub struct MailboxInput<'a> {
     pub pairs: &'a Pairs,
     /// The flags it keeps.
     pub permanent_flags: &'a PermanentFlags,
-    /// The keys of all messages in other mailboxes of the target account (restore).
+    /// The keys of messages in other mailboxes of the target account: of all of them (restore),
+    /// or of what the mailboxes planned before have and will have.
     pub elsewhere: Option<&'a HashSet<Key>>,
     /// Source mailboxes that do not take part but have the same name on the target.
     pub other_sources: &'a [MailboxName],
@@ -376,7 +377,7 @@ impl<'a> Planner<'a> {
             return Decision::Skip(reason);
         }
         let key = listing.key[at];
-        if self.rules.elsewhere == Elsewhere::Skip
+        if self.rules.elsewhere != Elsewhere::Copy
             && key_on_target == KeyOnTarget::Absent
             && !key.is_none()
             && self.input.elsewhere.is_some_and(|keys| keys.contains(&key))

@@ -229,6 +229,9 @@ pub enum Elsewhere {
     Copy,
     /// It was moved by its owner, and is left where it is.
     Skip,
+    /// It is left out where an earlier mailbox of the plan has it, or will have it
+    /// (`--skipcrossduplicates`).
+    SkipEarlier,
 }
 
 /// What happens where a target mailbox holds at least 20 messages of which none is recognised.

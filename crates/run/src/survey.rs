@@ -15,7 +15,9 @@ use mailferry_engine::mapping::{Mapping, group_by_target, map_mailboxes};
 use mailferry_engine::message::Key;
 use mailferry_engine::name::{MailboxName, RuleFailed};
 use mailferry_engine::pairing::Pairs;
-use mailferry_engine::plan::{MailboxInput, MailboxPlan, PartInput, plan_mailbox};
+use mailferry_engine::plan::{
+    Action, Decision, MailboxInput, MailboxPlan, PartInput, plan_mailbox,
+};
 use mailferry_engine::policy::{Elsewhere, PermanentFlags, Rules};
 use mailferry_engine::select::{LeftOut, select_mailboxes};
 use mailferry_engine::summary::AccountFacts;
@@ -177,9 +179,14 @@ impl<A: Accounts> Surveyor<'_, A> {
         let listed = self.list(&groups, Trust::State).await?;
         let mut listings = Vec::new();
         let (mut oversized, mut named) = (Vec::new(), 0);
+        let mut elsewhere = elsewhere;
         for (group, listed) in groups.iter().zip(listed) {
             self.go_on()?;
-            let (mailbox, listed) = self.plan_group(group, listed, elsewhere.as_ref()).await?;
+            let (mailbox, listed, seen) =
+                self.plan_group(group, listed, elsewhere.as_ref()).await?;
+            if self.rules.elsewhere == Elsewhere::SkipEarlier {
+                elsewhere.get_or_insert_default().extend(seen);
+            }
             oversized
                 .extend(oversize::find(&mut self.source, (&mailbox, &listed), &mut named).await?);
             plan.push(mailbox);
@@ -281,7 +288,7 @@ impl<A: Accounts> Surveyor<'_, A> {
 
     /// For restore: the keys of every message on the target, wherever it is.
     async fn elsewhere(&mut self, faults: &mut Vec<Fault>) -> Result<Option<HashSet<Key>>, Fault> {
-        if self.rules.elsewhere == Elsewhere::Copy {
+        if self.rules.elsewhere != Elsewhere::Skip {
             return Ok(None);
         }
         let mut keys = HashSet::new();
@@ -299,12 +306,12 @@ impl<A: Accounts> Surveyor<'_, A> {
         group: &Group<'_>,
         listed: GroupListing,
         elsewhere: Option<&HashSet<Key>>,
-    ) -> Result<(MailboxPlan, MailboxListings), Fault> {
+    ) -> Result<(MailboxPlan, MailboxListings, Vec<Key>), Fault> {
         let trust = listed.trust;
-        let (plan, listings) = self.plan_listed(group, listed, elsewhere).await?;
-        let removes = !plan.delete.is_empty() || plan.counts.delete_source > 0;
+        let planned = self.plan_listed(group, listed, elsewhere).await?;
+        let removes = !planned.0.delete.is_empty() || planned.0.counts.delete_source > 0;
         if !removes || trust == Trust::Nothing {
-            return Ok((plan, listings));
+            return Ok(planned);
         }
         // No deletion rests on what an earlier run knew (docs/design/state.md).
         let keys = &self.job.keys;
@@ -315,7 +322,7 @@ impl<A: Accounts> Surveyor<'_, A> {
             return Err(stopped());
         };
         let told = self.plan_listed(group, fresh, elsewhere).await?;
-        let lost = stored_pairs::known_by_pairs_alone(&plan, &told.0);
+        let lost = stored_pairs::known_by_pairs_alone(&planned.0, &told.0);
         if lost == 0 {
             return Ok(told);
         }
@@ -323,7 +330,8 @@ impl<A: Accounts> Surveyor<'_, A> {
         if let (Some(state), Some(stored)) = (state, stored) {
             state.keep(Side::Target, &self.job.keys, [(&group.target, &stored)]);
         }
-        Ok((stored_pairs::without_removals(plan, lost), listings))
+        let (plan, listings, seen) = planned;
+        Ok((stored_pairs::without_removals(plan, lost), listings, seen))
     }
 
     async fn plan_listed(
@@ -331,7 +339,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         group: &Group<'_>,
         listed: GroupListing,
         elsewhere: Option<&HashSet<Key>>,
-    ) -> Result<(MailboxPlan, MailboxListings), Fault> {
+    ) -> Result<(MailboxPlan, MailboxListings, Vec<Key>), Fault> {
         let GroupListing { mut sources, mut incomplete, target, trust } = listed;
         if let Some(rule) = &self.job.flag_rewrite {
             for source in &mut sources {
@@ -358,11 +366,15 @@ impl<A: Accounts> Surveyor<'_, A> {
             Err(fault) => return Err(fault),
         };
         let plan = self.decide(group, (&listings, &incomplete), &pairs, elsewhere);
+        let seen = match self.rules.elsewhere {
+            Elsewhere::SkipEarlier => keys_on_target(&plan, &listings),
+            Elsewhere::Copy | Elsewhere::Skip => Vec::new(),
+        };
         listings.target.key = Vec::new();
         for source in &mut listings.sources {
             source.key = Vec::new();
         }
-        Ok((plan, listings))
+        Ok((plan, listings, seen))
     }
 
     fn decide(
@@ -412,6 +424,16 @@ struct Chosen {
     all: Vec<Mapping>,
     /// and what those are that take part.
     mappings: Vec<Mapping>,
+}
+
+/// The keys that a target mailbox has, or will have when its plan is carried out.
+fn keys_on_target(plan: &MailboxPlan, listings: &MailboxListings) -> Vec<Key> {
+    let copied = plan.parts.iter().zip(&listings.sources).flat_map(|(part, listing)| {
+        let decided = part.decisions.iter().zip(&listing.key);
+        decided.filter(|(it, _)| matches!(it, Decision::Act(Action::Copy))).map(|(_, key)| *key)
+    });
+    let there = listings.target.key.iter().copied();
+    there.chain(copied).filter(|key| !key.is_none()).collect()
 }
 
 /// A name is not guessed: there is no plan.

@@ -10,6 +10,7 @@ mod messages;
 mod opening;
 mod subjects;
 mod way_in;
+mod welcome;
 
 use std::collections::HashMap;
 
@@ -26,10 +27,10 @@ use mailferry_imap::credentials::Credentials;
 use mailferry_imap::login::{Endpoint, Introduction, Preauthenticated, connect, login};
 use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
-use mailferry_imap::tls::Met;
 
 use self::compression::Compression;
 use self::way_in::{connect_fault, login_fault};
+pub use self::welcome::Welcome;
 use crate::contract::{
     Among, Appended, AsListed, BodyEvent, Envelope, FlagUpdate, ListRequest, OctetDigests,
     Selection, Source, Target, TellListed, Wanted,
@@ -50,17 +51,6 @@ pub struct ImapAccount {
     policy: Compression,
     /// What was learnt when connecting, for whoever shows it.
     pub welcome: Welcome,
-}
-
-/// What a server said of itself on the way in.
-#[derive(Clone, Debug)]
-pub struct Welcome {
-    /// Text of the greeting. Foreign.
-    pub banner: Vec<u8>,
-    /// The certificate, where there is TLS.
-    pub certificate: Option<Met>,
-    /// Capabilities after login.
-    pub capabilities: Vec<String>,
 }
 
 /// The mailbox that is open, and what opening it told (RFC 9051 §6.3.2).
@@ -169,15 +159,7 @@ impl ImapAccount {
         if policy.is_due() {
             connection.compress().await.map_err(|error| broken(side, &error))?;
         }
-        let welcome = Welcome {
-            banner: greeted.banner,
-            certificate: greeted.certificate,
-            capabilities: connection
-                .capabilities()
-                .iter()
-                .map(|name| name.escape_ascii().to_string())
-                .collect(),
-        };
+        let welcome = Welcome::new(greeted.banner, greeted.certificate, &connection);
         let bodies = bodies::Bodies::default();
         let appends = appends::Appends::default();
         let introduction = endpoint.introduction;

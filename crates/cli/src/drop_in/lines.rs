@@ -1,6 +1,6 @@
 //! Events in the lines that other programs read.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use jiff::{SignedDuration, Zoned};
@@ -10,6 +10,7 @@ use mailferry_engine::name::MailboxName;
 use mailferry_imap::mutf7;
 use mailferry_imap::session::printable;
 use mailferry_run::events::{Event, EventSink};
+use mailferry_run::stop::Stop;
 
 use super::journal::Log;
 use crate::claims::waiting_words;
@@ -20,6 +21,9 @@ use crate::imapsync::output::{Copied, Eta, Place, ShownName, folder_line};
 pub(super) struct Lines<'a> {
     log: &'a Log,
     eta: ShowEta,
+    /// Octets after which the run is stopped.
+    limit: Option<(u64, Stop)>,
+    reached: OnceLock<String>,
     sums: Mutex<Sums>,
 }
 
@@ -42,7 +46,7 @@ struct Sums {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(log: &'a Log, eta: ShowEta) -> Self {
+    pub(super) fn new(log: &'a Log, eta: ShowEta, limit: Option<(u64, Stop)>) -> Self {
         let sums = Sums {
             began: Instant::now(),
             messages: 0,
@@ -52,7 +56,25 @@ impl<'a> Lines<'a> {
             folders: Vec::new(),
             errors: Vec::new(),
         };
-        Self { log, eta, sums: Mutex::new(sums) }
+        Self { log, eta, limit, reached: OnceLock::new(), sums: Mutex::new(sums) }
+    }
+
+    /// The line that says that enough was copied, if it was.
+    pub(super) fn limit_reached(&self) -> Option<String> {
+        self.reached.get().cloned()
+    }
+
+    fn stop_at_limit(&self) {
+        let Some((limit, stop)) = &self.limit else { return };
+        let octets = self.with_sums(|sums| sums.octets).unwrap_or(0);
+        if octets >= *limit {
+            stop.ask();
+            let words =
+                format!("Maximum bytes transferred reached, {octets} >= {limit}, ending sync");
+            if self.reached.set(words.clone()).is_ok() {
+                self.log.line(&words);
+            }
+        }
     }
 
     fn with_sums<T>(&self, take: impl FnOnce(&mut Sums) -> T) -> Option<T> {
@@ -103,6 +125,7 @@ impl<'a> Lines<'a> {
         if let Some(line) = line {
             self.log.line(&line);
         }
+        self.stop_at_limit();
     }
 
     fn folder(&self, at: usize) {
@@ -126,6 +149,16 @@ fn eta(left: u64, total: u64, rate: f64) -> Eta {
     let end = now.checked_add(ahead).unwrap_or(now);
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Eta { end, seconds, left: count(left) as _, total: count(total) as _ }
+}
+
+impl Lines<'_> {
+    /// The option alone tells imapsync's readers which rule it was.
+    fn left_out(&self, message: &str, rule: &str) {
+        let option = rule.split(' ').next().unwrap_or(rule);
+        self.log.line(&format!("- msg {message} skipped by {option}"));
+        self.log.line(&format!("- msg {message} skipped."));
+        self.with_sums(|sums| sums.left = sums.left.saturating_sub(1));
+    }
 }
 
 impl EventSink for Lines<'_> {
@@ -152,11 +185,7 @@ impl EventSink for Lines<'_> {
                 self.log.line(&format!("Host2: Deleted folder {}", bracketed(name)))
             }
             Event::LeftOut { mailbox, uid, rule } => {
-                // The option alone tells imapsync's readers which rule it was.
-                let option = rule.split(' ').next().unwrap_or(rule);
-                self.log.line(&format!("- msg {}/{uid} skipped by {option}", raw(mailbox)));
-                self.log.line(&format!("- msg {}/{uid} skipped.", raw(mailbox)));
-                self.with_sums(|sums| sums.left = sums.left.saturating_sub(1));
+                self.left_out(&format!("{}/{uid}", raw(mailbox)), rule);
             }
             Event::CommandSaid { mailbox, uid, command, words } => self.log.line(&format!(
                 "- msg {}/{uid} through {command}: {}",

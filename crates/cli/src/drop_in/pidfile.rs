@@ -15,12 +15,7 @@ impl Pid {
     /// # Errors
     /// It is locked by another run, or cannot be written: exit status 8.
     pub(super) fn write(process: &Process, log: Option<&Path>) -> Result<Self, String> {
-        let temporary = process.temporary.clone().unwrap_or_else(std::env::temp_dir);
-        let path = match &process.pidfile {
-            PidFile::Nowhere => return Ok(Self { path: None }),
-            PidFile::At(path) => path.clone(),
-            PidFile::Shared => temporary.join("imapsync.pid"),
-        };
+        let Some(path) = path(process) else { return Ok(Self { path: None }) };
         if process.pidfile_locks && path.exists() && !is_stale(&path) {
             return Err(format!(
                 "{} exists: another run is at work, or was ended by force",
@@ -45,6 +40,23 @@ impl Pid {
         let path = self.path?;
         std::fs::remove_file(&path).ok().map(|()| path)
     }
+}
+
+/// Where it is.
+pub(super) fn path(process: &Process) -> Option<PathBuf> {
+    let temporary = || process.temporary.clone().unwrap_or_else(std::env::temp_dir);
+    match &process.pidfile {
+        PidFile::Nowhere => None,
+        PidFile::At(path) => Some(path.clone()),
+        PidFile::Shared => Some(temporary().join("imapsync.pid")),
+    }
+}
+
+/// The file whose appearance ends the run of that process number.
+pub(super) fn abort_file(process: &Process, number: u32) -> Option<PathBuf> {
+    let mut name = path(process)?.into_os_string();
+    name.push(format!("abort{number}"));
+    Some(name.into())
 }
 
 /// Whether the process that wrote it is gone. Where that cannot be told it counts as alive.

@@ -1,7 +1,8 @@
 //! One run of the front, from its first line to its last.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Zoned;
@@ -15,17 +16,18 @@ use mailferry_run::execute::Execution;
 use mailferry_run::job::Job;
 use mailferry_run::stop::Stop;
 use mailferry_run::survey::{Survey, survey};
-use mailferry_store::contract::Source;
 
+use super::abort::abort;
 use super::journal::Log;
 use super::lines::{Lines, ShowEta, error_line, named, raw};
-use super::pidfile::Pid;
+use super::pidfile::{self, Pid};
 use super::statistics::{Facts, add, folders, resident_bytes};
 use super::task;
 use super::transform::check_commands;
 use crate::budget::Budget;
 use crate::claims;
 use crate::fault_text::{Front, fault_text};
+use crate::imapsync::exit_status::most_frequent;
 use crate::imapsync::output::{
     FolderSize, Place, Sizes, date, difference_line, errors_detected, errors_listed, exiting,
     folder_size_line, loop_start, most_frequent_error, totals,
@@ -34,28 +36,34 @@ use crate::imapsync::settings::Expunge;
 use crate::imapsync::{ErrorClass, ExitStatus, ImapsyncOptions, Mode, Parsed, echo, help};
 use crate::local_state;
 use crate::screen;
-use crate::servers::{AnyAccount, Servers, Tell};
+use crate::servers::{Servers, Tell};
 use crate::status;
 
 /// The status that the shell is to see after TERM or QUIT; 0 without one.
 static ENDED_BY: AtomicU8 = AtomicU8::new(0);
 
+/// Whether the file of `--abortbyfile` appeared.
+static ENDED_BY_FILE: AtomicBool = AtomicBool::new(false);
+
+/// The wait between two looks whether it is there.
+const FILE_LOOK_WAIT: Duration = Duration::from_millis(200);
+
 /// How long what is in flight may take to finish after TERM or QUIT.
 const SIGNAL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the parts of a run share.
-struct Session {
-    options: ImapsyncOptions,
-    log: &'static Log,
+pub(super) struct Session {
+    pub(super) options: ImapsyncOptions,
+    pub(super) log: &'static Log,
     started: Zoned,
     began: Instant,
     memory_at_start: Option<u64>,
 }
 
 /// How a run ended.
-struct Ending {
-    status: ExitStatus,
-    errors: Vec<(ErrorClass, String)>,
+pub(super) struct Ending {
+    pub(super) status: ExitStatus,
+    pub(super) errors: Vec<(ErrorClass, String)>,
 }
 
 /// Runs; answers the exit status that the shell is to see.
@@ -69,6 +77,14 @@ pub(super) async fn run(parsed: &Parsed, options: ImapsyncOptions) -> u8 {
     let session =
         Session { options, log, started, began: Instant::now(), memory_at_start: resident_bytes() };
     session.banner(parsed);
+    session.keep_temporary_files();
+    if session.options.mode == Mode::Abort {
+        abort(&session.options.process, session.options.abort)
+            .iter()
+            .for_each(|line| log.line(line));
+        log.line(&exiting(ExitStatus::Ok, 0, errors_max, std::process::id()));
+        return ExitStatus::Ok.number();
+    }
     let pid = match Pid::write(&session.options.process, log.path()) {
         Ok(pid) => pid,
         Err(words) => {
@@ -81,6 +97,8 @@ pub(super) async fn run(parsed: &Parsed, options: ImapsyncOptions) -> u8 {
     let signal = ENDED_BY.load(Ordering::Relaxed);
     if signal != 0 {
         ending.status = ExitStatus::BySignal;
+    } else if ENDED_BY_FILE.load(Ordering::Relaxed) {
+        ending.status = ExitStatus::ByFile;
     }
     ending.errors.extend(log.failure().map(|words| (ErrorClass::Unclassified, words.to_owned())));
     if log.failure().is_some() && ending.status == ExitStatus::Ok {
@@ -103,8 +121,16 @@ pub(super) async fn run(parsed: &Parsed, options: ImapsyncOptions) -> u8 {
 }
 
 impl Ending {
-    fn good() -> Self {
+    pub(super) fn good() -> Self {
         Self { status: ExitStatus::Ok, errors: Vec::new() }
+    }
+
+    /// The same with one more error.
+    fn and(self, class: ErrorClass, words: String) -> Self {
+        let mut errors = self.errors;
+        errors.push((class, words));
+        let classes: Vec<ErrorClass> = errors.iter().map(|(class, _)| *class).collect();
+        Self { status: most_frequent(&classes), errors }
     }
 
     fn of_faults(faults: &[Fault]) -> Self {
@@ -135,6 +161,19 @@ impl Session {
         }
     }
 
+    /// Has temporary files of this process kept where `--tmpdir` says.
+    fn keep_temporary_files(&self) {
+        let Some(folder) = &self.options.process.temporary else { return };
+        match std::fs::create_dir_all(folder) {
+            // Only the first call counts, and there is no other.
+            Ok(()) => drop(tempfile::env::override_temp_dir(folder)),
+            Err(error) => self.log.line(&format!(
+                "Notice: the folder of --tmpdir, {}, cannot be made: {error}",
+                folder.display()
+            )),
+        }
+    }
+
     async fn carry_out(&self) -> Ending {
         if self.options.mode == Mode::JustBanner {
             return Ending::good();
@@ -145,18 +184,19 @@ impl Session {
                 "--nouidexpunge2 leaves deleted messages marked, which this version cannot do",
             );
         }
+        let tell: Tell = Arc::new(|text: &str| self.log.line(text));
+        if self.options.mode == Mode::JustConnect {
+            return self.just_connect(&tell).await;
+        }
         let transforms = self.options.transforms.clone();
         let checked = tokio::task::spawn_blocking(move || check_commands(&transforms)).await;
         if let Ok(Err(unusable)) = checked {
             return self.unusable(unusable.status, &unusable.words);
         }
-        let log = self.log;
-        let servers =
-            match task::servers(&self.options, Arc::new(|text: &str| log.line(text))).await {
-                Ok(servers) => servers,
-                Err(unusable) => return self.unusable(unusable.status, &unusable.words),
-            };
-        let tell: Tell = Arc::new(|text: &str| log.line(text));
+        let servers = match task::servers(&self.options, tell.clone()).await {
+            Ok(servers) => servers,
+            Err(unusable) => return self.unusable(unusable.status, &unusable.words),
+        };
         let (mut job, guard) = match task::job(&self.options, &servers, &self.started, &tell) {
             Ok(job) => job,
             Err(unusable) => return self.unusable(unusable.status, &unusable.words),
@@ -164,13 +204,18 @@ impl Session {
         if self.options.mode == Mode::JustLogin {
             return self.just_login(&servers).await;
         }
-        job.state = local_state::open(&servers, local_state::Use::Kept, &tell);
+        if self.options.mode == Mode::JustFolderLists {
+            return self.just_folder_lists(&servers).await;
+        }
+        let temporary = self.options.process.temporary.as_deref();
+        let places = local_state::places(local_state::Use::Kept, temporary);
+        job.state = local_state::open(&servers, &places, &tell);
         job.claims = claims::open(&servers, &tell);
         let (state, held) = (job.state.clone(), job.claims.clone());
         job.quarantine = local_state::quarantine(&servers);
         job.receipt = local_state::receipt(&servers, "imapsync", local_state::Use::Kept, &tell);
         let receipt = job.receipt.clone();
-        let place = local_state::place(local_state::Use::Kept);
+        let place = local_state::own_place(local_state::Use::Kept);
         let servers = match Budget::of_environment(place) {
             Ok(budget) => servers.within(budget),
             Err(words) => return self.unusable(ExitStatus::Usage, &words),
@@ -183,9 +228,8 @@ impl Session {
     }
 
     async fn sync(&self, servers: Arc<Servers>, job: Job, guard: &GuardLimits) -> Ending {
-        let eta = if self.options.reports.sizes_before { ShowEta::Yes } else { ShowEta::No };
-        let lines = Arc::new(Lines::new(self.log, eta));
-        let stop = stop_on_signals(self.log);
+        let stop = self.stop_when_asked();
+        let lines = self.lines(&stop);
         let mut survey = match survey(&*servers, &job, &*lines, &stop).await {
             Ok(survey) => survey,
             Err(faults) => return self.faults(&faults),
@@ -219,10 +263,8 @@ impl Session {
         let (report, failures): (_, Vec<Fault>) = if self.options.dry {
             self.tell_dry(&survey);
             survey.close().await;
-            (
-                None,
-                survey.plan.mailboxes.iter().flat_map(|mailbox| mailbox.faults.clone()).collect(),
-            )
+            let mailboxes = survey.plan.mailboxes.iter();
+            (None, mailboxes.flat_map(|mailbox| mailbox.faults.clone()).collect())
         } else {
             let execution = Execution {
                 accounts: servers.clone(),
@@ -249,7 +291,27 @@ impl Session {
             before,
             after,
         };
-        self.conclude(&facts, &failures)
+        let ending = self.conclude(&facts, &failures);
+        match lines.limit_reached() {
+            Some(words) => ending.and(ErrorClass::TransferExceeded, words),
+            None => ending,
+        }
+    }
+
+    /// Who writes down what happens, and stops the run when enough was copied.
+    fn lines(&self, stop: &Stop) -> Arc<Lines<'static>> {
+        let eta = if self.options.reports.sizes_before { ShowEta::Yes } else { ShowEta::No };
+        let limit = self.options.process.octets_max.map(|octets| (octets, stop.clone()));
+        Arc::new(Lines::new(self.log, eta, limit))
+    }
+
+    /// Hears of signals, and of the file that ends a run.
+    fn stop_when_asked(&self) -> Stop {
+        let stop = stop_on_signals(self.log);
+        if let Some(file) = pidfile::abort_file(&self.options.process, std::process::id()) {
+            tokio::spawn(stop_on_file(self.log, file, stop.clone()));
+        }
+        stop
     }
 
     fn conclude(&self, facts: &Facts<'_>, failures: &[Fault]) -> Ending {
@@ -282,31 +344,12 @@ impl Session {
         Ending { status, errors }
     }
 
-    fn faults(&self, faults: &[Fault]) -> Ending {
+    pub(super) fn faults(&self, faults: &[Fault]) -> Ending {
         for fault in faults {
             self.log.line(&error_line(fault));
             self.log.line(&fault_text(fault, Front::Imapsync));
         }
         Ending::of_faults(faults)
-    }
-
-    async fn just_login(&self, servers: &Servers) -> Ending {
-        let (source, target) = tokio::join!(servers.open_source(), servers.open_target());
-        let mut faults = Vec::new();
-        for (number, opened) in [(1, source), (2, target)] {
-            match opened {
-                Ok(mut account) => {
-                    self.log.line(&format!("Host{number}: success login"));
-                    if let AnyAccount::One(server) = &account {
-                        let capabilities = server.welcome.capabilities.join(" ");
-                        self.log.line(&format!("Host{number} capability: {capabilities}"));
-                    }
-                    account.close().await;
-                }
-                Err(fault) => faults.push(fault),
-            }
-        }
-        if faults.is_empty() { Ending::good() } else { self.faults(&faults) }
     }
 
     fn tell_accounts<A: Accounts>(&self, survey: &Survey<A>) {
@@ -471,16 +514,30 @@ fn stop_on_signals(log: &'static Log) -> Stop {
     stop
 }
 
+/// Asks the run to stop when that file appears, and removes it.
+async fn stop_on_file(log: &'static Log, file: PathBuf, stop: Stop) {
+    while !file.exists() {
+        tokio::time::sleep(FILE_LOOK_WAIT).await;
+    }
+    ENDED_BY_FILE.store(true, Ordering::Relaxed);
+    stop.ask();
+    log.line(&format!("File {} appeared: what is in flight is finished", file.display()));
+    // Whoever looks for it then knows that it was seen.
+    let _ = std::fs::remove_file(file);
+}
+
 #[cfg(unix)]
 fn end_on_signals(log: &'static Log, stop: &Stop) {
     use tokio::signal::unix::{SignalKind, signal};
-    for (kind, status) in [(SignalKind::terminate(), 143), (SignalKind::quit(), 131)] {
+    let kinds = [(SignalKind::terminate(), 143, "TERM"), (SignalKind::quit(), 131, "QUIT")];
+    for (kind, status, name) in kinds {
         let stop = stop.clone();
         let Ok(mut signals) = signal(kind) else { continue };
         tokio::spawn(async move {
             signals.recv().await;
             ENDED_BY.store(status, Ordering::Relaxed);
             stop.ask();
+            log.line(&format!("Killing myself with signal {name}"));
             log.line("Ended by a signal: what is in flight is finished");
             tokio::time::sleep(SIGNAL_PATIENCE).await;
             std::process::exit(i32::from(status));

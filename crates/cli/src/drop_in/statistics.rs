@@ -38,7 +38,7 @@ impl Facts<'_> {
             transferred_without_dry: self.report.is_none().then_some(self.plan.copy),
             skipped: skip.total() - skip.not_selected + done.left_out,
             duplicates: [skip.duplicate, self.plan.delete_duplicates],
-            cross_duplicates: 0,
+            cross_duplicates: skip.elsewhere,
             without_header: [0, 0],
             only_on_host1: self.missing(),
             only_on_host2: self.extra(),

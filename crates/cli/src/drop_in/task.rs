@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Zoned};
 use mailferry_engine::guard::GuardLimits;
-use mailferry_engine::identity::KeyRule;
 use mailferry_engine::mapping::{FixSlash, SpecialUseMapping, clean_subtree};
 use mailferry_engine::policy::{
-    DeleteRule, DeleteWithin, Duplicates, FlagPolicy, FlagRewrite, Rules, Sizes, SourceDeletion,
-    Subscribe as SubscribeRule, TargetDuplicates,
+    DeleteRule, DeleteWithin, Duplicates, Elsewhere, FlagPolicy, FlagRewrite, Rules, Sizes,
+    SourceDeletion, Subscribe as SubscribeRule, TargetDuplicates,
 };
 use mailferry_engine::select::{Order, Subscribed};
 use mailferry_engine::summary::SameAccount;
@@ -119,6 +118,20 @@ fn token(side: &SideOptions) -> Option<TokenFrom> {
         Token::Response(word) => (word, Form::Response),
     };
     Some(TokenFrom { place: SecretFrom::FileOrGiven(word.expose().to_vec()), form })
+}
+
+/// How the servers are reached, where nobody logs in.
+pub(super) async fn endpoints(options: &ImapsyncOptions, tell: &Tell) -> [Endpoint; 2] {
+    let security = tokio::join!(security(&options.side1), security(&options.side2));
+    let reached = [
+        (&options.side1, security.0, options.reports.trace1, "Host1"),
+        (&options.side2, security.1, options.reports.trace2, "Host2"),
+    ];
+    reached.map(|(side, security, is_traced, name)| {
+        let mut endpoint = login(options, side, Secret::None, security).endpoint;
+        endpoint.trace = is_traced.then(|| traced(name, tell));
+        endpoint
+    })
 }
 
 fn password(side: &SideOptions, number: u8) -> Result<Vec<u8>, Unusable> {
@@ -276,20 +289,20 @@ pub(super) fn job(
     now: &Zoned,
     tell: &Tell,
 ) -> Result<(Job, GuardLimits), Unusable> {
-    let mut selection = None;
-    if let Some(days) = options.messages.age_days_max {
-        selection = Some(sent_since(days, now)?);
-    }
+    let ages = ages(options, now)?;
+    let [search1, search2] = options.messages.searches.clone();
+    let selection =
+        |search: Option<String>| Selection(search.map(String::into_bytes).or_else(|| ages.clone()));
     let job = Job {
         rules: rules(options),
         mailboxes: mailboxes(options),
         naming: naming(options),
         flag_rewrite: flag_rewrite(options, tell),
         transform: transform::of(&options.transforms),
-        keys: KeyRule::default(),
+        keys: options.messages.keys.clone(),
         state: None,
-        source_selection: Selection(selection.clone()),
-        target_selection: Selection(selection),
+        source_selection: selection(search1),
+        target_selection: selection(search2),
         add_header: if options.messages.add_header {
             AddHeader::IfUnidentified
         } else {
@@ -382,6 +395,11 @@ fn rules(options: &ImapsyncOptions) -> Rules {
             Subscribe::AsOnHost1 => SubscribeRule::Mirror,
             Subscribe::Everything => SubscribeRule::All,
         },
+        elsewhere: if messages.skip_cross_duplicates {
+            Elsewhere::SkipEarlier
+        } else {
+            Elsewhere::Copy
+        },
         ..Rules::imapsync()
     }
 }
@@ -437,15 +455,33 @@ fn naming(options: &ImapsyncOptions) -> Naming {
     }
 }
 
-/// `SENTSINCE` with the local date of so many days ago (RFC 9051 §6.4.4).
-fn sent_since(days: f64, now: &Zoned) -> Result<Vec<u8>, Unusable> {
+/// The search keys of the ages: what is neither too old nor too new, or, where the limits leave
+/// nothing between them, either (RFC 9051 §6.4.4).
+fn ages(options: &ImapsyncOptions, now: &Zoned) -> Result<Option<Vec<u8>>, Unusable> {
+    let (oldest, newest) = (options.messages.age_days_max, options.messages.age_days_min);
+    let since = oldest.map(|days| day_ago("--maxage", days, now)).transpose()?;
+    let before = newest.map(|days| day_ago("--minage", days, now)).transpose()?;
+    Ok(match (since, before) {
+        (None, None) => None,
+        (Some(since), None) => Some(format!("SENTSINCE {since}")),
+        (None, Some(before)) => Some(format!("SENTBEFORE {before}")),
+        (Some(since), Some(before)) if newest <= oldest => {
+            Some(format!("SENTSINCE {since} SENTBEFORE {before}"))
+        }
+        (Some(since), Some(before)) => Some(format!("OR SENTSINCE {since} SENTBEFORE {before}")),
+    }
+    .map(String::into_bytes))
+}
+
+/// The local date of so many days ago.
+fn day_ago(option: &str, days: f64, now: &Zoned) -> Result<String, Unusable> {
     let seconds = days * 86_400.0;
     if !seconds.is_finite() || !(0.0..1e11).contains(&seconds) {
-        return Err(Unusable::new(ExitStatus::Usage, format!("--maxage {days} is no age in days")));
+        return Err(Unusable::new(ExitStatus::Usage, format!("{option} {days} is no age in days")));
     }
     #[expect(clippy::cast_possible_truncation, reason = "checked to be below 1e11")]
-    let since = now.checked_sub(SignedDuration::from_secs(seconds as i64));
-    let since = since
-        .map_err(|error| Unusable::new(ExitStatus::Usage, format!("--maxage {days}: {error}")))?;
-    Ok(format!("SENTSINCE {}", since.strftime("%-d-%b-%Y")).into_bytes())
+    let then = now.checked_sub(SignedDuration::from_secs(seconds as i64));
+    let then = then
+        .map_err(|error| Unusable::new(ExitStatus::Usage, format!("{option} {days}: {error}")))?;
+    Ok(then.strftime("%-d-%b-%Y").to_string())
 }

@@ -2,6 +2,7 @@
 
 mod build;
 mod expression;
+mod presets;
 mod secret;
 mod side;
 mod tls_settings;
@@ -9,6 +10,7 @@ mod transforms;
 
 use std::path::PathBuf;
 
+use mailferry_engine::identity::KeyRule;
 use mailferry_engine::name::MailboxName;
 use mailferry_expression::{Match, Rewrite};
 
@@ -37,11 +39,14 @@ pub enum Request {
 pub enum Mode {
     /// Print the first lines; hosts and users may be missing.
     JustBanner,
-    /// Connect, do not log in. Not reachable as long as its declaration refuses it; then also
-    /// what a missing host or user leads to.
+    /// Connect, do not log in; also where there are hosts and nobody to log in.
     JustConnect,
+    /// End the run that the pidfile names.
+    Abort,
     /// Log in on both sides.
     JustLogin,
+    /// Show the folders of both sides.
+    JustFolderLists,
     /// Show the pairs that special use makes.
     JustAutomap,
     /// Show the sizes of the folders.
@@ -57,6 +62,8 @@ pub enum Mode {
 pub struct ImapsyncOptions {
     /// How far the run goes.
     pub mode: Mode,
+    /// How another run is ended, with [`Mode::Abort`].
+    pub abort: AbortWay,
     /// Whether nothing may be changed anywhere.
     pub dry: bool,
     /// host1, the source.
@@ -85,6 +92,16 @@ pub struct ImapsyncOptions {
     pub process: Process,
     /// What the user should know: options that have no effect, each with its reason.
     pub notices: Vec<String>,
+}
+
+/// How another run is ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AbortWay {
+    /// QUIT, and after a while KILL.
+    #[default]
+    BySignal,
+    /// By a file that it looks for.
+    ByFile,
 }
 
 /// Which addresses of a server may be used.
@@ -163,6 +180,14 @@ pub struct MessageOptions {
     pub append_limit: Option<u64>,
     /// Messages sent (Date header, whole days, local time) longer ago stay out, on both sides.
     pub age_days_max: Option<f64>,
+    /// Messages sent not so long ago stay out; with a smaller `age_days_max`, those between both.
+    pub age_days_min: Option<f64>,
+    /// Only messages of host1 and of host2 that this SEARCH finds; before the ages.
+    pub searches: [Option<String>; 2],
+    /// Which headers tell messages apart, and how.
+    pub keys: KeyRule,
+    /// Whether messages stay out that an earlier folder of host2 has.
+    pub skip_cross_duplicates: bool,
     /// Whether equal messages of a folder are all copied, n-th to n-th.
     pub sync_duplicates: bool,
     /// Whether messages without Message-Id and Received get a Message-Id.
@@ -251,6 +276,8 @@ pub struct Process {
     pub reconnects_max: Option<u32>,
     /// How fast mail is copied.
     pub pace: PaceOptions,
+    /// The run stops when that many octets were copied.
+    pub octets_max: Option<u64>,
 }
 
 /// Limits on the traffic; `None` where there is none.

@@ -122,14 +122,7 @@ mod tests {
 
     #[test]
     fn what_could_harm_mail_is_refused() {
-        for words in [
-            ["--search1", "ALL"],
-            ["--minage", "3"],
-            ["--skipcrossduplicates", ""],
-            ["--useuid", ""],
-            ["--justconnect", ""],
-            ["--abort", ""],
-        ] {
+        for words in [["--useuid", ""], ["--fetch_hash_set", "1"]] {
             let (notices, refused) = reviewed(&words);
             assert_eq!((notices.len(), refused.len()), (0, 1), "{words:?}");
         }

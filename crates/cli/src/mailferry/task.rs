@@ -182,13 +182,16 @@ fn order(unordered: bool) -> CopyOrder {
 /// The environment variable for it is no number.
 pub(super) fn budget(nostate: bool) -> Result<Option<Budget>, UsageError> {
     let wanted = if nostate { local_state::Use::None } else { local_state::Use::Kept };
-    Budget::of_environment(local_state::place(wanted))
+    Budget::of_environment(local_state::own_place(wanted))
         .map_err(|words| UsageError::new(words, "0 stands for no limit"))
 }
 
 fn state(nostate: bool, servers: &Servers, output: Output) -> Option<Arc<State>> {
-    let wanted = if nostate { local_state::Use::None } else { local_state::Use::Kept };
-    local_state::open(servers, wanted, &teller(output))
+    if nostate {
+        return None;
+    }
+    let places = local_state::places(local_state::Use::Kept, None);
+    local_state::open(servers, &places, &teller(output))
 }
 
 fn receipt(

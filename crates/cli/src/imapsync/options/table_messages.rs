@@ -15,21 +15,13 @@ options! { MESSAGE_CHOICE = "Which messages";
         "largest message host2 takes, whatever it announces";
     MAXAGE "maxage": Float("DAYS"), Both, A, Works;
         "only messages sent in the last DAYS days, on both sides";
-    MINAGE "minage": Float("DAYS"), Both, A,
-        Refused("choosing messages by a smallest age is not in this version",
-                "choose by `--maxage`, or leave the option out");
+    MINAGE "minage": Float("DAYS"), Both, A, Works;
         "only messages sent more than DAYS days ago";
-    SEARCH "search": Text("KEYS"), Both, A,
-        Refused("choosing messages by SEARCH is not in this version",
-                "choose by `--maxage`, `--maxsize` or `--minsize`");
+    SEARCH "search": Text("KEYS"), Both, A, Works;
         "only messages that an IMAP SEARCH finds";
-    SEARCH1 "search1": Text("KEYS"), One, A,
-        Refused("choosing messages by SEARCH is not in this version",
-                "choose by `--maxage`, `--maxsize` or `--minsize`");
+    SEARCH1 "search1": Text("KEYS"), One, A, Works;
         "the same for host1 only";
-    SEARCH2 "search2": Text("KEYS"), Two, A,
-        Refused("choosing messages by SEARCH is not in this version",
-                "choose by `--maxage`, `--maxsize` or `--minsize`");
+    SEARCH2 "search2": Text("KEYS"), Two, A, Works;
         "the same for host2 only";
     SKIPMESS "skipmess": List("CODE"), Run, A, Works;
         "leave out messages that a Perl m// matches";
@@ -60,14 +52,12 @@ options! { MESSAGE_CHOICE = "Which messages";
 
 options! { IDENTITY = "Which messages are the same";
     USEHEADER "useheader": List("NAME"), Both, A, Works;
-        "header that tells messages apart; Message-Id and Received, no others";
+        "header that tells messages apart, or ALL; Message-Id and Received";
     ADDHEADER "addheader": Switch(Off), Two, A, Works;
         "give messages without those headers a Message-Id of their own";
     SYNCDUPLICATES "syncduplicates": Switch(Off), Both, A, Works;
         "copy equal messages of a folder as often as host1 has them";
-    SKIPCROSSDUPLICATES "skipcrossduplicates": Switch(Off), Two, A,
-        Refused("leaving out messages that another folder has is not in this version",
-                "leave the option out: each folder is then copied whole");
+    SKIPCROSSDUPLICATES "skipcrossduplicates": Switch(Off), Two, A, Works;
         "leave out messages already seen in another folder of host2";
     SKIPHEADER "skipheader": Text("PATTERN"), Both, B,
         Refused("recognising messages by other headers is not in this version",
@@ -76,9 +66,7 @@ options! { IDENTITY = "Which messages are the same";
     WHOLEHEADERIFNEEDED "wholeheaderifneeded": Switch(On), Both, C,
         AcceptedWithNotice("content decides where those headers are missing");
         "read the whole header where those lines are missing";
-    MESSAGEIDNODOMAIN "messageidnodomain": Switch(Off), Both, B,
-        Refused("recognising messages by half a Message-Id is not in this version",
-                "leave the option out: Message-Id, Received and content decide");
+    MESSAGEIDNODOMAIN "messageidnodomain": Switch(Off), Both, B, Works;
         "compare Message-Ids only up to the @";
     SKIPSIZE "skipsize": Switch(On), Both, B,
         AcceptedWithNotice("size, date and content are compared where headers are not enough");

@@ -2,38 +2,26 @@
 
 use super::Default::{Off, On, Open};
 use super::Kind::{Flag, Float, Int, List, Switch, Text};
-use super::Support::{AcceptedWithNotice, Refused, WebFormOnly, Works};
+use super::Support::{AcceptedWithNotice, WebFormOnly, Works};
 use super::declare::LATER;
 use super::{Declaration, Group, Priority, Side};
 
 options! { PRESETS = "Presets";
-    GMAIL1 "gmail1": Flag, One, A,
-        Refused("the Gmail presets are not in this version",
-                "say what you need: `--host1 imap.gmail.com --ssl1 --automap`");
+    GMAIL1 "gmail1": Flag, One, A, Works;
         "settings for Gmail as host1";
-    GMAIL2 "gmail2": Flag, Two, A,
-        Refused("the Gmail presets are not in this version",
-                "say what you need: `--host2 imap.gmail.com --ssl2 --automap`");
+    GMAIL2 "gmail2": Flag, Two, A, Works;
         "settings for Gmail as host2";
     OFFICE1 "office1": Flag, One, A, Works;
         "host1 is Office 365: its address, TLS, and no folder Files";
-    OFFICE2 "office2": Flag, Two, A,
-        Refused("this preset rewrites messages, which is not in this version",
-                "say what you need: `--host2 outlook.office365.com --ssl2 --maxsize 45_000_000`");
+    OFFICE2 "office2": Flag, Two, A, Works;
         "settings for Office 365 as host2";
     EXCHANGE1 "exchange1": Flag, One, B, Works;
         "host1 is Exchange; sets nothing";
-    EXCHANGE2 "exchange2": Flag, Two, B,
-        Refused("this preset rewrites messages, which is not in this version",
-                "say what you need: `--maxsize 10_000_000`");
+    EXCHANGE2 "exchange2": Flag, Two, B, Works;
         "settings for Exchange as host2";
-    DOMINO1 "domino1": Flag, One, B,
-        Refused("this preset compares half Message-Ids, which is not in this version",
-                "say what you need: `--sep1 \\ --prefix1 \"\"`");
+    DOMINO1 "domino1": Flag, One, B, Works;
         "settings for Domino as host1";
-    DOMINO2 "domino2": Flag, Two, B,
-        Refused("this preset rewrites folder names, which is not in this version",
-                "say what you need: `--sep2 \\ --prefix2 \"\"`");
+    DOMINO2 "domino2": Flag, Two, B, Works;
         "settings for Domino as host2";
 }
 
@@ -41,27 +29,23 @@ options! { STOP_EARLY = "Doing less";
     DRY "dry": Switch(Off), Run, A, Works;
         "show what would be done and change nothing";
     DRY1 "dry1": Switch(Open), One, B,
-        Refused("a dry run of host1 alone is not in this version", "use `--dry`");
+        AcceptedWithNotice("a dry run fetches no message, and no other run is a dry one");
         "with --dry, do not fetch messages either";
     JUSTLOGIN "justlogin": Switch(Off), Run, A, Works;
         "log in on both sides, then stop";
-    JUSTCONNECT "justconnect": Switch(Off), Run, A,
-        Refused("connecting without a login is not in this version", "use `--justlogin`");
+    JUSTCONNECT "justconnect": Switch(Off), Run, A, Works;
         "connect to both sides, then stop";
     JUSTFOLDERS "justfolders": Switch(Off), Run, A, Works;
         "create and subscribe folders, copy no message";
     JUSTFOLDERSIZES "justfoldersizes": Switch(Off), Both, B, Works;
         "show the sizes of the folders, then stop";
-    JUSTFOLDERLISTS "justfolderlists": Switch(Off), Run, B,
-        Refused("listing folders alone is not in this version", "use `--justfoldersizes`");
+    JUSTFOLDERLISTS "justfolderlists": Switch(Off), Run, B, Works;
         "show the folders of both sides, then stop";
     JUSTAUTOMAP "justautomap": Switch(Off), Run, C, Works;
         "show which folders --automap pairs, then stop";
     JUSTBANNER "justbanner": Switch(Off), Run, C, Works;
         "show the first lines of the report, then stop";
-    EXITWHENOVER "exitwhenover": Int("OCTETS"), Run, B,
-        Refused("stopping after a number of octets is not in this version",
-                "copy folder by folder with `--folder`");
+    EXITWHENOVER "exitwhenover": Int("OCTETS"), Run, B, Works;
         "stop when that much was copied";
     HELP "help": Flag, Run, A, Works;
         "show this help, then stop";
@@ -117,13 +101,9 @@ options! { PROCESS = "Files and processes";
         "file that holds the process number; TMPDIR/imapsync.pid";
     PIDFILELOCKING "pidfilelocking": Switch(Off), Run, B, Works;
         "do not start while the pidfile exists";
-    ABORT "abort": Flag, Run, B,
-        Refused("stopping another run is not in this version",
-                "send SIGTERM to the number in the pidfile");
+    ABORT "abort": Flag, Run, B, Works;
         "stop the run that the pidfile names";
-    ABORTBYFILE "abortbyfile": Flag, Run, C,
-        Refused("stopping another run is not in this version",
-                "send SIGTERM to the number in the pidfile");
+    ABORTBYFILE "abortbyfile": Flag, Run, C, Works;
         "stop that run by a file it watches";
     TAIL "tail": Switch(Off), Run, C,
         AcceptedWithNotice("use `tail -f` on the log file that the pidfile names");

@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 
+use mailferry_engine::identity::{Headers, KeyRule, MessageIdDomain};
 use mailferry_engine::name::MailboxName;
 use mailferry_expression::Variables;
 
-use super::expression::{matching, pattern, patterns, rewrites, variables, without_buggy_flags};
+use super::expression::{matching, patterns, rewrites, variables, without_buggy_flags};
+use super::presets::Presets;
 use super::side::{Findings, SIDE1, SIDE2, SideOptions};
 use super::transforms::Transforms;
 use super::{
-    Addresses, Deletions, Expunge, FolderChoice, FolderNames, ImapsyncOptions, LogFile,
+    AbortWay, Addresses, Deletions, Expunge, FolderChoice, FolderNames, ImapsyncOptions, LogFile,
     MessageOptions, Mode, PaceOptions, PidFile, Process, Reports, Subscribe,
 };
 use crate::imapsync::getopt::{Parsed, octets, shown};
-use crate::imapsync::options::{self as o, Declaration, Support};
+use crate::imapsync::options::{self as o, Declaration};
 use crate::imapsync::support::{Refusal, Refusals, review};
 
 /// What `--errorsmax` is without being given, or with 0.
@@ -23,32 +25,31 @@ pub(super) fn options_of(parsed: &Parsed) -> Result<ImapsyncOptions, Refusals> {
     let (notices, refusals) = review(parsed);
     let mut findings = Findings { notices, refusals };
     refuse_contradictions(parsed, &mut findings);
-    refuse_other_headers(parsed, &mut findings);
     let mut side1 = SIDE1.read(parsed, &mut findings);
-    let side2 = SIDE2.read(parsed, &mut findings);
-    let mut folders = folder_choice(parsed, &mut findings);
-    if on(parsed, &o::OFFICE1) {
-        prepare_for_office(parsed, &mut side1, &mut folders, &mut findings);
-    }
+    let mut side2 = SIDE2.read(parsed, &mut findings);
+    let presets = Presets::read(parsed);
+    presets.prepare_sides(&mut side1, &mut side2);
     let variables = variables(&side1, &side2);
     let mode = mode(parsed, [&side1, &side2], &mut findings);
-    let options = ImapsyncOptions {
+    let mut options = ImapsyncOptions {
         mode,
+        abort: if on(parsed, &o::ABORTBYFILE) { AbortWay::ByFile } else { AbortWay::BySignal },
         dry: on(parsed, &o::DRY),
         side1,
         side2,
         addresses: addresses(parsed),
         send_id: unless_denied(parsed, &o::ID),
-        folders,
+        folders: folder_choice(parsed, &mut findings),
         names: folder_names(parsed, &variables, &mut findings),
         subscribe: subscribe(parsed),
         messages: message_options(parsed, &variables, &mut findings),
         transforms: Transforms::read(parsed, &variables, &mut findings),
         deletions: deletions(parsed, &variables, &mut findings),
         reports: reports(parsed),
-        process: process(parsed),
+        process: process(parsed, &mut findings),
         notices: Vec::new(),
     };
+    presets.prepare(parsed, &mut options, &mut findings);
     if findings.refusals.is_empty() {
         Ok(ImapsyncOptions { notices: findings.notices, ..options })
     } else {
@@ -80,57 +81,39 @@ fn refuse_contradictions(parsed: &Parsed, findings: &mut Findings) {
             "give neither: only what is proven to be on host2 is expunged",
         ));
     }
-}
-
-/// Only the default pair of headers is supported; naming it changes nothing.
-fn refuse_other_headers(parsed: &Parsed, findings: &mut Findings) {
-    let given = parsed.list(&o::USEHEADER);
-    let names: Vec<_> = given.iter().map(|name| shown(name).trim().to_ascii_lowercase()).collect();
-    let is_default = ["message-id", "received"].iter().all(|name| names.iter().any(|n| n == name))
-        && names.iter().all(|name| name == "message-id" || name == "received");
-    if !given.is_empty() && !is_default {
+    if on(parsed, &o::USECACHE) && on(parsed, &o::SKIPCROSSDUPLICATES) {
         findings.refusals.push(Refusal::new(
-            format!("--useheader {}", shown(given.first().map_or("".as_ref(), |name| name))),
-            "recognising messages by other headers is not in this version",
-            "leave the option out: Message-Id, Received and content decide",
+            "--usecache --skipcrossduplicates",
+            "imapsync refuses them together, since its cache knows nothing of other folders",
+            "leave out `--usecache`: messages are recognised without it",
         ));
     }
 }
 
-/// What imapsync sets for Office 365 as host1; the user's own values win.
-fn prepare_for_office(
-    parsed: &Parsed,
-    side1: &mut SideOptions,
-    folders: &mut FolderChoice,
-    findings: &mut Findings,
-) {
-    if side1.host.is_empty() {
-        side1.host = "outlook.office365.com".to_owned();
-    }
-    if side1.ssl.is_none() && side1.tls.is_none() {
-        side1.ssl = Some(true);
-        side1.probe_993 = false;
-    }
-    if !on(parsed, &o::NOEXCLUDE) {
-        folders.exclude.extend(pattern(&o::EXCLUDE, b"^Files$".to_vec(), findings));
-    }
-}
-
-/// The mode that does least wins. Without a host or a user only connecting is possible, which
-/// imapsync does silently with exit status 0; as long as that is refused, it is an error.
+/// The mode that does least wins.
 fn mode(parsed: &Parsed, sides: [&SideOptions; 2], findings: &mut Findings) -> Mode {
     let asked = [
         (&o::JUSTBANNER, Mode::JustBanner),
+        (&o::ABORT, Mode::Abort),
+        (&o::ABORTBYFILE, Mode::Abort),
         (&o::JUSTCONNECT, Mode::JustConnect),
         (&o::JUSTLOGIN, Mode::JustLogin),
+        (&o::JUSTFOLDERLISTS, Mode::JustFolderLists),
         (&o::JUSTFOLDERSIZES, Mode::JustFolderSizes),
         (&o::JUSTAUTOMAP, Mode::JustAutomap),
         (&o::JUSTFOLDERS, Mode::JustFolders),
     ];
     let mode =
         asked.iter().find(|(option, _)| on(parsed, option)).map_or(Mode::Sync, |(_, mode)| *mode);
-    if matches!(mode, Mode::JustBanner | Mode::JustConnect) {
+    if matches!(mode, Mode::JustBanner | Mode::JustConnect | Mode::Abort) {
         return mode;
+    }
+    // A host and nobody to log in: imapsync looks whether it is there. With an empty or a missing
+    // word among others it does so too, which hides that a script has lost one.
+    let names = [&o::USER1, &o::USER2, &o::PASSWORD1, &o::PASSWORD2, &o::PASSFILE1, &o::PASSFILE2];
+    let is_anybody_named = names.into_iter().any(|option| parsed.has(option));
+    if !is_anybody_named && sides.iter().any(|side| !side.host.is_empty()) {
+        return Mode::JustConnect;
     }
     let missing: Vec<_> = [SIDE1, SIDE2]
         .iter()
@@ -143,9 +126,6 @@ fn mode(parsed: &Parsed, sides: [&SideOptions; 2], findings: &mut Findings) -> M
         .collect();
     if missing.is_empty() {
         return mode;
-    }
-    if o::JUSTCONNECT.support == Support::Works {
-        return Mode::JustConnect;
     }
     findings.refusals.push(Refusal::new(
         missing.join(" "),
@@ -248,7 +228,11 @@ fn message_options(
         octets_max: size(parsed, &o::MAXSIZE, findings),
         octets_min: size(parsed, &o::MINSIZE, findings),
         append_limit: size(parsed, &o::APPENDLIMIT, findings),
-        age_days_max: age(parsed, findings),
+        age_days_max: age(parsed, &o::MAXAGE, findings),
+        age_days_min: age(parsed, &o::MINAGE, findings),
+        searches: [search(parsed, &o::SEARCH1, findings), search(parsed, &o::SEARCH2, findings)],
+        keys: keys(parsed, findings),
+        skip_cross_duplicates: on(parsed, &o::SKIPCROSSDUPLICATES),
         sync_duplicates: on(parsed, &o::SYNCDUPLICATES),
         add_header: on(parsed, &o::ADDHEADER),
         resync_flags: unless_denied(parsed, &o::RESYNCFLAGS),
@@ -279,12 +263,61 @@ fn pace(parsed: &Parsed) -> PaceOptions {
     }
 }
 
-fn age(parsed: &Parsed, findings: &mut Findings) -> Option<f64> {
-    let days = parsed.float(&o::MAXAGE)?;
+fn age(parsed: &Parsed, option: &Declaration, findings: &mut Findings) -> Option<f64> {
+    let days = parsed.float(option)?;
     if days < 0.0 {
-        refuse_negative(&format!("--maxage {days}"), findings);
+        refuse_negative(&format!("--{} {days}", option.name), findings);
     }
     Some(days)
+}
+
+/// The SEARCH of one side, else that of both. It goes into a command as it is, so that it must not
+/// end one.
+fn search(parsed: &Parsed, option: &Declaration, findings: &mut Findings) -> Option<String> {
+    let (option, keys) = match parsed.text(option) {
+        Some(keys) => (option, keys),
+        None => (&o::SEARCH, parsed.text(&o::SEARCH)?),
+    };
+    let octets = octets(keys);
+    let keys = octets.trim_ascii();
+    let fits = |octet: &u8| (b' '..=b'~').contains(octet) && !b"{}".contains(octet);
+    let is_good = !keys.is_empty() && keys.iter().all(fits);
+    let keys = mailferry_imap::session::printable(keys);
+    if !is_good {
+        findings.refusals.push(Refusal::new(
+            format!("--{} {keys}", option.name),
+            "these are no search keys: printable ASCII on one line, without literals",
+            "write them as RFC 9051 §6.4.4 has them, such as `SINCE 1-Jan-2020 LARGER 1000`",
+        ));
+    }
+    Some(keys)
+}
+
+/// From which headers keys are made.
+fn keys(parsed: &Parsed, findings: &mut Findings) -> KeyRule {
+    let mut rule = KeyRule::default();
+    if on(parsed, &o::MESSAGEIDNODOMAIN) {
+        rule.message_id_domain = MessageIdDomain::Dropped;
+    }
+    let given = parsed.list(&o::USEHEADER);
+    let names: Vec<Vec<u8>> = given.iter().map(|name| octets(name).trim_ascii().to_vec()).collect();
+    // RFC 5322 §2.2, and nothing that would not stand in a list of names (RFC 9051 §9, atom).
+    let is_name = |name: &Vec<u8>| {
+        let fits = |octet: &u8| octet.is_ascii_graphic() && !b":(){%*\"\\]".contains(octet);
+        !name.is_empty() && name.iter().all(fits)
+    };
+    if let Some(at) = names.iter().position(|name| !is_name(name)) {
+        findings.refusals.push(Refusal::new(
+            format!("--useheader {}", shown(&given[at])),
+            "this is no name of a header",
+            "leave the option out: Message-Id, Received and content decide",
+        ));
+    } else if names.len() == 1 && names[0] == b"ALL" {
+        rule.headers = Headers::All;
+    } else if !names.is_empty() {
+        rule.headers = Headers::named(names.iter().map(Vec::as_slice));
+    }
+    rule
 }
 
 fn refuse_negative(asked: &str, findings: &mut Findings) {
@@ -339,7 +372,7 @@ fn reports(parsed: &Parsed) -> Reports {
     }
 }
 
-fn process(parsed: &Parsed) -> Process {
+fn process(parsed: &Parsed, findings: &mut Findings) -> Process {
     let pidfile = match parsed.text(&o::PIDFILE) {
         None => PidFile::Shared,
         Some(name) if name.is_empty() => PidFile::Nowhere,
@@ -351,6 +384,7 @@ fn process(parsed: &Parsed) -> Process {
         pidfile,
         pidfile_locks: on(parsed, &o::PIDFILELOCKING),
         pace: pace(parsed),
+        octets_max: size(parsed, &o::EXITWHENOVER, findings),
         reconnects_max: [&o::RECONNECTRETRY1, &o::RECONNECTRETRY2]
             .into_iter()
             .filter_map(|option| parsed.int(option))

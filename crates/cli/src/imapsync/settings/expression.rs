@@ -64,10 +64,7 @@ pub(super) fn rewrites(
     variables: &Variables,
     findings: &mut Findings,
 ) -> Vec<Typed<Rewrite>> {
-    let words = parsed.list(option).iter().map(|word| octets(word).into_owned());
-    words
-        .filter_map(|text| typed(option, text, findings, |text| Rewrite::parse(text, variables)))
-        .collect()
+    each(parsed, option, findings, |text| Rewrite::parse(text, variables))
 }
 
 /// Patterns without operator and delimiters of a list option.
@@ -76,8 +73,7 @@ pub(super) fn patterns(
     option: &Declaration,
     findings: &mut Findings,
 ) -> Vec<Typed<Match>> {
-    let words = parsed.list(option).iter().map(|word| octets(word).into_owned());
-    words.filter_map(|text| pattern(option, text, findings)).collect()
+    each(parsed, option, findings, |text| Match::pattern(text, PatternFlags::Plain))
 }
 
 /// One pattern without operator and delimiters.
@@ -89,6 +85,17 @@ pub(super) fn pattern(
     typed(option, text, findings, |text| Match::pattern(text, PatternFlags::Plain))
 }
 
+/// An expression that a preset brings, as if it had been given by that option.
+pub(super) fn rewrite(
+    option: &Declaration,
+    text: &str,
+    findings: &mut Findings,
+) -> Option<Typed<Rewrite>> {
+    typed(option, text.as_bytes().to_vec(), findings, |text| {
+        Rewrite::parse(text, &Variables::default())
+    })
+}
+
 /// `m//` of a list option.
 pub(super) fn all_matching(
     parsed: &Parsed,
@@ -96,10 +103,7 @@ pub(super) fn all_matching(
     variables: &Variables,
     findings: &mut Findings,
 ) -> Vec<Typed<Match>> {
-    let words = parsed.list(option).iter().map(|word| octets(word).into_owned());
-    words
-        .filter_map(|text| typed(option, text, findings, |text| Match::parse(text, variables)))
-        .collect()
+    each(parsed, option, findings, |text| Match::parse(text, variables))
 }
 
 /// `m//` of a single option.
@@ -136,6 +140,17 @@ pub(super) fn without_buggy_flags(
     ];
     let text = format!(r"s/\\(?:{})//gi", NAMES.join("|")).into_bytes();
     typed(option, text, findings, |text| Rewrite::parse(text, &Variables::default()))
+}
+
+/// The expressions of a list option.
+fn each<T>(
+    parsed: &Parsed,
+    option: &Declaration,
+    findings: &mut Findings,
+    read: impl Fn(&[u8]) -> Result<T, Unusable>,
+) -> Vec<Typed<T>> {
+    let words = parsed.list(option).iter().map(|word| octets(word).into_owned());
+    words.filter_map(|text| typed(option, text, findings, &read)).collect()
 }
 
 fn typed<T>(

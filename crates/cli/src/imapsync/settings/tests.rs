@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mailferry_engine::identity::{Headers, MessageIdDomain};
 use mailferry_imap::sasl::Mechanism as Sasl;
 use mailferry_imap::tls::{Fingerprint, Version};
 
@@ -273,11 +274,93 @@ fn f1f2_splits_at_the_first_equals_sign() {
 }
 
 #[test]
-fn only_the_usual_headers_may_be_named() {
-    options(&["--useheader", "Message-ID", "--useheader", "received"]);
-    assert_eq!(refused(&["--useheader", "Message-Id"]), ["--useheader Message-Id"]);
-    assert_eq!(refused(&["--useheader", "ALL"]), ["--useheader ALL"]);
-    assert_eq!(refused(&["--useheader", ""]), ["--useheader "]);
+fn headers_are_named_one_by_one_or_all_at_once() {
+    let headers = |words: &[&str]| options(words).messages.keys.headers;
+    assert_eq!(headers(&[]), KeyRule::default().headers);
+    let named = ["--useheader", "Subject", "--useheader", " X-Gmail-Received "];
+    assert_eq!(headers(&named), Headers::named([&b"Subject"[..], b"X-Gmail-Received"]));
+    assert_eq!(headers(&["--useheader", "ALL"]), Headers::All);
+    for name in ["", "a b", "a)", "a:", "a\"b", "é", "a\r\nb"] {
+        assert_eq!(refused(&["--useheader", name]).len(), 1, "{name}");
+    }
+    let half = options(&["--messageidnodomain"]).messages.keys;
+    assert_eq!(half.message_id_domain, MessageIdDomain::Dropped);
+}
+
+#[test]
+fn a_search_cannot_end_its_command() {
+    let searches = |words: &[&str]| options(words).messages.searches;
+    let own = ["--search", "ALL", "--search2", " SUBJECT \"a b\" "];
+    assert_eq!(searches(&own), [Some("ALL".into()), Some("SUBJECT \"a b\"".into())]);
+    assert_eq!(searches(&["--maxage", "1"]), [None, None]);
+    for keys in ["", " ", "ALL\r\nx LOGOUT", "SUBJECT {3}", "SUBJECT é"] {
+        assert_eq!(refused(&["--search1", keys]).len(), 1, "{keys:?}");
+    }
+}
+
+#[test]
+fn a_host_and_nobody_to_log_in_is_only_connected_to() {
+    let mode = |words: &[&str]| match request(words) {
+        Ok(Request::Run(options)) => Some(options.mode),
+        _ => None,
+    };
+    assert_eq!(mode(&["--host1", "h"]), Some(Mode::JustConnect));
+    assert_eq!(mode(&["--host1", "h", "--host2", "g"]), Some(Mode::JustConnect));
+    // A script that lost a word should notice.
+    assert_eq!(mode(&["--host1", "h", "--user1", ""]), None);
+    assert_eq!(mode(&["--host1", "h", "--host2", "g", "--user1", "u"]), None);
+    assert_eq!(mode(&["--nolog"]), None);
+}
+
+#[test]
+fn presets_leave_alone_what_the_user_said() {
+    let usual = ["--user1", "u", "--user2", "v"];
+    let with = |words: &[&str]| {
+        let Ok(Request::Run(options)) = request(&[&usual[..], words].concat()) else {
+            panic!("{words:?}")
+        };
+        *options
+    };
+    let gmail = with(&["--gmail1", "--host2", "h"]);
+    assert_eq!((gmail.side1.host.as_str(), gmail.side1.ssl), ("imap.gmail.com", Some(true)));
+    assert!(gmail.names.automap && gmail.messages.skip_cross_duplicates);
+    assert_eq!(gmail.process.pace.octets_per_second, Some(40_000));
+    assert_eq!(gmail.process.pace.octets_free, 3_000_000_000);
+    assert_eq!(format!("{:?}", gmail.names.rewrites), r"[--regextrans2 s,\[Gmail\].,,]");
+    let own =
+        ["--gmail1", "--host2", "h", "--noautomap", "--noskipcrossduplicates", "--maxsleep", "0"];
+    let own = with(&own);
+    assert!(!own.names.automap && !own.messages.skip_cross_duplicates);
+    assert_eq!(own.process.pace.octets_per_second, None);
+
+    let gmail = with(&["--host1", "h", "--gmail2"]);
+    assert!(gmail.messages.add_header && !gmail.messages.skip_cross_duplicates);
+    assert_eq!(gmail.names.rewrites.len(), 4);
+    assert_eq!(format!("{:?}", gmail.folders.exclude), r"[--exclude \[Gmail\]$]");
+    assert_eq!(gmail.process.pace.octets_per_second, Some(20_000));
+    let both = with(&["--gmail1", "--gmail2"]);
+    assert!(both.names.rewrites.is_empty() && !both.messages.add_header);
+    assert_eq!(both.notices.len(), 1);
+
+    let office = with(&["--host1", "h", "--office2", "--maxsize", "9"]);
+    assert_eq!(office.side2.host, "outlook.office365.com");
+    assert_eq!(office.messages.octets_max, Some(9));
+    assert_eq!(office.transforms.rewrites.len(), 1);
+    assert!(office.transforms.disarm_receipts);
+    assert_eq!(office.names.explicit[0].1, "Files_renamed_by_imapsync".into());
+    let kept = with(&["--host1", "h", "--office2", "--noregexmess", "--nof1f2"]);
+    assert!(kept.transforms.rewrites.is_empty() && kept.names.explicit.is_empty());
+
+    let exchange = with(&["--host1", "h", "--host2", "g", "--exchange2"]);
+    assert_eq!(exchange.messages.octets_max, Some(10_000_000));
+    assert_eq!(exchange.process.pace.messages_per_second, Some(4.0));
+    assert_eq!(exchange.messages.flag_rewrites.len(), 1);
+
+    let domino = with(&["--host1", "h", "--host2", "g", "--domino1", "--domino2", "--sep1", "/"]);
+    assert_eq!((domino.side1.separator, domino.side2.separator), (Some(b'\\'), Some(b'\\')));
+    assert_eq!(domino.side1.prefix, Some(Vec::new()));
+    assert_eq!(domino.messages.keys.message_id_domain, MessageIdDomain::Dropped);
+    assert_eq!(domino.names.rewrites.len(), 1);
 }
 
 #[test]
