@@ -13,11 +13,16 @@ mod transform;
 
 use std::process::ExitCode;
 
+use jiff::Zoned;
+use mailferry_engine::guard::GuardLimits;
+use mailferry_run::job::Job;
+
 use crate::imapsync::help;
 use crate::imapsync::output::exiting;
 use crate::imapsync::settings::Request;
 use crate::imapsync::{ExitStatus, ImapsyncOptions, Parsed, parse};
 use crate::screen;
+use crate::servers::{Servers, Tell};
 
 /// The number of errors that imapsync's last line names where none was given.
 const ERRORS_MAX_USUAL: u32 = 50;
@@ -48,6 +53,20 @@ pub fn main() -> ExitCode {
         }
         Ok(Request::Run(options)) => start(&parsed, *options),
     }
+}
+
+/// The two servers and the job of a command line, for whoever explains it.
+///
+/// # Errors
+/// It cannot be carried out: with which status it would end, and why.
+pub(crate) async fn prepare(
+    options: &ImapsyncOptions,
+    tell: Tell,
+) -> Result<(Servers, Job, GuardLimits), (ExitStatus, String)> {
+    let unusable = |unusable: task::Unusable| (unusable.status, unusable.words);
+    let servers = task::servers(options, tell.clone()).await.map_err(unusable)?;
+    let (job, guard) = task::job(options, &servers, &Zoned::now(), &tell).map_err(unusable)?;
+    Ok((servers, job, guard))
 }
 
 fn start(parsed: &Parsed, options: ImapsyncOptions) -> ExitCode {

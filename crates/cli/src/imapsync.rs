@@ -8,6 +8,7 @@
 
 pub mod echo;
 pub mod exit_status;
+mod explanation;
 pub mod getopt;
 pub mod help;
 pub mod options;
@@ -16,5 +17,6 @@ pub mod settings;
 pub mod support;
 
 pub use exit_status::{ErrorClass, ExitStatus};
+pub use explanation::explanation;
 pub use getopt::{Parsed, UsageErrors, parse};
 pub use settings::{ImapsyncOptions, Mode, SideOptions};

@@ -2,6 +2,7 @@
 
 mod comparison;
 mod demo;
+mod explain;
 mod login;
 mod options;
 mod oversize;

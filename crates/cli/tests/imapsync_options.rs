@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use mailferry_cli::imapsync::getopt::{Parsed, UsageError};
+use mailferry_cli::imapsync::help::{self, Shell};
 use mailferry_cli::imapsync::options::{self, Declaration, Kind, Priority, Side, Support};
 use mailferry_cli::imapsync::settings::{Mechanism, Password, Request, Token};
 use mailferry_cli::imapsync::{ImapsyncOptions, Mode, parse};
@@ -543,14 +544,31 @@ fn an_option_that_is_refused_is_told_with_what_to_do() {
 
 // ---- documentation ----
 
-#[test]
-fn the_reference_page_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/imapsync.md");
-    let page = mailferry_cli::imapsync::help::reference();
+/// Holds a file of the repository against what is generated, or writes it with BLESS=1.
+#[track_caller]
+fn is_up_to_date(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
     if std::env::var_os("BLESS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &page).unwrap();
+        std::fs::write(&path, text).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written.replace("\r\n", "\n") == page, "docs/imapsync.md is stale: run with BLESS=1");
+    assert!(written.replace("\r\n", "\n") == text, "{name} is stale: run with BLESS=1");
+}
+
+#[test]
+fn the_reference_page_is_up_to_date() {
+    is_up_to_date("docs/imapsync.md", &help::reference());
+}
+
+#[test]
+fn the_manual_page_is_up_to_date() {
+    is_up_to_date("docs/man/imapsync.1", &help::manual());
+}
+
+#[test]
+fn the_completions_are_up_to_date() {
+    for (shell, name) in Shell::EVERY {
+        is_up_to_date(&format!("docs/completions/{name}"), &help::completions(shell));
+    }
 }

@@ -1,9 +1,13 @@
 //! Help text and documentation, drawn from the declarations.
 
+mod completions;
+mod manual;
 mod reference;
 
 use super::options::{Declaration, GROUPS, Kind, Support};
 
+pub use completions::{Shell, completions};
+pub use manual::manual;
 pub use reference::reference;
 
 /// The help fits a terminal of that many columns.

@@ -2,6 +2,7 @@
 
 mod accounts;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(super) use accounts::{Accounts, SideArgs};
@@ -39,6 +40,19 @@ pub enum Command {
     Why(WhyArgs),
     /// Start two servers in this process with sample mail, and sync them
     Demo(DemoArgs),
+    /// Say what a command line of imapsync means, and show its plan
+    ImapsyncExplain(ExplainArgs),
+}
+
+/// A command line of imapsync.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// Do not connect, and show no plan
+    #[arg(long)]
+    pub offline: bool,
+    /// The words behind `imapsync`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+    pub words: Vec<OsString>,
 }
 
 /// Which mailboxes and messages take part, and under which names.
