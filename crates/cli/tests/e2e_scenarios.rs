@@ -421,7 +421,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         s.source.put("INBOX", &[Draft::new(long.clone())]);
         s.run(&["--office2", "--nossl2", "--noregexmess", "--nodisarmreadreceipts"], 0);
         assert_eq!(s.text_of("INBOX"), long);
-        let other = Scene { target: Place::new(s.target.server, "titi"), ..s };
+        let other = Scene { target: Place::new(s.target.server.dovecot(), "titi"), ..s };
         other.run(&["--office2", "--nossl2"], 0);
         let text = other.text_of("INBOX");
         assert!(text.contains("\r\nX-Disposition-Notification-To: z"), "{}", &text[..80]);

@@ -99,7 +99,7 @@ pub fn run_under_way(s: &Scene<'_>) -> (Child, String) {
 
 /// Whoever has an odd name has an odd password here.
 pub fn odd_login(s: &Scene<'_>, user: &str) {
-    let odd = Place::named(s.source.server, user.to_owned());
+    let odd = Place::named(s.source.server.dovecot(), user.to_owned());
     s.desk.imapsync(&odd, &odd, &["--justlogin"]).expect(0);
 }
 

@@ -70,7 +70,15 @@ pub enum Host<'a> {
     Other(&'a farm::Server),
 }
 
-impl Host<'_> {
+impl<'a> Host<'a> {
+    /// The Dovecot, for what only that can do.
+    pub fn dovecot(&self) -> &'a Dovecot {
+        match self {
+            Self::Dovecot(server) => server,
+            Self::Other(_) => panic!("this account is not on a Dovecot"),
+        }
+    }
+
     pub fn imap(&self) -> SocketAddr {
         match self {
             Self::Dovecot(server) => server.imap(),
