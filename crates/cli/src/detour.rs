@@ -5,6 +5,12 @@ use mailferry_imap::proxy::{Proxy, ProxyUrlError};
 /// Names a proxy for scripts that cannot be changed.
 pub const VARIABLE: &str = "MAILFERRY_PROXY";
 
+/// Whether the environment names one.
+#[must_use]
+pub fn is_asked_for() -> bool {
+    std::env::var_os(VARIABLE).is_some_and(|url| !url.is_empty())
+}
+
 /// The proxy that the environment names.
 ///
 /// # Errors

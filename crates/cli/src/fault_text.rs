@@ -198,8 +198,7 @@ fn hint(fault: &Fault) -> Option<&'static str> {
              another one",
         ),
         (FaultKind::TokenMissing, _) => Some(
-            "the token is fetched again at each login: try the command or look into the file by \
-             hand",
+            "try the command, look into the file, or get another permission with `mailferry login`",
         ),
         (FaultKind::Mechanism, _) if fault.words.contains("no passwords") => Some(
             "give an access token: --source-token-command, --target-token-file, … (imapsync: \

@@ -78,7 +78,7 @@ pub fn own_place(wanted: Use) -> Option<PathBuf> {
 #[must_use]
 pub fn quarantine(servers: &Servers) -> Option<Arc<QuarantinePlace>> {
     let (source, target) = servers.names();
-    let folder = data_folder(|name| std::env::var_os(name))?;
+    let folder = data_place()?;
     let folder = folder.join("quarantine").join(State::pair_name(&source, &target));
     Some(Arc::new(QuarantinePlace::new(folder, QuarantineLimits::default())))
 }
@@ -112,6 +112,12 @@ pub fn tell_no_receipt(receipt: Option<&Arc<Receipt>>, tell: &Tell) {
 #[must_use]
 pub fn receipts() -> Option<Folder> {
     Some(Folder::new(data_folder(|name| std::env::var_os(name))?.join("runs")))
+}
+
+/// The folder of what is no cache: what is kept aside, and logins.
+#[must_use]
+pub fn data_place() -> Option<PathBuf> {
+    data_folder(|name| std::env::var_os(name))
 }
 
 fn data_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {

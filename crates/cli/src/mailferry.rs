@@ -6,6 +6,7 @@ mod explain;
 mod login;
 mod options;
 mod oversize;
+mod permit;
 mod progress;
 mod render;
 mod retry;

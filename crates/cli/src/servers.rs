@@ -138,8 +138,19 @@ impl Servers {
     async fn open(&self, side: Side, login: &Login) -> Result<ImapAccount, Fault> {
         let Login { endpoint, compression, .. } = login;
         let credentials = self.credentials_of_now(side, login).await?;
-        let account =
-            ImapAccount::open_with(side, endpoint, &credentials, compression.clone()).await?;
+        let enter = |credentials: Credentials| async move {
+            ImapAccount::open_with(side, endpoint, &credentials, compression.clone()).await
+        };
+        let account = match enter(credentials.clone()).await {
+            // It was revoked before its time: another one is no second guess at a password.
+            Err(fault)
+                if fault.kind == FaultKind::TokenRefused
+                    && login.token.as_ref().is_some_and(|it| it.forget(&credentials.secret)) =>
+            {
+                enter(self.credentials_of_now(side, login).await?).await?
+            }
+            entered => entered?,
+        };
         if let Ok(mut entered) = self.entered.lock() {
             entered.insert(side);
         }
@@ -170,7 +181,7 @@ impl Servers {
             credentials.secret = token.fetch().await.map_err(|error| {
                 // What gave a token before may give one again, in the middle of a long run.
                 let before = self.entered.lock().is_ok_and(|entered| entered.contains(&side));
-                let retry = if before { Retry::Later } else { Retry::Never };
+                let retry = if before && error.is_passing() { Retry::Later } else { Retry::Never };
                 Fault { retry, ..Fault::new(side, FaultKind::TokenMissing, error.to_string()) }
             })?;
         }

@@ -1,17 +1,26 @@
 //! Access tokens: fetched anew for each login, since they are good for an hour or so and a run may
 //! take days.
 
+use std::sync::Arc;
+
 use mailferry_imap::credentials::Secret;
+use mailferry_oauth::RequestError;
+use mailferry_oauth::keeper::Keeper;
 
 use crate::secret::{SecretError, SecretFrom};
 
 /// Where access tokens come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenFrom {
-    /// The place.
-    pub place: SecretFrom,
-    /// What is found there.
-    pub form: Form,
+#[derive(Clone, Debug)]
+pub enum TokenFrom {
+    /// From a place that somebody else keeps up to date.
+    Place {
+        /// The place.
+        place: SecretFrom,
+        /// What is found there.
+        form: Form,
+    },
+    /// From an authorisation server.
+    Keeper(Arc<Keeper>),
 }
 
 /// What is found in the place of a token.
@@ -32,16 +41,30 @@ pub enum TokenError {
     /// Its place is there and empty.
     #[error("the place of the access token is empty")]
     Empty,
+    /// The authorisation server gave none.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// The task that fetched it broke off.
     #[error("fetching the access token was broken off")]
     BrokenOff,
+}
+
+impl TokenError {
+    /// Whether it may go well later, where it went well before.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Request(error) => error.is_passing(),
+            _ => true,
+        }
+    }
 }
 
 impl TokenFrom {
     /// Access tokens from there.
     #[must_use]
     pub fn new(place: SecretFrom) -> Self {
-        Self { place, form: Form::Token }
+        Self::Place { place, form: Form::Token }
     }
 
     /// The token of now.
@@ -49,14 +72,32 @@ impl TokenFrom {
     /// # Errors
     /// See [`TokenError`]; no message holds any part of a token.
     pub async fn fetch(&self) -> Result<Secret, TokenError> {
-        let place = self.place.clone();
-        // A command may take its time, and other connections are at work meanwhile.
-        let fetched = tokio::task::spawn_blocking(move || place.fetch()).await;
-        let octets = fetched.map_err(|_| TokenError::BrokenOff)??;
-        match (octets.trim_ascii(), self.form) {
-            ([], _) => Err(TokenError::Empty),
-            (token, Form::Token) => Ok(Secret::token(token)),
-            (token, Form::Response) => Ok(Secret::TokenResponse(token.to_vec().into())),
+        let from = self.clone();
+        // A command or a server may take its time, and other connections are at work meanwhile.
+        let fetched = tokio::task::spawn_blocking(move || from.fetch_and_block()).await;
+        fetched.map_err(|_| TokenError::BrokenOff)?
+    }
+
+    fn fetch_and_block(&self) -> Result<Secret, TokenError> {
+        match self {
+            Self::Keeper(keeper) => Ok(Secret::token(keeper.token()?.expose())),
+            Self::Place { place, form } => {
+                let octets = place.fetch()?;
+                match (octets.trim_ascii(), form) {
+                    ([], _) => Err(TokenError::Empty),
+                    (token, Form::Token) => Ok(Secret::token(token)),
+                    (token, Form::Response) => Ok(Secret::TokenResponse(token.to_vec().into())),
+                }
+            }
+        }
+    }
+
+    /// Hears that a server refused this token; whether another one may be had at once.
+    #[must_use]
+    pub fn forget(&self, refused: &Secret) -> bool {
+        match (self, std::str::from_utf8(refused.octets())) {
+            (Self::Keeper(keeper), Ok(token)) => keeper.forget(&token.into()),
+            _ => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! For tests and the demo: a simulated IMAP server, real servers, an independent judge, mail
 //! to carry, a bad network.
 
+pub mod authority;
 pub mod certificate;
 pub mod corpus;
 pub mod detour;

@@ -15,7 +15,7 @@ struct Room {
     others: Option<&'static [&'static str]>,
 }
 
-const ROOMS: [Room; 11] = [
+const ROOMS: [Room; 12] = [
     Room {
         name: "imap",
         rooms: &[],
@@ -44,6 +44,8 @@ const ROOMS: [Room; 11] = [
     },
     // Alone calls C; whoever reads it for that has nothing else to read.
     Room { name: "expression", rooms: &[], others: Some(&["pcre2-sys", "thiserror"]) },
+    // Knows nothing of mail: whoever logs in asks it for a token.
+    Room { name: "oauth", rooms: &[], others: None },
     Room { name: "store", rooms: &["engine", "imap"], others: None },
     Room { name: "run", rooms: &["engine", "store"], others: None },
     Room { name: "fleet", rooms: &["run"], others: None },
@@ -51,7 +53,17 @@ const ROOMS: [Room; 11] = [
     Room {
         name: "cli",
         // The testkit's simulated servers also carry `mailferry demo`.
-        rooms: &["engine", "imap", "expression", "store", "run", "fleet", "web", "testkit"],
+        rooms: &[
+            "engine",
+            "imap",
+            "expression",
+            "oauth",
+            "store",
+            "run",
+            "fleet",
+            "web",
+            "testkit",
+        ],
         others: None,
     },
     Room { name: "testkit", rooms: &["imap", "store"], others: None },

@@ -16,7 +16,10 @@ use crate::servers::{AnyAccount, Servers, Tell};
 impl Session {
     /// Connects to the hosts that were given, logs in nowhere.
     pub(super) async fn just_connect(&self, tell: &Tell) -> Ending {
-        let endpoints = task::endpoints(&self.options, tell).await;
+        let endpoints = match task::endpoints(&self.options, tell).await {
+            Ok(endpoints) => endpoints,
+            Err(unusable) => return self.unusable(unusable.status, &unusable.words),
+        };
         let mut faults = Vec::new();
         for ((number, side), endpoint) in
             [(1, Side::Source), (2, Side::Target)].into_iter().zip(endpoints)

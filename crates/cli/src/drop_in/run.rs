@@ -330,7 +330,7 @@ impl Session {
         }
     }
 
-    fn unusable(&self, status: ExitStatus, words: &str) -> Ending {
+    pub(super) fn unusable(&self, status: ExitStatus, words: &str) -> Ending {
         self.log.line(words);
         let class = match status {
             ExitStatus::GuardRefused => ErrorClass::GuardRefused,

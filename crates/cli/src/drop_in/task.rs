@@ -38,6 +38,7 @@ use crate::imapsync::settings::{
     Timeout, Token, Typed,
 };
 use crate::imapsync::{ExitStatus, ImapsyncOptions};
+use crate::permission::{self, PermissionError};
 use crate::secret::{SecretFrom, os_octets};
 use crate::servers::{Login, Servers, Tell, cleartext_allowed, traced};
 use crate::token::{Form, TokenFrom};
@@ -65,21 +66,15 @@ impl Unusable {
 
 /// Both servers, passwords fetched, protection found out.
 pub(super) async fn servers(options: &ImapsyncOptions, tell: Tell) -> Result<Servers, Unusable> {
-    let secret1 = secret(&options.side1, 1)?;
-    let secret2 = secret(&options.side2, 2)?;
+    let (secret1, token1) = proof(&options.side1, 1)?;
+    let (secret2, token2) = proof(&options.side2, 2)?;
     let (compress1, compress2) = (compression(&options.side1)?, compression(&options.side2)?);
     let (security1, security2) = tokio::join!(security(&options.side1), security(&options.side2));
     let mut source = login(options, &options.side1, secret1, security1);
     let mut target = login(options, &options.side2, secret2, security2);
-    let usage = |words: String| Unusable::new(ExitStatus::Usage, words);
-    let trust = Trust::of_environment().map_err(|error| usage(error.to_string()))?;
-    let proxy = detour::of_environment().map_err(|error| usage(error.to_string()))?;
-    for login in [&mut source, &mut target] {
-        login.endpoint.proxy.clone_from(&proxy);
-        trust.apply(&mut login.endpoint);
-    }
-    source.endpoint.tls.identity = identity(&options.side1)?;
-    target.endpoint.tls.identity = identity(&options.side2)?;
+    surround(&mut source.endpoint, &options.side1)?;
+    surround(&mut target.endpoint, &options.side2)?;
+    (source.token, target.token) = (token1, token2);
     source.compression = compress1.policy();
     target.compression = compress2.policy();
     if options.reports.trace1 {
@@ -91,16 +86,52 @@ pub(super) async fn servers(options: &ImapsyncOptions, tell: Tell) -> Result<Ser
     Ok(Servers::new(source, target, tell))
 }
 
-/// What proves the login, as far as it is fetched once for all logins. Where no password is of
-/// use, nobody is asked for one.
-fn secret(side: &SideOptions, number: u8) -> Result<Secret, Unusable> {
-    match (&side.token, side.mechanism) {
-        (Some(_), _) => Ok(Secret::None),
-        (_, Mechanism::Named(mechanism)) if mechanism.proof() == Proof::Certificate => {
-            Ok(Secret::None)
-        }
-        _ => password(side, number).map(Secret::password),
+/// What proves the login: a secret for all logins, or where a token comes from at each. Where no
+/// password is of use, nobody is asked for one.
+fn proof(side: &SideOptions, number: u8) -> Result<(Secret, Option<TokenFrom>), Unusable> {
+    let place = |word: &Password, form| {
+        let place = SecretFrom::FileOrGiven(word.expose().to_vec());
+        Ok((Secret::None, Some(TokenFrom::Place { place, form })))
+    };
+    let proof = match side.mechanism {
+        Mechanism::Named(mechanism) => mechanism.proof(),
+        Mechanism::Usual => Proof::Password,
+    };
+    match (&side.token, proof) {
+        (Some(Token::Access(word)), _) => place(word, Form::Token),
+        (Some(Token::Response(word)), _) => place(word, Form::Response),
+        (None, Proof::Certificate) => Ok((Secret::None, None)),
+        (None, Proof::Token) => Ok((Secret::None, Some(permitted(side, number)?))),
+        (None, Proof::Password) => Ok((Secret::password(password(side, number)?), None)),
     }
+}
+
+/// Without a token, imapsync takes the password of XOAUTH2 for the file of a Google service
+/// account. Without a password it is the login that the user has made.
+fn permitted(side: &SideOptions, number: u8) -> Result<TokenFrom, Unusable> {
+    let fail = |words: String| Unusable::new(ExitStatus::AuthenticationFailure, words);
+    let variable = std::env::var_os(format!("IMAPSYNC_PASSWORD{number}"));
+    let environment = variable.map(|word| Password::new(os_octets(word)));
+    if side.password_source(environment) != PasswordSource::Prompt {
+        let word = password(side, number)?;
+        let path = std::path::PathBuf::from(String::from_utf8_lossy(&word).into_owned());
+        // What is no file may be a password.
+        return match permission::of_file(&path, &side.user) {
+            Ok(token) => Ok(token),
+            Err(PermissionError::File { reason, .. }) => Err(fail(format!(
+                "the password of XOAUTH2 names the JSON file of a service account, and --password\
+                 {number} names none that can be used: {reason}"
+            ))),
+            Err(error) => Err(fail(error.to_string())),
+        };
+    }
+    let found = permission::of_user(&side.user).map_err(|error| fail(error.to_string()))?;
+    found.ok_or_else(|| {
+        fail(format!(
+            "there is no access token: give --oauthaccesstoken{number}, or log in once with \
+             `mailferry login`"
+        ))
+    })
 }
 
 /// The client certificate, with its key behind it or in a file of its own.
@@ -112,26 +143,31 @@ fn identity(side: &SideOptions) -> Result<Option<Identity>, Unusable> {
     Identity::from_pem(chain, key).map(Some).map_err(|error| unusable(error.to_string()))
 }
 
-fn token(side: &SideOptions) -> Option<TokenFrom> {
-    let (word, form) = match side.token.as_ref()? {
-        Token::Access(word) => (word, Form::Token),
-        Token::Response(word) => (word, Form::Response),
-    };
-    Some(TokenFrom { place: SecretFrom::FileOrGiven(word.expose().to_vec()), form })
+/// What the environment says of every connection, and what is shown to the server.
+fn surround(endpoint: &mut Endpoint, side: &SideOptions) -> Result<(), Unusable> {
+    let usage = |words: String| Unusable::new(ExitStatus::Usage, words);
+    endpoint.proxy = detour::of_environment().map_err(|error| usage(error.to_string()))?;
+    endpoint.tls.identity = identity(side)?;
+    Trust::of_environment().map_err(|error| usage(error.to_string()))?.apply(endpoint);
+    Ok(())
 }
 
 /// How the servers are reached, where nobody logs in.
-pub(super) async fn endpoints(options: &ImapsyncOptions, tell: &Tell) -> [Endpoint; 2] {
+pub(super) async fn endpoints(
+    options: &ImapsyncOptions,
+    tell: &Tell,
+) -> Result<[Endpoint; 2], Unusable> {
     let security = tokio::join!(security(&options.side1), security(&options.side2));
     let reached = [
         (&options.side1, security.0, options.reports.trace1, "Host1"),
         (&options.side2, security.1, options.reports.trace2, "Host2"),
     ];
-    reached.map(|(side, security, is_traced, name)| {
+    let [source, target] = reached.map(|(side, security, is_traced, name)| {
         let mut endpoint = login(options, side, Secret::None, security).endpoint;
         endpoint.trace = is_traced.then(|| traced(name, tell));
-        endpoint
-    })
+        surround(&mut endpoint, side).map(|()| endpoint)
+    });
+    Ok([source?, target?])
 }
 
 fn password(side: &SideOptions, number: u8) -> Result<Vec<u8>, Unusable> {
@@ -170,7 +206,10 @@ async fn security(side: &SideOptions) -> (Security, u16) {
         (None, Some(false)) if allowed || is_loopback(&side.host) => {
             (Security::ClearText, side.port.unwrap_or(143))
         }
-        _ if side.probe_993 && answers_on_993(side).await => (Security::Tls, 993),
+        // A proxy leads where it is told to: nothing goes past it, not even a probe.
+        _ if side.probe_993 && !detour::is_asked_for() && answers_on_993(side).await => {
+            (Security::Tls, 993)
+        }
         _ => (open, side.port.unwrap_or(143)),
     }
 }
@@ -235,7 +274,7 @@ fn login(
                 Mechanism::Named(mechanism) => Choice::Only(mechanism),
             },
         },
-        token: token(side),
+        token: None,
         compression: Compression::Never,
     }
 }

@@ -7,12 +7,13 @@ use mailferry_engine::fault::Side;
 use mailferry_imap::credentials::{Administrator, Choice, Credentials, Secret};
 use mailferry_imap::login::{Family, Security};
 use mailferry_imap::proxy::Proxy;
-use mailferry_imap::sasl::Proof;
+use mailferry_imap::sasl::{Mechanism, Proof};
 use mailferry_imap::tls::{Fingerprint, Identity, TlsPolicy};
 
 use super::options::{Accounts, Output, SideArgs};
 use super::task::{UsageError, teller};
 use crate::account::{AccountUrl, Scheme};
+use crate::permission::{self, PermissionError};
 use crate::secret::SecretFrom;
 use crate::servers::{Login, Servers, Site, Tell, cleartext_allowed, traced};
 use crate::token::TokenFrom;
@@ -59,7 +60,7 @@ fn servers_with(
         }
         let mut login = login(accounts, args, ca_pem.clone())?;
         if entered.contains(&side) {
-            login.token = token(args);
+            login.token = token(args, &login.credentials.user)?;
             login.credentials.secret = secret(args, login.token.is_some())?;
         }
         trust.apply(&mut login.endpoint);
@@ -166,13 +167,28 @@ fn identity(args: SideArgs<'_>) -> Result<Option<Identity>, UsageError> {
     })
 }
 
-fn token(args: SideArgs<'_>) -> Option<TokenFrom> {
-    match (args.token_command, args.token_file) {
-        (Some(command), _) => Some(SecretFrom::Command(command.clone())),
-        (_, Some(file)) => Some(SecretFrom::File(file.clone())),
-        (None, None) => None,
-    }
-    .map(TokenFrom::new)
+/// What was named, else the login that the user has made, unless a password or another way was
+/// named.
+fn token(args: SideArgs<'_>, user: &[u8]) -> Result<Option<TokenFrom>, UsageError> {
+    let fail = |error: PermissionError| {
+        UsageError::new(
+            error.to_string(),
+            "the passphrase of a login comes from MAILFERRY_PASSPHRASE; `mailferry login` makes \
+             another login",
+        )
+    };
+    let place = match (args.token_command, args.token_file, args.token_grant) {
+        (Some(command), ..) => SecretFrom::Command(command.clone()),
+        (_, Some(file), _) => SecretFrom::File(file.clone()),
+        (.., Some(path)) => return permission::of_file(path, user).map(Some).map_err(fail),
+        _ if !matches!(args.auth.map(Mechanism::proof), None | Some(Proof::Token))
+            || !matches!(password_from(args), SecretFrom::Prompt(_)) =>
+        {
+            return Ok(None);
+        }
+        _ => return permission::of_user(user).map_err(fail),
+    };
+    Ok(Some(TokenFrom::new(place)))
 }
 
 /// What proves the login, as far as it is fetched once for all logins.
@@ -188,7 +204,10 @@ fn secret(args: SideArgs<'_>, has_token: bool) -> Result<Secret, UsageError> {
         (Some((_, Proof::Certificate)), false) => Ok(Secret::None),
         (Some((mechanism, Proof::Token)), false) => Err(UsageError::new(
             format!("{} logs in by an access token, and there is none", mechanism.name()),
-            format!("say where it comes from: --{side}-token-command, --{side}-token-file"),
+            format!(
+                "log in once with `mailferry login`, or say where it comes from: \
+                 --{side}-token-command, --{side}-token-file, --{side}-token-grant"
+            ),
         )),
         (Some((mechanism, Proof::Password | Proof::Certificate)), true) => Err(UsageError::new(
             format!("{} does not log in by an access token", mechanism.name()),

@@ -38,6 +38,8 @@ pub enum Command {
     Runs(RunsArgs),
     /// Tell what became of a message
     Why(WhyArgs),
+    /// Permit access to the mail of an account that takes no password (OAuth2), once
+    Login(LoginArgs),
     /// Start two servers in this process with sample mail, and sync them
     Demo(DemoArgs),
     /// Say what a command line of imapsync means, and show its plan
@@ -350,6 +352,45 @@ pub struct WhyArgs {
     /// JSON Lines on standard output (docs/json.md)
     #[arg(long)]
     pub json: bool,
+}
+
+/// `login`.
+#[derive(Args, Clone, Debug)]
+pub struct LoginArgs {
+    /// Who permits it: google, microsoft, or other
+    pub provider: String,
+    /// The account, as in its URL
+    pub user: String,
+    /// By which the authorisation server knows this program
+    #[arg(long, value_name = "ID", env = "MAILFERRY_CLIENT_ID")]
+    pub client_id: Option<String>,
+    /// Its secret, if it has one
+    #[arg(long, value_name = "SECRET", env = "MAILFERRY_CLIENT_SECRET", hide_env_values = true)]
+    pub client_secret: Option<String>,
+    /// Microsoft's tenant
+    #[arg(long, value_name = "TENANT", default_value = "common")]
+    pub tenant: String,
+    /// By a code that is typed on any device [default, except with google]
+    #[arg(long, conflicts_with = "browser")]
+    pub device: bool,
+    /// In a browser on this machine
+    #[arg(long)]
+    pub browser: bool,
+    /// Where it is permitted in a browser
+    #[arg(long, value_name = "URL")]
+    pub auth_url: Option<String>,
+    /// Where tokens are got
+    #[arg(long, value_name = "URL")]
+    pub token_url: Option<String>,
+    /// Where a code for a device is got
+    #[arg(long, value_name = "URL")]
+    pub device_url: Option<String>,
+    /// What is asked for
+    #[arg(long, value_name = "SCOPES")]
+    pub scope: Option<String>,
+    /// Forget the login of this account
+    #[arg(long)]
+    pub forget: bool,
 }
 
 /// `demo`.

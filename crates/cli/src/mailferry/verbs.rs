@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
-use super::{comparison, demo, explain, login, oversize, render, retry, runs, task, why};
+use super::{comparison, demo, explain, login, oversize, permit, render, retry, runs, task, why};
 use crate::claims;
 use crate::fault_text::{Front, fault_text};
 use crate::imapsync::exit_status::ExitStatus;
@@ -38,6 +38,7 @@ pub(super) async fn run(command: Command) -> ExitStatus {
         Command::Why(args) => why::run(&args),
         Command::Demo(args) => demo::run(args.output).await,
         Command::ImapsyncExplain(args) => Ok(explain::run(&args).await),
+        Command::Login(args) => permit::run(&args),
     };
     done.unwrap_or_else(|usage| {
         screen::error(&usage.to_string());

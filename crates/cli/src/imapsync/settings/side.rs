@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mailferry_imap::sasl::{Mechanism as Sasl, Proof};
+use mailferry_imap::sasl::Mechanism as Sasl;
 
 use super::secret::{Password, PasswordSource};
 use super::tls_settings::{Setting, TlsSettings};
@@ -300,11 +300,6 @@ impl SideNames {
                 asked.unwrap_or_default(),
                 "this way of logging in is not in this version",
                 format!("there are {}", Sasl::EVERY.map(Sasl::name).join(", ")),
-            ),
-            (Some(Some(mechanism)), None) if mechanism.proof() == Proof::Token => refuse(
-                asked.unwrap_or_default(),
-                "it logs in by an access token, and there is none",
-                format!("give it by `--{}`", self.oauthaccesstoken.name),
             ),
             (Some(Some(mechanism @ (Sasl::Login | Sasl::CramMd5))), None)
                 if has_authuser && !proxyauth =>

@@ -35,6 +35,10 @@ pub struct Accounts {
     /// Source access token: the first line of this file, read at each login
     #[arg(long, value_name = "FILE", conflicts_with = "source_token_command")]
     pub source_token_file: Option<PathBuf>,
+    /// Source access token by the right of a program: the file of a Google service account or of client
+    /// credentials
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source_token_command", "source_token_file"])]
+    pub source_token_grant: Option<PathBuf>,
     /// Log in to the source by this mechanism [default: the strongest that is offered]
     #[arg(long, value_name = "MECHANISM", value_parser = mechanism)]
     pub source_auth: Option<Mechanism>,
@@ -75,6 +79,10 @@ pub struct Accounts {
     /// Target access token: the first line of this file, read at each login
     #[arg(long, value_name = "FILE", conflicts_with = "target_token_command")]
     pub target_token_file: Option<PathBuf>,
+    /// Target access token by the right of a program: the file of a Google service account or of client
+    /// credentials
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["target_token_command", "target_token_file"])]
+    pub target_token_grant: Option<PathBuf>,
     /// Log in to the target by this mechanism [default: the strongest that is offered]
     #[arg(long, value_name = "MECHANISM", value_parser = mechanism)]
     pub target_auth: Option<Mechanism>,
@@ -186,6 +194,8 @@ pub struct SideArgs<'a> {
     pub token_command: Option<&'a String>,
     /// The file that holds one.
     pub token_file: Option<&'a PathBuf>,
+    /// The file of a program's right to tokens.
+    pub token_grant: Option<&'a PathBuf>,
     /// The mechanism.
     pub auth: Option<Mechanism>,
     /// The administrator.
@@ -238,6 +248,7 @@ impl Accounts {
             password_env: self.source_password_env.as_ref(),
             token_command: self.source_token_command.as_ref(),
             token_file: self.source_token_file.as_ref(),
+            token_grant: self.source_token_grant.as_ref(),
             auth: self.source_auth,
             login_as: self.source_login_as.as_ref(),
             login_as_by: self.source_login_as_by,
@@ -257,6 +268,7 @@ impl Accounts {
             password_env: self.target_password_env.as_ref(),
             token_command: self.target_token_command.as_ref(),
             token_file: self.target_token_file.as_ref(),
+            token_grant: self.target_token_grant.as_ref(),
             auth: self.target_auth,
             login_as: self.target_login_as.as_ref(),
             login_as_by: self.target_login_as_by,
