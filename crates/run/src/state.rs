@@ -12,8 +12,7 @@ mod table;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use mailferry_engine::fault::Side;
 use mailferry_engine::identity::KeyRule;
@@ -54,7 +53,7 @@ pub struct State {
     seal: blake3::Hasher,
     complaint: OnceLock<String>,
     /// Whether a run on these accounts was killed while it copied.
-    killed: AtomicBool,
+    killed: Mutex<Option<i64>>,
     /// The row that says that this run copies.
     underway: Mutex<Option<i64>>,
     /// Is told of every commit.
@@ -86,6 +85,10 @@ pub struct CopyMade {
     pub date: InternalDate,
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl State {
     /// Opens the state of two accounts in `folder`, which is made where it is missing. What
     /// cannot be read is begun anew.
@@ -102,7 +105,7 @@ impl State {
             path,
             seal: table::seal_of(source, target),
             complaint: OnceLock::new(),
-            killed: AtomicBool::new(false),
+            killed: Mutex::new(None),
             underway: Mutex::new(None),
             watch: None,
             _lock: opened.lock,
@@ -111,8 +114,9 @@ impl State {
         if opened.alone {
             // Nobody else is at work, so whoever said so has died.
             state.write(|tables| {
-                let left = tables.connection.execute("DELETE FROM underway", [])?;
-                state.killed.store(left > 0, Ordering::Relaxed);
+                let last = "SELECT max(run) FROM underway";
+                let last: Option<i64> = tables.connection.query_row(last, [], |row| row.get(0))?;
+                *lock(&state.killed) = last;
                 Ok(())
             });
         }
@@ -125,11 +129,21 @@ impl State {
         Self { watch: Some(watch), ..self }
     }
 
-    /// Whether a run on these accounts was killed while it copied, the first time that this is
-    /// asked: what it had sent may still be under way.
+    /// Whether a run on these accounts was killed while it copied: what it had sent may still be under
+    /// way.
     #[must_use]
-    pub fn take_killed(&self) -> bool {
-        self.killed.swap(false, Ordering::Relaxed)
+    pub fn was_killed(&self) -> bool {
+        lock(&self.killed).is_some()
+    }
+
+    /// What a killed run had sent was waited for. A run that is killed before this leaves it to the
+    /// next one.
+    pub fn forget_killed(&self) {
+        if let Some(last) = lock(&self.killed).take() {
+            self.write(|tables| {
+                tables.connection.execute("DELETE FROM underway WHERE run <= ?1", [last]).map(drop)
+            });
+        }
     }
 
     /// Takes note that copying begins, before anything is sent.
@@ -140,12 +154,12 @@ impl State {
             row = Some(tables.connection.last_insert_rowid());
             Ok(())
         });
-        *self.underway.lock().unwrap_or_else(PoisonError::into_inner) = row;
+        *lock(&self.underway) = row;
     }
 
     /// Takes note that nothing is under way any more.
     pub fn end_copying(&self) {
-        let row = self.underway.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let row = lock(&self.underway).take();
         if let Some(row) = row {
             self.write(|tables| {
                 tables.connection.execute("DELETE FROM underway WHERE run = ?1", [row]).map(drop)

@@ -99,9 +99,12 @@ pub async fn survey<A: Accounts>(
     events: &dyn EventSink,
     stop: &Stop,
 ) -> Result<Survey<A>, Vec<Fault>> {
-    if job.state.as_ref().is_some_and(|state| state.take_killed()) {
+    if let Some(state) = job.state.as_ref().filter(|state| state.was_killed()) {
         events.on(&Event::AfterKilled);
         patience::wait(job.limits.reconnect.settle_wait, stop).await;
+        if !stop.is_asked() {
+            state.forget_killed();
+        }
     }
     let mut opened = both(tokio::join!(accounts.open_source(), accounts.open_target()))?;
     let mut patience = Patience::new(job.limits.reconnect);

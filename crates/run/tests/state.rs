@@ -374,16 +374,20 @@ fn a_run_that_was_killed_while_it_copied_is_known_once_and_only_to_whoever_is_al
     let folder = Folder::new();
     let open = || folder.open();
     let first = open();
-    assert!(!first.take_killed());
+    assert!(!first.was_killed());
     first.begin_copying();
     let beside = open();
-    assert!(!beside.take_killed(), "the other one is alive");
+    assert!(!beside.was_killed(), "the other one is alive");
     drop((first, beside));
     let next = open();
-    assert!(next.take_killed());
-    assert!(!next.take_killed(), "it is waited for once");
+    assert!(next.was_killed());
+    drop(next);
+    let next = open();
+    assert!(next.was_killed(), "nobody has waited for it yet");
+    next.forget_killed();
+    assert!(!next.was_killed(), "it is waited for once");
     next.begin_copying();
     next.end_copying();
     drop(next);
-    assert!(!open().take_killed());
+    assert!(!open().was_killed());
 }

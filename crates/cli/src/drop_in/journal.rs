@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock};
 
 use jiff::Zoned;
 
-use crate::imapsync::settings::LogFile;
+use crate::imapsync::settings::{LogFile, LogWish};
 use crate::screen;
 
 /// Writes lines to standard output and to the log file.
@@ -15,11 +15,14 @@ pub(super) struct Log {
     file: Option<Mutex<File>>,
     path: Option<PathBuf>,
     failure: OnceLock<String>,
+    /// Nobody asked for it, and its folder cannot be written.
+    barred: bool,
 }
 
 impl Log {
     /// Opens the log file that is asked for; `users` name it where no name was given.
-    /// Where it cannot be made the run goes on without, and ends as one that failed.
+    /// Where it cannot be made the run goes on without, and ends as one that failed, unless it would
+    /// have been made unasked in a folder that cannot be written.
     pub(super) fn open(wanted: Option<&LogFile>, users: (&[u8], &[u8]), now: &Zoned) -> Self {
         let Some(wanted) = wanted else { return Self::none() };
         let name = wanted.name.clone().unwrap_or_else(|| PathBuf::from(usual_name(users, now)));
@@ -27,6 +30,14 @@ impl Log {
         let opened = path.parent().map_or(Ok(()), create_folder).and_then(|()| File::create(&path));
         match opened {
             Ok(file) => Self { file: Some(Mutex::new(file)), path: Some(path), ..Self::none() },
+            // Nobody asked for it: a folder that cannot be written is no reason to fail.
+            Err(error) if wanted.wish == LogWish::Usual && is_barred(&error) => {
+                screen::line(&format!(
+                    "No log file: {} cannot be written: {error}",
+                    path.display()
+                ));
+                Self { barred: true, ..Self::none() }
+            }
             Err(error) => {
                 let log = Self::none();
                 log.fail(format!(
@@ -40,7 +51,7 @@ impl Log {
     }
 
     fn none() -> Self {
-        Self { file: None, path: None, failure: OnceLock::new() }
+        Self { file: None, path: None, failure: OnceLock::new(), barred: false }
     }
 
     /// Why some of it is missing in the log file, where that is so.
@@ -77,8 +88,8 @@ impl Log {
                 "Log file is {} ( to change it, use --logfile filepath ; or use --nolog to turn off logging )",
                 path.display()
             ),
-            (None, None) => "No log file because of option --nolog".to_owned(),
-            (None, Some(_)) => "No log file because it cannot be written".to_owned(),
+            (None, None) if !self.barred => "No log file because of option --nolog".to_owned(),
+            (None, _) => "No log file because it cannot be written".to_owned(),
         }
     }
 
@@ -86,6 +97,12 @@ impl Log {
     pub(super) fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
+}
+
+/// Whether it is the place that forbids it, not a fault of the disk.
+fn is_barred(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 fn create_folder(folder: &Path) -> std::io::Result<()> {

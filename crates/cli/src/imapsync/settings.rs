@@ -258,6 +258,17 @@ pub struct LogFile {
     pub directory: PathBuf,
     /// The name below it; nothing for one made of date and users.
     pub name: Option<PathBuf>,
+    /// Who says so.
+    pub wish: LogWish,
+}
+
+/// Whether somebody asked for the log file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogWish {
+    /// By its folder or its name.
+    Given,
+    /// Nobody: it is what imapsync does. Where it cannot be had, a notice will do.
+    Usual,
 }
 
 /// Files and limits of the process.

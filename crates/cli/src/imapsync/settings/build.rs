@@ -12,7 +12,7 @@ use super::side::{Findings, SIDE1, SIDE2, SideOptions};
 use super::transforms::Transforms;
 use super::{
     AbortWay, Addresses, Deletions, Expunge, FolderChoice, FolderNames, ImapsyncOptions, LogFile,
-    MessageOptions, Mode, PaceOptions, PidFile, Process, Reports, Subscribe,
+    LogWish, MessageOptions, Mode, PaceOptions, PidFile, Process, Reports, Subscribe,
 };
 use crate::imapsync::getopt::{Parsed, octets, shown};
 use crate::imapsync::options::{self as o, Declaration};
@@ -354,9 +354,15 @@ fn reports(parsed: &Parsed) -> Reports {
     let sizes_before = sizes.unwrap_or(!just_folders);
     let both = on(parsed, &o::DEBUGIMAP);
     let (trace1, trace2) = (both || on(parsed, &o::DEBUGIMAP1), both || on(parsed, &o::DEBUGIMAP2));
-    let log = unless_denied(parsed, &o::LOG).then(|| LogFile {
-        directory: parsed.text(&o::LOGDIR).map_or_else(|| "LOG_imapsync".into(), PathBuf::from),
-        name: parsed.text(&o::LOGFILE).filter(|name| !name.is_empty()).map(PathBuf::from),
+    let log = unless_denied(parsed, &o::LOG).then(|| {
+        let directory = parsed.text(&o::LOGDIR).map(PathBuf::from);
+        let name = parsed.text(&o::LOGFILE).filter(|name| !name.is_empty()).map(PathBuf::from);
+        let given = directory.is_some() || name.is_some();
+        LogFile {
+            directory: directory.unwrap_or_else(|| "LOG_imapsync".into()),
+            name,
+            wish: if given { LogWish::Given } else { LogWish::Usual },
+        }
     });
     Reports {
         sizes_before,
