@@ -361,9 +361,7 @@ pub trait Target: Source {
 
     /// Whether the target drops keywords from what is appended, although it keeps them: they have
     /// to be set with [`Target::update_flags`].
-    fn drops_keywords(&self) -> bool {
-        false
-    }
+    fn drops_keywords(&self) -> bool;
 
     /// The size above which the target takes no message (APPENDLIMIT, RFC 7889).
     fn append_limit(&self) -> Option<u64>;

@@ -155,6 +155,10 @@ impl<A: Target, B: Target> Target for Either<A, B> {
         of!(self, account => account.bears_refusals())
     }
 
+    fn drops_keywords(&self) -> bool {
+        of!(self, account => account.drops_keywords())
+    }
+
     fn append_limit(&self) -> Option<u64> {
         of!(self, account => account.append_limit())
     }

@@ -298,6 +298,10 @@ impl Target for MaildirAccount {
         true
     }
 
+    fn drops_keywords(&self) -> bool {
+        false
+    }
+
     fn append_limit(&self) -> Option<u64> {
         None
     }
