@@ -184,11 +184,10 @@ async fn a_moved_message_is_not_removed_before_its_copy_is_there() {
         }
         world
     };
-    let full = Effect::No("[OVERQUOTA] full".into());
     let reconnect = ReconnectLimits { attempts_max: 0, ..quick().reconnect };
     let limits = Limits { reconnect, ..quick() };
     let once = Job { limits, ..job(Rules::presync()) };
-    for effect in [full, Effect::Cut, Effect::CutUnanswered, Effect::Bye("bye".into())] {
+    for effect in [Effect::Cut, Effect::CutUnanswered, Effect::Bye("bye".into())] {
         let world = moved().await;
         let fault = Fault::at_command("APPEND", 1, effect.clone());
         // The batch, then each message alone.
@@ -202,4 +201,11 @@ async fn a_moved_message_is_not_removed_before_its_copy_is_there() {
         assert_eq!(world.target.messages("A").len(), 18);
         assert_eq!(world.target.messages("B").len(), 22);
     }
+    // A full target is the exception: there the removals make room for the copies.
+    let world = moved().await;
+    let full = |nth| Fault::at_command("APPEND", nth, Effect::No("[OVERQUOTA] full".into()));
+    let target = Profile { faults: vec![full(1), full(2)], ..Profile::modern() };
+    assert_complete(&world.run(Profile::modern(), target, &once).await);
+    assert_eq!(world.target.messages("A").len(), 18);
+    assert_eq!(world.target.messages("B").len(), 22);
 }
