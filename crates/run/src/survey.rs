@@ -182,6 +182,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         let listed = self.list(&groups, Trust::State).await?;
         let mut listings = Vec::new();
         let (mut oversized, mut named) = (Vec::new(), 0);
+        let own_limit = self.job.rules.sizes.append_limit;
         let mut elsewhere = elsewhere;
         for (group, listed) in groups.iter().zip(listed) {
             self.go_on()?;
@@ -190,8 +191,10 @@ impl<A: Accounts> Surveyor<'_, A> {
             if self.rules.elsewhere == Elsewhere::SkipEarlier {
                 elsewhere.get_or_insert_default().extend(seen);
             }
-            oversized
-                .extend(oversize::find(&mut self.source, (&mailbox, &listed), &mut named).await?);
+            oversized.extend(
+                oversize::find(&mut self.source, (&mailbox, &listed), (&mut named, own_limit))
+                    .await?,
+            );
             plan.push(mailbox);
             listings.push(listed);
         }

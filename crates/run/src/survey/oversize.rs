@@ -41,9 +41,17 @@ pub enum Whose {
 }
 
 impl Oversized {
-    fn new(plan: &MailboxPlan, listings: &MailboxListings, part: usize, at: usize) -> Option<Self> {
+    fn new(
+        (plan, listings): (&MailboxPlan, &MailboxListings),
+        (part, at): (usize, usize),
+        own_limit: Option<u32>,
+    ) -> Option<Self> {
         let (limit, whose) = match plan.parts[part].decisions.get(at)? {
             Decision::Skip(SkipReason::TooBig { limit }) => (*limit, Whose::User),
+            // imapsync's --appendlimit: what the user says that the target takes.
+            Decision::Skip(SkipReason::OverAppendLimit { limit }) if Some(*limit) == own_limit => {
+                (*limit, Whose::User)
+            }
             Decision::Skip(SkipReason::OverAppendLimit { limit }) => (*limit, Whose::Target),
             _ => return None,
         };
@@ -87,12 +95,12 @@ impl Oversized {
 pub(super) async fn find<S: Source>(
     source: &mut S,
     (plan, listings): (&MailboxPlan, &MailboxListings),
-    named: &mut usize,
+    (named, own_limit): (&mut usize, Option<u32>),
 ) -> Result<Vec<Oversized>, Fault> {
     let mut all = Vec::new();
     for (part, of_part) in plan.parts.iter().enumerate() {
-        let messages =
-            (0..of_part.decisions.len()).filter_map(|at| Oversized::new(plan, listings, part, at));
+        let messages = (0..of_part.decisions.len())
+            .filter_map(|at| Oversized::new((plan, listings), (part, at), own_limit));
         let mut messages: Vec<Oversized> = messages.collect();
         let asked = messages.len().min(NAMED_MAX.saturating_sub(*named));
         *named += asked;
