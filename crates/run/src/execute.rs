@@ -104,7 +104,7 @@ impl<A: Accounts> Execution<A> {
         if report.is_full() && report.removed_anything() && !shared.execution.stop.is_asked() {
             // What comes then has a receipt of its own.
             shared.end_receipt(&landed, &mut report);
-            return shared.go_on(report).await;
+            return Box::pin(shared.go_on(report)).await;
         }
         if let Some(state) = &shared.execution.job.state
             && !shared.is_unsettled()

@@ -109,7 +109,7 @@ impl<A: Accounts> Execution<A> {
         };
         let mailbox_deletion = MailboxDeletionNarrowing::default();
         let job = Job { rules, mailbox_deletion, ..(*self.job).clone() };
-        let surveyed = survey(&*self.accounts, &job, &Silent, &self.stop).await.ok()?;
+        let surveyed = Box::pin(survey(&*self.accounts, &job, &Silent, &self.stop)).await.ok()?;
         // Nothing is removed from the target, so that there is nothing else to object to.
         let limits = GuardLimits { same_account: SameAccountRule::Allow, ..GuardLimits::modern() };
         let approval = guard::check(&surveyed.plan.summary, &limits).ok()?;
