@@ -221,12 +221,10 @@ impl<A: Accounts> Execution<A> {
         report: &mut Report,
     ) -> bool {
         let mut fault = fault.clone();
-        while is_worth_another_try(&fault) && fault.scope > Scope::Mailbox {
-            let wait = patience.next_wait().filter(|_| !self.stop.is_asked());
-            let Some(wait) = wait else { return false };
-            self.events.on(&Event::Reconnecting { fault: &fault, wait });
-            report.reconnections[1] += 1;
-            patience::wait(wait, &self.stop).await;
+        while fault.scope > Scope::Mailbox
+            && !self.stop.is_asked()
+            && self.hold_on(&fault, patience, report).await
+        {
             match self.accounts.open_target().await {
                 Ok(opened) => {
                     *target = opened;
@@ -236,6 +234,24 @@ impl<A: Accounts> Execution<A> {
             }
         }
         false
+    }
+
+    /// A connection broke: tells of it, and waits until another one is to be tried. `false` where that
+    /// is of no use, or was tried often enough.
+    pub(crate) async fn hold_on(
+        &self,
+        fault: &Fault,
+        patience: &mut Patience,
+        report: &mut Report,
+    ) -> bool {
+        if !is_worth_another_try(fault) {
+            return false;
+        }
+        let Some(wait) = patience.next_wait() else { return false };
+        self.events.on(&Event::Reconnecting { fault, wait });
+        report.reconnections[usize::from(fault.side == Side::Target)] += 1;
+        patience::wait(wait, &self.stop).await;
+        true
     }
 
     pub(crate) fn note(&self, fault: Fault, report: &mut Report) {
@@ -283,14 +299,10 @@ impl<A: Accounts> Shared<A> {
                 }
             };
             let Err(fault) = looked else { continue };
-            let wait = patience.next_wait().filter(|_| is_worth_another_try(&fault));
-            let Some(wait) = wait else {
+            if !self.execution.hold_on(&fault, &mut patience, report).await {
                 self.execution.note(fault, report);
                 return None;
-            };
-            self.execution.events.on(&Event::Reconnecting { fault: &fault, wait });
-            report.reconnections[usize::from(fault.side == Side::Target)] += 1;
-            patience::wait(wait, &self.execution.stop).await;
+            }
         }
         pair
     }

@@ -14,7 +14,7 @@ use crate::accounts::Accounts;
 use crate::course::Landed;
 use crate::events::Event;
 use crate::mailbox::Task;
-use crate::patience::{self, Patience, is_worth_another_try};
+use crate::patience::{self, Patience};
 use crate::proof::{Pair, Proven, is_deleted, prove, unproven};
 use crate::report::Report;
 use crate::survey::listed;
@@ -68,14 +68,10 @@ impl<A: Accounts> Shared<A> {
             if left.len() < begun {
                 patience.restore();
             }
-            let wait = patience.next_wait().filter(|_| is_worth_another_try(&fault));
-            let Some(wait) = wait else {
+            if !self.execution.hold_on(&fault, &mut patience, report).await {
                 self.execution.note(fault, report);
                 return None;
-            };
-            self.execution.events.on(&Event::Reconnecting { fault: &fault, wait });
-            report.reconnections[usize::from(fault.side == Side::Target)] += 1;
-            patience::wait(wait, &self.execution.stop).await;
+            }
         }
         pair
     }
