@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use mailferry_engine::name::MailboxName;
+use mailferry_store::lock_file::is_at;
 
 /// A file that was not used for so long is taken away.
 const UNUSED_MAX: Duration = Duration::from_secs(2 * 24 * 3600);
@@ -154,23 +155,6 @@ fn read(mut file: &File) -> (Option<u32>, Option<u64>) {
     let mut words = text.split_whitespace();
     let process = words.next().and_then(|word| word.parse().ok());
     (process, words.next().and_then(|word| u64::from_str_radix(word, 16).ok()))
-}
-
-/// Whether the file is still the one of that path: another run may have taken it away between
-/// opening and locking.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let place = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(held), Ok(there)) => place(held) == place(there),
-        _ => false,
-    }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true
 }
 
 /// Takes files away that nobody used for long. Only where it can be told afterwards that it was

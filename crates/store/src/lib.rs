@@ -5,4 +5,5 @@ pub mod contract;
 pub mod either;
 pub mod files;
 pub mod imap;
+pub mod lock_file;
 pub mod maildir;

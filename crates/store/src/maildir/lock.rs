@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::lock_file::is_at;
+
 /// A lock file this old was left by a program that died: Dovecot's own measure.
 const STALE_AFTER: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -55,22 +57,6 @@ fn take_away_if_left(path: &Path) -> bool {
     let age = modified.ok().and_then(|time| time.elapsed().ok()).unwrap_or_default();
     let left = if ours { file.try_lock().is_ok() && is_at(&file, path) } else { age > STALE_AFTER };
     left && fs::remove_file(path).is_ok()
-}
-
-/// Whether the file is still the one of that path: another run may have taken it away before.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let place = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(held), Ok(there)) => place(&held) == place(&there),
-        _ => false,
-    }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true
 }
 
 impl Drop for Lock {
