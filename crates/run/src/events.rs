@@ -72,8 +72,6 @@ pub enum Event<'a> {
     Compared {
         /// Messages.
         messages: u64,
-        /// Octets of them on one side, as listed.
-        octets: u64,
     },
     /// The flags of a message were changed on the target.
     FlagsUpdated {

@@ -178,7 +178,7 @@ impl EventSink for Progress {
                 self.bar.inc(*octets);
                 self.tell_in_passing(|| self.copied_so_far());
             }
-            Event::Compared { messages, .. } => {
+            Event::Compared { messages } => {
                 self.bar.inc(*messages);
                 self.tell_in_passing(|| self.compared_so_far());
             }

@@ -156,8 +156,7 @@ impl<A: Accounts> Reader<'_, A> {
         if let Some(record) = &mut self.record {
             record.note(place, &same);
         }
-        let octets = group.iter().map(|pair| u64::from(pair.octets)).sum();
-        self.events.on(&Event::Compared { messages: group.len() as u64, octets });
+        self.events.on(&Event::Compared { messages: group.len() as u64 });
     }
 
     /// Reads some messages on both sides at the same time, again with other connections where

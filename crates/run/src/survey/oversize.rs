@@ -98,6 +98,10 @@ pub(super) async fn find<S: Source>(
     (named, own_limit): (&mut usize, Option<u32>),
 ) -> Result<Vec<Oversized>, Fault> {
     let mut all = Vec::new();
+    let skip = &plan.counts.skip;
+    if skip.too_big + skip.over_append_limit == 0 {
+        return Ok(all);
+    }
     for (part, of_part) in plan.parts.iter().enumerate() {
         let messages = (0..of_part.decisions.len())
             .filter_map(|at| Oversized::new((plan, listings), (part, at), own_limit));

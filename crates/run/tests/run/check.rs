@@ -185,7 +185,7 @@ struct StopAfter {
 
 impl EventSink for StopAfter {
     fn on(&self, event: &Event<'_>) {
-        if let Event::Compared { messages, .. } = event {
+        if let Event::Compared { messages } = event {
             let before = self.messages.fetch_sub(*messages, Ordering::SeqCst);
             if before <= *messages {
                 self.stop.ask();

@@ -24,7 +24,7 @@ use crate::files::FileSource;
 pub struct MaildirAccount {
     pub(super) files: FileSource<MaildirCatalogue>,
     /// Where the messages go that are handed over now.
-    pub(super) to: Option<(MailboxName, PathBuf)>,
+    pub(super) to: Option<PathBuf>,
     /// Handed over in part.
     pub(super) writing: Option<Delivery>,
     /// Handed over, and not on the disk yet.

@@ -307,8 +307,7 @@ impl Target for MaildirAccount {
     }
 
     async fn open_appends(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
-        let folder = self.files.catalogue.folder(mailbox)?;
-        self.to = Some((mailbox.clone(), folder));
+        self.to = Some(self.files.catalogue.folder(mailbox)?);
         Ok(())
     }
 
@@ -321,7 +320,7 @@ impl Target for MaildirAccount {
     }
 
     fn append(&mut self, envelope: Envelope, octets: Vec<u8>) {
-        if let Some((_, folder)) = &self.to {
+        if let Some(folder) = &self.to {
             let mut delivery = Delivery::begin(folder, envelope);
             delivery.push(&octets);
             self.written.push(delivery);
@@ -330,7 +329,7 @@ impl Target for MaildirAccount {
     }
 
     fn append_begin(&mut self, envelope: Envelope, _: u64) {
-        if let Some((_, folder)) = &self.to {
+        if let Some(folder) = &self.to {
             self.writing = Some(Delivery::begin(folder, envelope));
         }
     }
