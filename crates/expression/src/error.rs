@@ -203,6 +203,9 @@ pub enum Exceeded {
     /// The result is too long.
     #[error("the result is longer than it may be ({0} octets)")]
     Output(usize),
+    /// A part of the pattern calls itself before it took an octet: Perl's "Infinite recursion".
+    #[error("the pattern calls itself without end")]
+    Recursion,
     /// PCRE2 failed.
     #[error("the pattern cannot be matched: PCRE2 says {0}")]
     Other(i32),

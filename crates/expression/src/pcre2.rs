@@ -307,6 +307,7 @@ impl<'a> Matcher<'a> {
                 sys::PCRE2_ERROR_HEAPLIMIT | sys::PCRE2_ERROR_NOMEMORY => {
                     return Err(Exceeded::Memory(HEAP_OCTETS_MAX));
                 }
+                sys::PCRE2_ERROR_RECURSELOOP => return Err(Exceeded::Recursion),
                 error if error < 0 => return Err(Exceeded::Other(error)),
                 _ => return Ok(true),
             }

@@ -30,6 +30,14 @@ fn a_short_text_may_need_much_stack() {
     assert_eq!(matching(r"\A(?:(a)|(b)|(.)|(\n))*\z", &text), Ok(true));
 }
 
+/// Found by the fuzzer. Perl ends such a match with "Infinite recursion in regex".
+#[test]
+fn a_pattern_that_only_calls_itself_is_given_up() {
+    for pattern in ["(?R)", "(?R)|a", "(?:(?R))+"] {
+        assert_eq!(matching(pattern, b"aaab"), Err(Exceeded::Recursion), "{pattern}");
+    }
+}
+
 #[test]
 fn a_result_that_grows_too_long_is_given_up() {
     let text = vec![b'x'; 20_000];
