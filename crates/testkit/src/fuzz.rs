@@ -4,7 +4,7 @@
 //! toolchain that they have. What it lacks is the sight of the code's branches; in its place a target
 //! says what it made of an input, and an input of which something new was made becomes a seed.
 //!
-//! `FUZZ_SECONDS` is the time for each target; `FUZZ_SEED` repeats a hunt.
+//! `FUZZ_SECONDS` is the time for each target and begins anew each time; `FUZZ_SEED` repeats a hunt.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -173,13 +173,16 @@ pub fn time_for_each() -> Duration {
     Duration::from_secs_f64(asked.unwrap_or(SECONDS_USUAL).clamp(0.1, 1e6))
 }
 
-/// The number that a hunt begins with: the day's time, so that each finds something else, or
-/// `FUZZ_SEED`.
+/// The number that a hunt begins with: `FUZZ_SEED`; the day's time where `FUZZ_SECONDS` asks for a
+/// hunt, so that each finds something else; else always the same, so that a test of a change fails
+/// for what the change did.
 #[must_use]
 pub fn first_number() -> u64 {
     let asked = std::env::var("FUZZ_SEED").ok().and_then(|text| text.parse().ok());
-    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    asked.unwrap_or_else(|| now().map_or(1, |since| since.subsec_nanos().into()))
+    let hunting = std::env::var_os("FUZZ_SECONDS").is_some();
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok();
+    let new = || now().filter(|_| hunting).map_or(1, |since| since.subsec_nanos().into());
+    asked.unwrap_or_else(new)
 }
 
 /// The shape of what was made of an input: its letters, without what the input chose freely.
