@@ -330,7 +330,9 @@ impl<A: Accounts> Shared<A> {
     ) -> Result<(), Fault> {
         let mailboxes: Vec<(usize, Task<'_>, &Landed)> =
             left.iter().map(|&at| (at, self.task(at), &landed[&at])).collect();
-        let counted = count(target, &mailboxes).await?;
+        let sample = self.sample(&mailboxes);
+        let (counted, rows) = count(target, &mailboxes, sample.as_ref()).await?;
+        self.recognise((&mut *target, &counted), &mailboxes, (sample, rows), report).await?;
         left.retain(|at| counted.overfull.contains_key(at) || counted.short.contains(at));
         for (at, task, landed) in mailboxes {
             if counted.short.contains(&at) {
@@ -473,17 +475,20 @@ impl<A: Accounts> Shared<A> {
     /// A target that is full takes copies only when something has gone: there the mailboxes in which
     /// nothing else failed lose what they are to lose (`room.rs`).
     fn surplus(&self, failed: &[usize], report: &Report) -> Vec<usize> {
+        let is_to_lose = |plan: &MailboxPlan| {
+            !plan.delete.is_empty() && !self.recognition.is_strange(&plan.target)
+        };
         if report.is_full() {
             let mailboxes = (0..self.plan.mailboxes.len()).map(|at| (at, self.planned(at).plan));
-            let to_lose = mailboxes
-                .filter(|(_, plan)| !plan.delete.is_empty() && !report.failed_otherwise(plan));
+            let to_lose =
+                mailboxes.filter(|(_, plan)| is_to_lose(plan) && !report.failed_otherwise(plan));
             return to_lose.map(|(at, _)| at).collect();
         }
         if report.not_started() > 0 || report.was_cut_short() {
             return Vec::new();
         }
         (0..self.plan.mailboxes.len())
-            .filter(|at| !self.planned(*at).plan.delete.is_empty() && !failed.contains(at))
+            .filter(|at| is_to_lose(self.planned(*at).plan) && !failed.contains(at))
             .collect()
     }
 

@@ -22,6 +22,7 @@ mod patience;
 mod proof;
 pub mod quarantine;
 pub mod receipt;
+mod recognition;
 mod repairing;
 pub mod report;
 mod room;

@@ -21,6 +21,7 @@ use mailferry_store::contract::{Among, AsListed, Source, Target};
 use crate::course::{Landed, Landing, Proof};
 use crate::events::Event;
 use crate::mailbox::Task;
+use crate::recognition::Sample;
 use crate::settle::{arrived, list_doubts, pair_all, renumbered};
 
 /// What a last look found in one mailbox.
@@ -41,17 +42,25 @@ pub(crate) struct Counted {
     pub(crate) short: Vec<usize>,
 }
 
-/// How many messages these mailboxes hold, against what was there and was sent.
+/// How many messages these mailboxes hold, against what was there and was sent; and some copies as
+/// the target lists them, in the same flight.
 ///
 /// # Errors
 /// The connection is of no more use.
 pub(crate) async fn count<T: Source>(
     target: &mut T,
     mailboxes: &[(usize, Task<'_>, &Landed)],
-) -> Result<Counted, Fault> {
+    sample: Option<&Sample<'_>>,
+) -> Result<(Counted, MessageListing), Fault> {
     let names: Vec<MailboxName> =
         mailboxes.iter().map(|(_, task, _)| task.plan.target.clone()).collect();
-    let marks = target.marks(&names).await?;
+    let (marks, rows) = match sample {
+        Some(some) => {
+            let copies = (some.mailbox(), &some.uids[..]);
+            target.marks_and_rows(&names, copies, some.keys()).await?
+        }
+        None => (target.marks(&names).await?, MessageListing::default()),
+    };
     let mut counted = Counted::default();
     for ((at, task, landed), mark) in mailboxes.iter().zip(marks) {
         let expected = task.listings.target.len() as u64 + landed.copies.len() as u64;
@@ -66,7 +75,7 @@ pub(crate) async fn count<T: Source>(
             counted.short.push(*at);
         }
     }
-    Ok(counted)
+    Ok((counted, rows))
 }
 
 /// Looks what came into one mailbox, and removes what is there twice through this run, at most

@@ -134,9 +134,7 @@ pub(crate) async fn arrived<T: Source>(
     landed: &Landed,
 ) -> Result<MessageListing, Fault> {
     let (mailbox, before) = (&task.plan.target, &task.listings.target);
-    // Where UIDNEXT was not told, what was listed tells the same.
-    let next = before.uid.last().map_or(1, |last| last.value().saturating_add(1));
-    let Some(first) = Uid::new(before.uid_next.max(next)) else {
+    let Some(first) = first_unlisted(before) else {
         return Ok(MessageListing::default());
     };
     let named = landed.named();
@@ -152,6 +150,13 @@ pub(crate) async fn arrived<T: Source>(
         return Err(renumbered(Side::Target, mailbox));
     }
     Ok(listing)
+}
+
+/// The least UID of what came into a mailbox since it was listed.
+pub(crate) fn first_unlisted(before: &MessageListing) -> Option<Uid> {
+    // Where UIDNEXT was not told, what was listed tells the same.
+    let next = before.uid.last().map_or(1, |last| last.value().saturating_add(1));
+    Uid::new(before.uid_next.max(next))
 }
 
 /// The messages in doubt, as part and UIDs, ascending. Before them those whose copies cannot be

@@ -90,7 +90,9 @@ impl<A: Accounts> Shared<A> {
             .collect();
         let is_due = |at: &usize| {
             let plan = self.planned(*at).plan;
-            plan.counts.delete_source > 0 && !anothers.contains(&plan.target)
+            plan.counts.delete_source > 0
+                && !anothers.contains(&plan.target)
+                && !self.recognition.is_strange(&plan.target)
         };
         (0..self.plan.mailboxes.len()).filter(is_due).collect()
     }

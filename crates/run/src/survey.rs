@@ -12,7 +12,7 @@ use mailferry_engine::account::{MailboxDeletion, Plan, mailboxes_to_delete};
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::listing::{AccountListing, MailboxInfo, MessageListing};
 use mailferry_engine::mapping::{Mapping, group_by_target, map_mailboxes};
-use mailferry_engine::message::Key;
+use mailferry_engine::message::{Key, Uid};
 use mailferry_engine::name::{MailboxName, RuleFailed};
 use mailferry_engine::pairing::Pairs;
 use mailferry_engine::plan::{
@@ -31,6 +31,9 @@ use crate::events::{Event, EventSink};
 use crate::job::{EmptyMailboxes, Job};
 use crate::patience::{self, Patience, is_worth_another_try};
 use crate::stop::Stop;
+
+/// So many keys of messages to be copied are kept of each mailbox.
+const FIRST_KEYS_MAX: usize = 20;
 
 /// What phase one found.
 pub struct Survey<A: Accounts> {
@@ -72,6 +75,9 @@ pub struct MailboxListings {
     pub sources: Vec<MessageListing>,
     /// Of the target mailbox; empty where it is still to be created.
     pub target: MessageListing,
+    /// The first messages that are to be copied, by part, with their keys: those of all others are
+    /// not kept once the plan is made.
+    pub(crate) first_keys: Vec<(u32, Uid, Key)>,
 }
 
 struct Surveyor<'a, A: Accounts> {
@@ -354,12 +360,13 @@ impl<A: Accounts> Surveyor<'_, A> {
         }
         let (listings, pairs) = match target {
             Ok(target) => {
-                let listings = MailboxListings { sources, target };
+                let listings = MailboxListings { sources, target, first_keys: Vec::new() };
                 let pairs = self.pair_group(group, &listings, trust).await;
                 (listings, pairs)
             }
             Err(fault) => {
-                (MailboxListings { sources, target: MessageListing::default() }, Err(fault))
+                let (target, first_keys) = (MessageListing::default(), Vec::new());
+                (MailboxListings { sources, target, first_keys }, Err(fault))
             }
         };
         let (mut listings, pairs) = match pairs {
@@ -376,6 +383,7 @@ impl<A: Accounts> Surveyor<'_, A> {
             Elsewhere::SkipEarlier => keys_on_target(&plan, &listings),
             Elsewhere::Copy | Elsewhere::Skip => Vec::new(),
         };
+        listings.first_keys = first_keys(&plan, &listings);
         listings.target.key = Vec::new();
         for source in &mut listings.sources {
             source.key = Vec::new();
@@ -440,6 +448,17 @@ fn keys_on_target(plan: &MailboxPlan, listings: &MailboxListings) -> Vec<Key> {
     });
     let there = listings.target.key.iter().copied();
     there.chain(copied).filter(|key| !key.is_none()).collect()
+}
+
+/// The keys of the first messages that are to be copied.
+fn first_keys(plan: &MailboxPlan, listings: &MailboxListings) -> Vec<(u32, Uid, Key)> {
+    let parts = (0..).zip(plan.parts.iter().zip(&listings.sources));
+    let copies = parts.flat_map(|(number, (part, listing))| {
+        let rows = part.uids.iter().zip(&part.decisions).zip(&listing.key);
+        rows.filter(|((_, it), key)| matches!(it, Decision::Act(Action::Copy)) && !key.is_none())
+            .map(move |((uid, _), key)| (number, *uid, *key))
+    });
+    copies.take(FIRST_KEYS_MAX).collect()
 }
 
 /// A name is not guessed: there is no plan.

@@ -24,6 +24,7 @@ use crate::growth::{Growth, MEASURED};
 use crate::job::CopyOrder;
 use crate::mailbox::{KeywordsKept, Progress, Task};
 use crate::pace::Pace;
+use crate::recognition::Recognition;
 use crate::report::Report;
 use crate::survey::MailboxListings;
 use crate::worker::{OpenedPair, Start, open_pair, work};
@@ -53,6 +54,8 @@ pub(crate) struct Shared<A: Accounts> {
     open: Vec<AtomicUsize>,
     keywords: KeywordsKept,
     pace: Pace,
+    /// Whether the target gives back what it was given.
+    pub(crate) recognition: Recognition,
     /// Whether something that was sent may still be stored.
     unsettled: AtomicBool,
 }
@@ -255,6 +258,7 @@ impl<A: Accounts> Shared<A> {
             queue.extend((0..open[at]).map(|number| (at, Share { number, of: open[at] })));
         }
         let pace = Pace::new(execution.job.limits.pace, Instant::now());
+        let recognition = Recognition::new(&execution.job, &plan);
         let planned_again = plan.mailboxes.iter().map(|_| OnceLock::new()).collect();
         Self {
             execution,
@@ -269,6 +273,7 @@ impl<A: Accounts> Shared<A> {
             open: open.into_iter().map(AtomicUsize::new).collect(),
             keywords: KeywordsKept::default(),
             pace,
+            recognition,
             unsettled: AtomicBool::new(false),
         }
     }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 
-use mailferry_engine::fault::Fault;
+use mailferry_engine::fault::{Fault, Scope};
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{AccountListing, Mark, MessageListing};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
@@ -171,6 +171,24 @@ pub trait Source: Send {
         &mut self,
         mailboxes: &[MailboxName],
     ) -> impl Future<Output = Result<Vec<Mark>, Fault>> + Send;
+
+    /// What [`Source::marks`] tells, and what FETCH tells of some messages of one mailbox, with as few
+    /// round trips as the server permits. A message that FETCH leaves out is not looked for, nor why a
+    /// mailbox cannot be opened.
+    fn marks_and_rows(
+        &mut self,
+        mailboxes: &[MailboxName],
+        (mailbox, uids): (&MailboxName, &[Uid]),
+        keys: &KeyRule,
+    ) -> impl Future<Output = Result<(Vec<Mark>, MessageListing), Fault>> + Send {
+        async move {
+            let marks = self.marks(mailboxes).await?;
+            match self.messages_among(mailbox, Among::These(uids), keys).await {
+                Err(fault) if fault.scope > Scope::Mailbox => Err(fault),
+                rows => Ok((marks, rows.unwrap_or_default())),
+            }
+        }
+    }
 
     /// Every message of a mailbox with its identity key, the selected ones marked.
     fn messages(

@@ -42,6 +42,15 @@ impl<A: Source, B: Source> Source for Either<A, B> {
         of!(self, account => account.marks(mailboxes).await)
     }
 
+    async fn marks_and_rows(
+        &mut self,
+        mailboxes: &[MailboxName],
+        some: (&MailboxName, &[Uid]),
+        keys: &KeyRule,
+    ) -> Result<(Vec<Mark>, MessageListing), Fault> {
+        of!(self, account => account.marks_and_rows(mailboxes, some, keys).await)
+    }
+
     async fn messages(
         &mut self,
         mailbox: &MailboxName,

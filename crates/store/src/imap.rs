@@ -8,6 +8,7 @@ mod listings;
 mod mailboxes;
 mod messages;
 mod opening;
+mod sample;
 mod subjects;
 mod way_in;
 mod welcome;
@@ -291,6 +292,15 @@ impl Source for ImapAccount {
 
     async fn marks(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Mark>, Fault> {
         self.ask_marks(mailboxes).await
+    }
+
+    async fn marks_and_rows(
+        &mut self,
+        mailboxes: &[MailboxName],
+        some: (&MailboxName, &[Uid]),
+        keys: &KeyRule,
+    ) -> Result<(Vec<Mark>, MessageListing), Fault> {
+        self.ask_marks_and_rows(mailboxes, some, keys).await
     }
 
     async fn messages(

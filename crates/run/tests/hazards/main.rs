@@ -5,6 +5,7 @@
 
 mod accounting;
 mod open;
+mod recognising;
 mod rewriting;
 mod short_listings;
 

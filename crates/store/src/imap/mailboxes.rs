@@ -55,12 +55,12 @@ const STATUS_COMMANDS_MAX: usize = 64;
 
 /// What several answers told of one mailbox.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     delimiter: Option<u8>,
     attributes: BTreeSet<Vec<u8>>,
     subscribed: bool,
     listed: bool,
-    mark: Mark,
+    pub(super) mark: Mark,
 }
 
 impl ImapAccount {
@@ -147,14 +147,23 @@ impl ImapAccount {
         mailboxes: &[MailboxName],
     ) -> Result<Vec<Mark>, Fault> {
         self.unselect().await?;
-        let items = format!("({})", self.status_items());
+        let items = self.marks_items();
         let mut seen: BTreeMap<MailboxName, Seen> = BTreeMap::new();
-        let patience = self.connection.session.quirks.errors_max as usize;
-        for names in mailboxes.chunks(patience.clamp(STATUS_COMMANDS_MIN, STATUS_COMMANDS_MAX)) {
+        for names in mailboxes.chunks(self.status_commands_max()) {
             self.run_all(&status_commands(names, &items), |data| note(&mut seen, data)).await?;
         }
         let mark = |name| seen.get(name).map(|seen| seen.mark.clone()).unwrap_or_default();
         Ok(mailboxes.iter().map(mark).collect())
+    }
+
+    /// STATUS commands in flight: fewer than the errors after which the server hangs up.
+    pub(super) fn status_commands_max(&self) -> usize {
+        let patience = self.connection.session.quirks.errors_max as usize;
+        patience.clamp(STATUS_COMMANDS_MIN, STATUS_COMMANDS_MAX)
+    }
+
+    pub(super) fn marks_items(&self) -> String {
+        format!("({})", self.status_items())
     }
 
     /// What STATUS is asked: what tells whether a mailbox changed since an earlier run.
@@ -291,7 +300,7 @@ impl Introduced {
     }
 }
 
-fn status_commands(names: &[MailboxName], items: &str) -> Vec<Command> {
+pub(super) fn status_commands(names: &[MailboxName], items: &str) -> Vec<Command> {
     let status =
         |name: &MailboxName| Command::new("STATUS").sp().mailbox(name.as_bytes()).sp().raw(items);
     names.iter().map(status).collect()
@@ -305,7 +314,7 @@ impl Seen {
     }
 }
 
-fn note(seen: &mut BTreeMap<MailboxName, Seen>, data: &Untagged<'_>) {
+pub(super) fn note(seen: &mut BTreeMap<MailboxName, Seen>, data: &Untagged<'_>) {
     match data {
         Untagged::List(list) => {
             note_list(seen.entry(MailboxName::new(&*list.name)).or_default(), list)

@@ -10,7 +10,7 @@ use mailferry_engine::message::{FlagSet, FlagSetId, FlagTable, InternalDate, Key
 use mailferry_engine::name::MailboxName;
 use mailferry_imap::command::{Command, is_flag};
 use mailferry_imap::response::{Code, Fetch, Untagged};
-use mailferry_imap::session::{Completion, Event, printable};
+use mailferry_imap::session::{Completion, Event, Tag, printable};
 use mailferry_imap::uid_set::UidSet;
 
 use super::{Access, ImapAccount};
@@ -206,15 +206,30 @@ impl ImapAccount {
         }
     }
 
-    async fn fetch_rows(
+    pub(super) async fn fetch_rows(
         &mut self,
         set: &str,
         keys: &KeyRule,
         listing: &mut MessageListing,
     ) -> Result<Completion, Fault> {
+        let tag = self.send_fetch(set, keys)?;
+        self.take_rows(tag, keys, listing, |_| {}).await
+    }
+
+    /// Asks for rows, which [`ImapAccount::take_rows`] takes in.
+    pub(super) fn send_fetch(&mut self, set: &str, keys: &KeyRule) -> Result<Tag, Fault> {
         let command = Command::new("UID FETCH").sp().raw(set).sp().raw(&row_items(keys));
-        let tag =
-            self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))?;
+        self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))
+    }
+
+    /// Takes in rows until that command is answered, and hands over what is none.
+    pub(super) async fn take_rows(
+        &mut self,
+        tag: Tag,
+        keys: &KeyRule,
+        listing: &mut MessageListing,
+        mut other: impl FnMut(&Untagged<'_>),
+    ) -> Result<Completion, Fault> {
         let mut long_header = None;
         let mut flags = FlagNews::default();
         loop {
@@ -242,6 +257,7 @@ impl ImapAccount {
                 }
                 Event::Untagged(Untagged::Exists(count)) => note_exists(&mut self.selected, count),
                 Event::Untagged(Untagged::Expunge(_)) => note_expunge(&mut self.selected),
+                Event::Untagged(data) => other(&data),
                 _ => {}
             }
         }
