@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::listing::{AccountListing, MailboxInfo, Namespace};
-use crate::name::{MailboxName, RuleFailed};
+use crate::name::{MailboxName, RuleFailed, SpecialUse};
 use crate::plan::MailboxPlan;
 use crate::policy::DeleteRule;
 use crate::select::{LeftOut, NamePattern};
@@ -82,9 +82,9 @@ pub struct MailboxDeleteRule<'a> {
 /// The target mailboxes that the source does not have, children before their parents.
 ///
 /// `mapped` holds the names on the target of *all* source mailboxes, whether they take part or
-/// not. A mailbox stays if it is INBOX, not the user's own, not selectable, the name of any
-/// source mailbox, mapped or literally, or the parent of one that stays. Without any source
-/// mailbox nothing is deleted.
+/// not. A mailbox stays if it is INBOX, not the user's own, not selectable, one in which the server
+/// shows messages of others or that it keeps for itself, the name of any source mailbox, mapped or
+/// literally, or the parent of one that stays. Without any source mailbox nothing is deleted.
 ///
 /// # Errors
 /// A pattern came to no result.
@@ -103,6 +103,7 @@ pub fn mailboxes_to_delete(
         mailbox.namespace == Namespace::Personal
             && mailbox.selectable
             && !mailbox.name.is_inbox()
+            && !is_of_server(mailbox)
             && !mapped.contains(&mailbox.name)
             && !literal.contains(&mailbox.name)
             && rule.below.is_none_or(|top| is_below(&mailbox.name, top, target.delimiter))
@@ -143,6 +144,15 @@ impl MailboxDeleteRule<'_> {
         };
         Ok(matches(self.only, true)? && !matches(self.but_not, false)?)
     }
+}
+
+/// Whether the server shows messages of other mailboxes there (RFC 6154 §2: `\All` and `\Flagged`
+/// are almost certain to be virtual), so that its messages are none of its own, or keeps it for
+/// itself: Gmail's `[Gmail]/…`, in some countries `[Google Mail]/…`, which it does not delete.
+fn is_of_server(mailbox: &MailboxInfo) -> bool {
+    let is_view = matches!(mailbox.special_use, Some(SpecialUse::All | SpecialUse::Flagged));
+    let roots = [&b"[Gmail]/"[..], b"[Google Mail]/"];
+    is_view || roots.iter().any(|root| mailbox.name.as_bytes().starts_with(root))
 }
 
 fn has_child_in(
@@ -232,6 +242,22 @@ mod tests {
         let deletions =
             mailboxes_to_delete(&account(&["x"]), &target, &mapped(&["x"]), &MIRROR).unwrap();
         assert_eq!(names(&deletions), ["c"]);
+    }
+
+    #[test]
+    fn what_the_server_keeps_for_itself_or_shows_of_others_stays() {
+        let mut target = account(&["INBOX", "Starred", "Everything", "Old", "[Gmail]/Spam"]);
+        target.mailboxes[1].special_use = Some(SpecialUse::Flagged);
+        target.mailboxes[2].special_use = Some(SpecialUse::All);
+        let rule = MailboxDeleteRule {
+            delete: DeleteRule::MessagesAndMailboxes,
+            below: None,
+            only: None,
+            but_not: None,
+        };
+        let gone =
+            mailboxes_to_delete(&account(&["INBOX"]), &target, &mapped(&["INBOX"]), &rule).unwrap();
+        assert_eq!(names(&gone), ["Old"]);
     }
 
     #[test]
