@@ -19,8 +19,10 @@ mod fault;
 mod fetch;
 mod flags;
 mod gate;
+mod habit;
 mod hazard;
 mod headers;
+mod labels;
 mod list;
 mod mailbox;
 mod mailstore;
@@ -30,6 +32,7 @@ mod open;
 mod parse;
 mod profile;
 mod proper;
+pub mod provider;
 mod reader;
 pub mod sample;
 mod search;
@@ -37,6 +40,7 @@ mod sequence;
 mod server;
 mod session;
 mod store;
+mod strain;
 pub mod tls;
 mod vanished;
 mod view;
@@ -47,6 +51,10 @@ pub use date::Date;
 pub use fault::{Effect, Fault, Point};
 pub use flags::Flags;
 pub use gate::{Gate, Moment, Release};
+pub use habit::{
+    Clock, DayLimit, Deleted, Duplicates, Enabled, Habits, Labels, RefuseName, Refused, Sizes,
+    Throttle, Wording,
+};
 pub use hazard::{ModSequences, Modifier, UidValidities, Vanished};
 pub use profile::{
     Alter, AppendCheck, AppendRequest, Codes, Extension, Keywords, Limits, LoginPolicy, Profile,

@@ -93,12 +93,18 @@ pub fn settle(kind: Kind, rows: &BTreeMap<Side, Row>, extensions: &str) {
     let old = fs::read_to_string(&path).unwrap_or_default();
     let mut sections = read(&old);
     sections.insert(kind, render(rows, extensions));
-    let new = write(&sections);
+    let new = write(&sections) + &behind(&old);
     if env::var_os("BLESS").is_some_and(|value| value == "1") {
         fs::write(&path, new).unwrap();
         return;
     }
     assert_eq!(old, new, "docs/servers.md is not what was found; BLESS=1 writes it anew");
+}
+
+/// What stands behind the tables of this test: the imitated providers (`e2e_providers`).
+fn behind(page: &str) -> String {
+    const IMITATED: &str = "\n# Imitated providers\n";
+    page.find(IMITATED).map_or_else(String::new, |at| page[at..].to_owned())
 }
 
 fn heading(kind: Kind) -> String {
@@ -110,7 +116,8 @@ fn read(page: &str) -> BTreeMap<Kind, String> {
     let mut sections = BTreeMap::new();
     for kind in Kind::EVERY {
         let Some((_, rest)) = page.split_once(&heading(kind)) else { continue };
-        let end = rest.find("\n## ").map_or(rest.len(), |at| at + 1);
+        let end = ["\n## ", "\n# "].iter().filter_map(|next| rest.find(next)).min();
+        let end = end.map_or(rest.len(), |at| at + 1);
         sections.insert(kind, rest[..end].trim_matches('\n').to_owned());
     }
     sections

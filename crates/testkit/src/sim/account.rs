@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::date::Date;
 use super::flags::Flags;
+use super::habit::Duplicates;
 use super::mailstore::{Mailbox, NewMessage, Store};
 
 /// One user and the mail. A clone is a handle to the same account: a test keeps one to look
@@ -101,20 +102,36 @@ impl Account {
     pub fn append(&self, mailbox: &str, octets: &[u8], flags: &[&str], date: Date) -> u32 {
         let new =
             NewMessage { flags: flags.iter().copied().collect(), date, octets: octets.into() };
-        self.lock().add(mailbox).append(new)
+        let mut store = self.lock();
+        store.add(mailbox);
+        store.deliver(mailbox, new).unwrap_or(0)
     }
 
     /// Takes a message away, as if another client had expunged it. Returns whether it was there.
     pub fn expunge(&self, mailbox: &str, uid: u32) -> bool {
-        self.lock().mailboxes.get_mut(mailbox).is_some_and(|found| found.expunge(uid))
+        self.lock().withdraw(mailbox, uid)
     }
 
     /// Sets a message's flags, as if another client had. Returns whether it was there.
     pub fn set_flags(&self, mailbox: &str, uid: u32, flags: &[&str]) -> bool {
         let flags = flags.iter().copied().collect();
-        let mut store = self.lock();
-        let found = store.mailboxes.get_mut(mailbox);
-        found.is_some_and(|found| found.set_flags(uid, flags).is_some())
+        self.lock().change_flags(mailbox, uid, flags).is_some()
+    }
+
+    /// Makes its mailboxes labels of messages, as those of Gmail are; a server whose profile says
+    /// so does the same at its start.
+    pub fn label_as_gmail(&self) -> &Self {
+        self.lock().adopt_labels(Duplicates::MergedByMessageId);
+        self
+    }
+
+    /// The mailboxes that show the same message as this one, where mailboxes are labels.
+    #[must_use]
+    pub fn labels(&self, mailbox: &str, uid: u32) -> Vec<String> {
+        let store = self.lock();
+        let stored = store.mailboxes.get(mailbox).and_then(|found| found.messages.get(&uid));
+        let gm = stored.and_then(|stored| stored.gm.clone());
+        gm.map(|gm| Store::labels_of(&gm)).unwrap_or_default()
     }
 
     /// Gives a mailbox a new UIDVALIDITY and its messages new UIDs from 1.
@@ -127,7 +144,10 @@ impl Account {
             *found = Mailbox::new(serial, uid_validity);
             for (_, stored) in messages {
                 let Message { flags, date, octets, .. } = stored.message;
-                found.append(NewMessage { flags, date, octets });
+                let uid = found.append(NewMessage { flags, date, octets });
+                if let Some(renumbered) = found.messages.get_mut(&uid) {
+                    renumbered.gm = stored.gm;
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::date::Date;
 use super::flags::Flags;
+use super::habit::{Deleted, Wording};
 use super::mailstore::{Mailbox, NewMessage, Store};
 use super::name;
 use super::parse::{Cursor, Parsed, Refusal};
@@ -111,11 +112,13 @@ impl Session {
         }
         let octets = kept.iter().map(|new| new.octets.len() as u64).sum();
         check_quota(&store, profile, octets, kept.len())?;
-        let Some(target) = store.mailboxes.get_mut(&mailbox) else { return Err(missing()) };
+        let Some(target) = store.mailboxes.get(&mailbox) else { return Err(missing()) };
         check_keywords_max(target, kept.iter().map(|new| &new.flags), profile)?;
-        let uids: Vec<u32> = kept.into_iter().map(|new| target.append(new)).collect();
+        let uid_validity = target.uid_validity;
+        let uids: Vec<u32> =
+            kept.into_iter().filter_map(|new| store.deliver(&mailbox, new)).collect();
         if profile.has(Extension::UidPlus) {
-            let (validity, uids) = (target.uid_validity, set_text(&uids));
+            let (validity, uids) = (uid_validity, set_text(&uids));
             return Ok(format!("[APPENDUID {validity} {uids}] Append completed"));
         }
         Ok("Append completed".to_owned())
@@ -136,6 +139,7 @@ fn admit(
     }
     check_size(octets.len() as u64, profile)?;
     check_keywords(&flags, profile)?;
+    check_habits(&flags, &octets, profile)?;
     if let Some(refuse) = &profile.refuse {
         let request =
             AppendRequest { mailbox, place, flags: &flags, date, binary, octets: octets.as_ref() };
@@ -143,8 +147,9 @@ fn admit(
             return Err(Refusal::no(text));
         }
     }
-    if matches!(profile.keywords, Keywords::DroppedByAppend | Keywords::Dropped) {
-        flags.drop_keywords();
+    if matches!(profile.keywords, Keywords::DroppedByAppend | Keywords::Dropped | Keywords::Only(_))
+    {
+        flags.drop_keywords_but(profile.keywords.named());
     }
     let mut date = date.unwrap_or_else(|| store.tick());
     if profile.zones == Zones::Utc {
@@ -159,9 +164,10 @@ fn admit(
 
 pub(super) fn check_size(octets: u64, profile: &Profile) -> Parsed<()> {
     match profile.limits.append_octets_max {
-        Some(most) if octets > most => {
-            Err(Refusal::no(format!("[TOOBIG] Message exceeds {most} octets")))
-        }
+        Some(most) if octets > most => Err(match profile.habits.wording {
+            Wording::Coded => Refusal::no(format!("[TOOBIG] Message exceeds {most} octets")),
+            Wording::Exchange => exchange_argument(),
+        }),
         _ => Ok(()),
     }
 }
@@ -187,14 +193,46 @@ pub(super) fn check_quota(
     if over { Err(Refusal::no("[OVERQUOTA] Quota exceeded")) } else { Ok(()) }
 }
 
-/// Refuses keywords where the server takes none.
+/// Refuses keywords where the server takes none, or not these.
 pub(super) fn check_keywords(flags: &Flags, profile: &Profile) -> Parsed<()> {
-    match (profile.keywords, flags.keywords().next()) {
-        (Keywords::Refused, Some(keyword)) => {
+    let named = match profile.keywords {
+        Keywords::Refused => &[],
+        Keywords::OnlyElseRefused(names) => names,
+        _ => return Ok(()),
+    };
+    let is_named = |keyword: &&str| named.iter().any(|name| name.eq_ignore_ascii_case(keyword));
+    match (flags.keywords().find(|keyword| !is_named(keyword)), profile.habits.wording) {
+        (None, _) => Ok(()),
+        (Some(_), Wording::Exchange) => Err(exchange_argument()),
+        (Some(keyword), Wording::Coded) => {
             Err(Refusal::no(format!("[CANNOT] Keyword {keyword} not supported")))
         }
+    }
+}
+
+/// What a provider refuses that others take.
+fn check_habits(flags: &Flags, octets: &[u8], profile: &Profile) -> Parsed<()> {
+    let habits = &profile.habits;
+    if habits.deleted == Deleted::Refused && flags.contains("\\Deleted") {
+        return Err(Refusal::no("[CANNOT] APPEND Contains Deleted flag"));
+    }
+    let odd = habits.keyword_octet_refused;
+    if flags.keywords().any(|keyword| odd.is_some_and(|odd| keyword.as_bytes().contains(&odd))) {
+        return Err(Refusal::no("APPEND failed"));
+    }
+    let longest = octets.split(|&octet| octet == b'\n').map(<[u8]>::len).max().unwrap_or(0);
+    match habits.message_line_octets_max {
+        Some(most) if longest > most => Err(match habits.wording {
+            Wording::Exchange => Refusal::bad("Command Error. 10"),
+            Wording::Coded => Refusal::no("Line too long"),
+        }),
         _ => Ok(()),
     }
+}
+
+/// What Exchange says of whatever it does not like about an APPEND.
+fn exchange_argument() -> Refusal {
+    Refusal::bad("Command Argument Error. 11")
 }
 
 /// Refuses what would give the mailbox more distinct keywords than it may have.

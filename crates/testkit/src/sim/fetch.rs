@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::command::Access;
+use super::habit::Sizes;
 use super::hazard::{ModSequences, Modifier};
 use super::headers::{self, Keep};
-use super::mailstore::{Mailbox, Stored};
+use super::mailstore::{Store, Stored};
 use super::modseq::{Aware, check_kept, heeded};
 use super::parse::{Cursor, Parsed, Refusal, is_atom_char};
 use super::profile::{Extension, Profile, UidPlace};
@@ -44,7 +45,16 @@ enum Item {
     Flags,
     InternalDate,
     Size,
+    GmMessage(GmItem),
     Content(Content),
+}
+
+/// What Gmail tells of a message (X-GM-EXT-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GmItem {
+    Id,
+    Thread,
+    Labels,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -198,6 +208,9 @@ fn item(cursor: &mut Cursor<'_>, profile: &Profile) -> Parsed<Item> {
             check_kept(profile)?;
             Ok(Item::ModSeq)
         }
+        "X-GM-MSGID" if profile.has(Extension::Gmail) => Ok(Item::GmMessage(GmItem::Id)),
+        "X-GM-THRID" if profile.has(Extension::Gmail) => Ok(Item::GmMessage(GmItem::Thread)),
+        "X-GM-LABELS" if profile.has(Extension::Gmail) => Ok(Item::GmMessage(GmItem::Labels)),
         "EMAILID" | "THREADID" if profile.has(Extension::ObjectId) => {
             Err(Refusal::no("[CANNOT] Not simulated"))
         }
@@ -249,7 +262,8 @@ fn fields(cursor: &mut Cursor<'_>, name: &str, keep: Keep) -> Parsed<(Section, S
 }
 
 fn section_word<'a>(cursor: &mut Cursor<'a>) -> &'a str {
-    let word = cursor.take_while(|octet| octet.is_ascii_alphanumeric() || octet == b'.');
+    let is_of_word = |octet: u8| octet.is_ascii_alphanumeric() || b".-".contains(&octet);
+    let word = cursor.take_while(is_of_word);
     std::str::from_utf8(word).unwrap_or_default()
 }
 
@@ -312,26 +326,27 @@ impl Session {
     fn fetch_step(&mut self, job: &mut Job, out: &mut Out) -> Parsed<()> {
         let account = self.account()?;
         let (dialect, kind) = (self.dialect(), self.profile().mod_sequences);
+        let sizes = self.profile().habits.sizes;
         let view = self.view()?;
         let mut store = account.lock();
-        let mailbox = view.mailbox(&mut store)?;
+        let name = view.name_in(&store);
         let Job { arguments, found, .. } = &*job;
         let marks = arguments.marks_seen() && view.access() == Access::ReadWrite;
         let (mut next, mut vanished) = (job.next, 0);
         while out.len() < STEP_OCTETS {
             let Some(&(number, uid)) = found.get(next) else { break };
             next += 1;
-            let Some(stored) = mailbox.messages.get(&uid) else {
+            let Some(stored) = view.mailbox(&mut store)?.messages.get(&uid) else {
                 vanished += 1;
                 continue;
             };
             if arguments.changed_since.is_some_and(|since| stored.told_modseq(kind) <= since) {
                 continue;
             }
-            let newly_seen = marks && mark_seen(view, mailbox, uid);
-            let Some(stored) = mailbox.messages.get(&uid) else { continue };
+            let newly_seen = marks && mark_seen(view, &mut store, (&name, uid));
+            let Some(stored) = view.mailbox(&mut store)?.messages.get(&uid) else { continue };
             out.text(format!("* {number} FETCH ("));
-            write_items(&arguments.items, stored, view, kind, out);
+            write_items(&arguments.items, stored, view, (kind, sizes), out);
             if newly_seen {
                 arguments.write_seen(stored, (view, dialect, kind), out);
             }
@@ -344,19 +359,26 @@ impl Session {
 }
 
 /// Sets `\Seen`; returns whether that was new.
-fn mark_seen(view: &mut View, mailbox: &mut Mailbox, uid: u32) -> bool {
-    let Some(stored) = mailbox.messages.get(&uid) else { return false };
+fn mark_seen(view: &mut View, store: &mut Store, (name, uid): (&str, u32)) -> bool {
+    let stored = store.mailboxes.get(name).and_then(|mailbox| mailbox.messages.get(&uid));
+    let Some(stored) = stored else { return false };
     let mut flags = stored.message.flags.clone();
     if !flags.insert("\\Seen") {
         return false;
     }
-    if let Some(modseq) = mailbox.set_flags(uid, flags) {
+    if let Some(modseq) = store.change_flags(name, uid, flags) {
         view.note_own(modseq);
     }
     true
 }
 
-fn write_items(items: &[Item], stored: &Stored, view: &View, kind: ModSequences, out: &mut Out) {
+fn write_items(
+    items: &[Item],
+    stored: &Stored,
+    view: &View,
+    (kind, sizes): (ModSequences, Sizes),
+    out: &mut Out,
+) {
     let message = &stored.message;
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
@@ -367,9 +389,25 @@ fn write_items(items: &[Item], stored: &Stored, view: &View, kind: ModSequences,
             Item::ModSeq => out.text(format!("MODSEQ ({})", stored.told_modseq(kind))),
             Item::Flags => out.text(format!("FLAGS {}", view.flags_text(message))),
             Item::InternalDate => out.text(format!("INTERNALDATE \"{}\"", message.date)),
-            Item::Size => out.text(format!("RFC822.SIZE {}", message.octets.len())),
+            Item::Size => {
+                let less = match sizes {
+                    Sizes::Exact => 0,
+                    Sizes::Less(octets) => octets as usize,
+                };
+                out.text(format!("RFC822.SIZE {}", message.octets.len().saturating_sub(less)));
+            }
+            Item::GmMessage(item) => out.text(gm_text(*item, stored, view)),
             Item::Content(content) => write_content(content, &message.octets, out),
         }
+    }
+}
+
+fn gm_text(item: GmItem, stored: &Stored, view: &View) -> String {
+    let Some(gm) = &stored.gm else { return "X-GM-MSGID 0".to_owned() };
+    match item {
+        GmItem::Id => format!("X-GM-MSGID {}", gm.id),
+        GmItem::Thread => format!("X-GM-THRID {}", gm.id),
+        GmItem::Labels => format!("X-GM-LABELS {}", gm.labels_text(view.name())),
     }
 }
 

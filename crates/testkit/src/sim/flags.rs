@@ -54,9 +54,10 @@ impl Flags {
         self.iter().filter(|flag| !flag.starts_with('\\'))
     }
 
-    /// Leaves the system flags only.
-    pub(super) fn drop_keywords(&mut self) {
-        self.0.retain(|flag| flag.starts_with('\\'));
+    /// Leaves the system flags and these keywords only.
+    pub(super) fn drop_keywords_but(&mut self, named: &[&str]) {
+        let is_named = |flag: &str| named.iter().any(|name| name.eq_ignore_ascii_case(flag));
+        self.0.retain(|flag| flag.starts_with('\\') || is_named(flag));
     }
 
     fn find(&self, flag: &str) -> Result<usize, usize> {

@@ -83,7 +83,10 @@ impl StatusItem {
     fn text(self, mailbox: &Mailbox, profile: &Profile) -> String {
         let stored = || mailbox.messages.values();
         match self {
-            Self::Messages => format!("MESSAGES {}", mailbox.messages.len()),
+            Self::Messages => {
+                let most = profile.habits.view_messages_max.unwrap_or(usize::MAX);
+                format!("MESSAGES {}", mailbox.messages.len().min(most))
+            }
             Self::Recent => format!("RECENT {}", stored().filter(|found| found.recent).count()),
             Self::UidNext => format!("UIDNEXT {}", mailbox.uid_next),
             Self::UidValidity => format!("UIDVALIDITY {}", mailbox.uid_validity),

@@ -1,6 +1,7 @@
 //! What makes, renames and removes mailboxes (RFC 3501 §6.3.3-7).
 
 use super::command::Access;
+use super::habit::Labels;
 use super::name;
 use super::parse::{Parsed, Refusal};
 use super::profile::{Extension, Profile};
@@ -16,11 +17,11 @@ impl Session {
         if view.access() == Access::ReadWrite {
             let uids = view.uids().to_vec();
             let mut store = account.lock();
-            let mailbox = view.mailbox(&mut store)?;
+            let name = view.name_in(&store);
             for uid in uids {
-                let stored = mailbox.messages.get(&uid);
+                let stored = view.mailbox(&mut store)?.messages.get(&uid);
                 if stored.is_some_and(|stored| stored.message.flags.contains("\\Deleted")) {
-                    mailbox.expunge(uid);
+                    store.withdraw(&name, uid);
                 }
             }
         }
@@ -61,6 +62,9 @@ impl Session {
             return Err(Refusal::no("[CANNOT] INBOX cannot be deleted"));
         }
         check_personal(&name, profile)?;
+        if profile.habits.labels == Labels::Gmail && name.starts_with("[Gmail]/") {
+            return Err(Refusal::no("[CANNOT] Invalid folder name: it belongs to the system"));
+        }
         let below = format!("{name}{}", char::from(profile.delimiter));
         let mut store = account.lock();
         let has_children = store

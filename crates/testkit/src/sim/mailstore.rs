@@ -7,6 +7,7 @@ use super::account::Message;
 use super::date::Date;
 use super::flags::Flags;
 use super::hazard::{ModSequences, UidValidities};
+use super::labels::{GmMessage, Labelled};
 use super::vanished::ExpungeLog;
 
 /// The UIDVALIDITY of every mailbox under [`UidValidities::Constant`].
@@ -32,6 +33,8 @@ pub(super) struct Store {
     former: BTreeMap<String, u32>,
     serial: u64,
     clock: i64,
+    /// Where mailboxes are labels.
+    pub(super) labelled: Option<Labelled>,
 }
 
 impl Store {
@@ -47,6 +50,7 @@ impl Store {
             former: BTreeMap::new(),
             serial: 0,
             clock: 1_750_000_000,
+            labelled: None,
         }
     }
 
@@ -61,6 +65,7 @@ impl Store {
 
     /// Deletes a mailbox.
     pub(super) fn remove(&mut self, name: &str) -> Option<Mailbox> {
+        self.note_renamed(name, None);
         let gone = self.mailboxes.remove(name)?;
         self.former.insert(name.to_owned(), gone.uid_validity);
         Some(gone)
@@ -78,6 +83,7 @@ impl Store {
             std::mem::swap(&mut inbox.object, &mut moved.object);
         }
         self.mailboxes.insert(to.to_owned(), moved);
+        self.note_renamed(from, Some(to));
         true
     }
 
@@ -106,6 +112,12 @@ impl Store {
             return self.mailboxes.get_mut(name);
         }
         self.mailboxes.values_mut().find(|found| found.serial == serial)
+    }
+
+    /// The name of the mailbox that a session selected.
+    pub(super) fn name_of_serial(&self, serial: u64) -> Option<String> {
+        let mut all = self.mailboxes.iter();
+        all.find(|(_, found)| found.serial == serial).map(|(name, _)| name.clone())
     }
 
     /// Time in the simulated world: a second for each message without a date.
@@ -166,6 +178,8 @@ pub(super) struct Stored {
     pub(super) modseq: u64,
     /// The mailbox's `modseq` when it was appended.
     appended_modseq: u64,
+    /// The message that it shows, where mailboxes are labels.
+    pub(super) gm: Option<Arc<GmMessage>>,
 }
 
 impl Stored {
@@ -204,8 +218,8 @@ impl Mailbox {
         let modseq = self.change_set();
         let NewMessage { flags, date, octets } = new;
         let message = Message { uid, flags, date, octets };
-        self.messages
-            .insert(uid, Stored { message, recent: true, modseq, appended_modseq: modseq });
+        let (recent, appended_modseq) = (true, modseq);
+        self.messages.insert(uid, Stored { message, recent, modseq, appended_modseq, gm: None });
         uid
     }
 

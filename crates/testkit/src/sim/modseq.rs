@@ -1,5 +1,6 @@
 //! What a session has said it knows of mod-sequences, and ENABLE (RFC 5161, RFC 7162 §3.1).
 
+use super::habit::Enabled;
 use super::hazard::{ModSequences, Modifier};
 use super::parse::{Cursor, Parsed, Refusal};
 use super::profile::{Extension, Profile};
@@ -68,7 +69,9 @@ impl Session {
             line.push(' ');
             line.push_str(name);
         }
-        out.line(line);
+        if self.profile().habits.enabled == Enabled::Told {
+            out.line(line);
+        }
         self.note_aware(aware, out)?;
         done("Enable")
     }

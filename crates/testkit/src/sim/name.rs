@@ -42,6 +42,9 @@ pub(super) fn may_create(name: &str, profile: &Profile) -> Parsed<()> {
     if profile.refused_names.iter().any(|refused| refused == name) {
         return Err(Refusal::no("[CANNOT] Mailbox name not allowed"));
     }
+    if let Some(words) = profile.habits.refuse_name.as_ref().and_then(|refuse| refuse(name)) {
+        return Err(Refusal::no(words));
+    }
     let foreign = [&profile.other, &profile.shared].into_iter().flatten();
     if foreign.into_iter().any(|root| name.starts_with(root.as_str())) {
         return Err(Refusal::no("[NOPERM] Permission denied"));

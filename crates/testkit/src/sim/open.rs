@@ -131,7 +131,8 @@ impl Session {
         let name = name::accept(&arguments.name, profile)?;
         let mut store = account.lock();
         let access = arguments.access;
-        let Some(view) = View::open(&mut store, &name, access) else {
+        let most = profile.habits.view_messages_max;
+        let Some(view) = View::open(&mut store, &name, (access, most)) else {
             return Err(nonexistent());
         };
         self.aware = self.aware.max(arguments.aware);
@@ -187,6 +188,10 @@ fn permanent_flags(mut flags: Vec<String>, access: Access, profile: &Profile) ->
         (Access::ReadOnly, _) => flags.clear(),
         (_, Keywords::Kept | Keywords::DroppedByAppend) => flags.push("\\*".to_owned()),
         (_, Keywords::Dropped | Keywords::Refused) => flags.retain(|flag| flag.starts_with('\\')),
+        (_, Keywords::Only(names) | Keywords::OnlyElseRefused(names)) => {
+            flags.retain(|flag| flag.starts_with('\\'));
+            flags.extend(names.iter().map(|name| (*name).to_owned()));
+        }
     }
     format!("* OK [PERMANENTFLAGS ({})] Flags permitted", flags.join(" "))
 }

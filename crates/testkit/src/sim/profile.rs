@@ -10,6 +10,7 @@ use super::date::Date;
 use super::fault::Fault;
 use super::flags::Flags;
 use super::gate::Gate;
+use super::habit::Habits;
 use super::hazard::{ModSequences, Modifier, UidValidities, Vanished};
 use super::server::LogEntry;
 
@@ -68,11 +69,14 @@ pub enum Extension {
     Compress,
     /// `~{n}` in APPEND (RFC 3516 §4.4). FETCH BINARY is not simulated.
     Binary,
+    /// X-GM-MSGID, X-GM-THRID and X-GM-LABELS in FETCH, STORE and SEARCH (Gmail); needs
+    /// [`Labels::Gmail`](super::Labels). X-GM-RAW is not simulated.
+    Gmail,
 }
 
 impl Extension {
     /// Every extension that the simulator knows.
-    pub const EVERY: [Self; 25] = [
+    pub const EVERY: [Self; 26] = [
         Self::LiteralPlus,
         Self::LiteralMinus,
         Self::SaslIr,
@@ -98,6 +102,7 @@ impl Extension {
         Self::ObjectId,
         Self::Compress,
         Self::Binary,
+        Self::Gmail,
     ];
 
     /// The capability as the server tells it; APPENDLIMIT gets its value elsewhere.
@@ -128,6 +133,7 @@ impl Extension {
             Self::ObjectId => "OBJECTID",
             Self::Compress => "COMPRESS=DEFLATE",
             Self::Binary => "BINARY",
+            Self::Gmail => "X-GM-EXT-1",
         }
     }
 
@@ -164,6 +170,20 @@ pub enum Keywords {
     Dropped,
     /// No `\*`; a command that names one gets NO.
     Refused,
+    /// No `\*`, but these; others are dropped without a word.
+    Only(&'static [&'static str]),
+    /// No `\*`, but these; a command that names another is refused.
+    OnlyElseRefused(&'static [&'static str]),
+}
+
+impl Keywords {
+    /// Those that can be kept where not all can.
+    pub(super) fn named(self) -> &'static [&'static str] {
+        match self {
+            Self::Only(names) | Self::OnlyElseRefused(names) => names,
+            _ => &[],
+        }
+    }
 }
 
 /// Where FETCH puts the UID.
@@ -333,6 +353,8 @@ pub struct Profile {
     pub refuse: Option<Refuse>,
     /// Changes messages as they are stored.
     pub alter: Option<Alter>,
+    /// What a provider does that others do not.
+    pub habits: Habits,
     /// Is told of every command.
     pub watch: Option<Watch>,
     /// Passed by every command, twice.
@@ -343,7 +365,7 @@ pub struct Profile {
 
 impl Profile {
     /// A modern server: `/`, no prefix, every extension but LITERAL-, STARTTLS, APPENDLIMIT,
-    /// COMPRESS, and what [`Profile::resyncing`] has.
+    /// COMPRESS, Gmail's, and what [`Profile::resyncing`] has.
     #[must_use]
     pub fn modern() -> Self {
         let absent = [
@@ -355,6 +377,7 @@ impl Profile {
             Extension::ObjectId,
             Extension::Compress,
             Extension::Binary,
+            Extension::Gmail,
         ];
         Self {
             greeting: "Simulated IMAP server ready.".to_owned(),
@@ -381,6 +404,7 @@ impl Profile {
             refused_names: Vec::new(),
             refuse: None,
             alter: None,
+            habits: Habits::default(),
             watch: None,
             gate: None,
             faults: Vec::new(),

@@ -3,6 +3,7 @@
 use super::account::Message;
 use super::date::{parse_day, sent_day};
 use super::headers;
+use super::labels::GmMessage;
 use super::modseq::{Aware, check_kept};
 use super::parse::{Cursor, Parsed, Refusal};
 use super::profile::{Extension, Profile};
@@ -50,6 +51,10 @@ enum Key {
     },
     Body(Vec<u8>),
     Text(Vec<u8>),
+    /// X-GM-MSGID or X-GM-THRID, which are one here.
+    GmId(u64),
+    /// X-GM-LABELS
+    GmLabel(String),
     Not(Box<Key>),
     Or(Box<Key>, Box<Key>),
     And(Vec<Key>),
@@ -86,6 +91,9 @@ impl SearchArguments {
             false => b"US-ASCII".to_vec(),
         };
         let key = all_of(cursor)?;
+        if key.asks_gmail() && !profile.has(Extension::Gmail) {
+            return Err(Refusal::bad("Unknown SEARCH key of Gmail"));
+        }
         if key.asks_modseq() {
             if !profile.knows_mod_sequences() {
                 return Err(Refusal::bad("Unknown SEARCH key MODSEQ"));
@@ -172,7 +180,7 @@ fn simple_key(word: &str) -> Option<Key> {
 }
 
 fn key_with_argument(word: &str, cursor: &mut Cursor<'_>) -> Parsed<Key> {
-    const NAMES: [&str; 23] = [
+    const NAMES: [&str; 26] = [
         "BCC",
         "BEFORE",
         "BODY",
@@ -196,6 +204,9 @@ fn key_with_argument(word: &str, cursor: &mut Cursor<'_>) -> Parsed<Key> {
         "UID",
         "UNKEYWORD",
         "CHARSET",
+        "X-GM-LABELS",
+        "X-GM-MSGID",
+        "X-GM-THRID",
     ];
     if !NAMES.contains(&word) {
         return Err(Refusal::bad(format!("Unknown SEARCH key {word}")));
@@ -230,8 +241,19 @@ fn key_with_argument(word: &str, cursor: &mut Cursor<'_>) -> Parsed<Key> {
             Key::Or(Box::new(first), Box::new(key(cursor)?))
         }
         "UID" => numbers(By::Uid, cursor)?,
+        "X-GM-MSGID" | "X-GM-THRID" => Key::GmId(cursor.mod_sequence()?),
+        "X-GM-LABELS" => gm_label(cursor)?,
         _ => return Err(Refusal::bad("CHARSET stands before the keys")),
     })
+}
+
+/// `\Inbox` and the like, or a name.
+fn gm_label(cursor: &mut Cursor<'_>) -> Parsed<Key> {
+    let label = match cursor.skip(b'\\') {
+        true => format!("\\{}", cursor.atom()?).into_bytes(),
+        false => cursor.astring()?,
+    };
+    Ok(Key::GmLabel(String::from_utf8_lossy(&label).into_owned()))
 }
 
 fn numbers(by: By, cursor: &mut Cursor<'_>) -> Parsed<Key> {
@@ -266,6 +288,7 @@ struct Candidate<'a> {
     recent: bool,
     modseq: u64,
     message: &'a Message,
+    gm: Option<&'a GmMessage>,
 }
 
 impl Key {
@@ -299,6 +322,17 @@ impl Key {
         }
     }
 
+    /// Whether it asks for what only Gmail has.
+    fn asks_gmail(&self) -> bool {
+        match self {
+            Self::GmId(_) | Self::GmLabel(_) => true,
+            Self::Not(key) => key.asks_gmail(),
+            Self::Or(first, second) => first.asks_gmail() || second.asks_gmail(),
+            Self::And(keys) => keys.iter().any(Self::asks_gmail),
+            _ => false,
+        }
+    }
+
     fn matches(&self, candidate: &Candidate<'_>) -> bool {
         let message = candidate.message;
         let octets = &message.octets;
@@ -322,6 +356,8 @@ impl Key {
             }
             Self::Body(text) => contains(&octets[headers::body_start(octets)..], text),
             Self::Text(text) => contains(octets, text),
+            Self::GmId(id) => candidate.gm.is_some_and(|gm| gm.id == *id),
+            Self::GmLabel(label) => candidate.gm.is_some_and(|gm| gm.has_label(label)),
             Self::Not(key) => !key.matches(candidate),
             Self::Or(first, second) => first.matches(candidate) || second.matches(candidate),
             Self::And(keys) => keys.iter().all(|key| key.matches(candidate)),
@@ -367,7 +403,8 @@ impl Session {
         for (place, &uid) in view.uids().iter().enumerate() {
             let Some(stored) = mailbox.messages.get(&uid) else { continue };
             let (recent, modseq) = (view.is_recent(uid), stored.told_modseq(kind));
-            let candidate = Candidate { place, recent, modseq, message: &stored.message };
+            let gm = stored.gm.as_deref();
+            let candidate = Candidate { place, recent, modseq, message: &stored.message, gm };
             if arguments.key.matches(&candidate) {
                 hits.push(match arguments.by {
                     By::Uid => uid,

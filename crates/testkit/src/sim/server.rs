@@ -14,8 +14,10 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::account::Account;
 use super::fault::FaultBook;
+use super::habit::Labels;
 use super::profile::Profile;
 use super::session::{self, Security};
+use super::strain::Strain;
 use super::wire::Stream;
 
 /// Commands kept in the log; older ones are forgotten.
@@ -32,6 +34,7 @@ struct Shared {
     profile: Profile,
     accounts: Vec<Account>,
     faults: FaultBook,
+    strain: Strain,
     connections: AtomicU32,
     open: AtomicU32,
     bad: Mutex<Vec<String>>,
@@ -56,9 +59,13 @@ impl State {
         let accounts: Vec<Account> = accounts.into_iter().collect();
         for account in &accounts {
             account.lock().adopt(profile.uid_validities);
+            if profile.habits.labels == Labels::Gmail {
+                account.lock().adopt_labels(profile.habits.duplicates);
+            }
         }
         Self(Arc::new(Shared {
             faults: FaultBook::new(&profile.faults),
+            strain: Strain::default(),
             profile,
             accounts,
             connections: AtomicU32::new(0),
@@ -161,6 +168,10 @@ impl State {
 
     pub(super) fn faults(&self) -> &FaultBook {
         &self.0.faults
+    }
+
+    pub(super) fn strain(&self) -> &Strain {
+        &self.0.strain
     }
 
     pub(super) fn note(&self, connection: u32, line: &str) {

@@ -11,6 +11,7 @@ use super::profile::{Codes, Extension, LoginPolicy, Profile};
 use super::reader::{self, Received};
 use super::sequence::By;
 use super::server::{Admission, State};
+use super::strain::Relief;
 use super::view::{Expunges, Telling, View};
 use super::wire::{Hangup, Out, Stream, Wire};
 
@@ -111,9 +112,19 @@ impl Connection {
             Some(Effect::Bad(text)) => return self.tagged(&tag, Err(Refusal::Bad(text))).await,
             Some(Effect::Bye(text)) => return self.bye(&text).await,
         }
-        let done = match (early, name) {
-            (Some(refusal), _) | (None, Err(refusal)) => self.tagged(&tag, Err(refusal)).await?,
-            (None, Ok(name)) => self.carry_out(&tag, &name, cursor).await?,
+        if let Some(relief) = self.relief(label) {
+            return self.put_off(&tag, relief).await;
+        }
+        let done = match (early, &name) {
+            (Some(refusal), _) => self.tagged(&tag, Err(refusal)).await?,
+            (None, Err(refusal)) => self.tagged(&tag, Err(refusal.clone())).await?,
+            (None, Ok(name)) => {
+                let before = self.wire.progress();
+                let done = self.carry_out(&tag, name, cursor).await?;
+                let sent = self.wire.progress().sent - before.sent;
+                self.session.note_moved(name, (sent, octets_of(&parts)));
+                done
+            }
         };
         pass_gate(&self.session.state, Moment::Answered).await?;
         if unanswered {
@@ -167,6 +178,26 @@ impl Connection {
         }
         self.wire.send(out).await?;
         self.tagged(tag, answer).await
+    }
+
+    /// Why a command is put off, where the server asks to be left alone.
+    fn relief(&self, name: &str) -> Option<Relief> {
+        if self.session.login.is_none() || matches!(name, "LOGOUT" | "CAPABILITY" | "ID") {
+            return None;
+        }
+        let state = &self.session.state;
+        state.strain().at_command(name, &state.profile().habits)
+    }
+
+    async fn put_off(&mut self, tag: &str, relief: Relief) -> Result<Next, Hangup> {
+        match relief {
+            Relief::Answer(refusal) => self.tagged(tag, Err(refusal)).await,
+            Relief::AnswerAndBye(refusal, words) => {
+                self.tagged(tag, Err(refusal)).await?;
+                self.bye(words).await
+            }
+            Relief::Bye(words) => self.bye(&words).await,
+        }
     }
 
     pub(super) async fn tagged(&mut self, tag: &str, answer: Answer) -> Result<Next, Hangup> {
@@ -246,6 +277,9 @@ impl Session {
                 words.push("AUTH=PLAIN".to_owned());
             }
         }
+        if self.login.is_some() {
+            words.extend(profile.habits.capabilities.iter().map(|&word| word.to_owned()));
+        }
         for extension in Extension::EVERY {
             let word = match extension {
                 Extension::StartTls | Extension::AuthPlain => continue,
@@ -319,6 +353,10 @@ impl Session {
         }
     }
 
+    fn note_moved(&self, name: &str, octets: (u64, u64)) {
+        self.state.strain().note(name, octets, &self.profile().habits);
+    }
+
     fn announce(&mut self, out: &mut Out, expunges: Expunges) -> Result<(), super::view::Gone> {
         let telling =
             Telling { expunges, dialect: self.dialect(), kind: self.profile().mod_sequences };
@@ -332,6 +370,15 @@ async fn pass_gate(state: &State, moment: Moment) -> Result<(), Hangup> {
         Some(gate) => gate.pass(moment).await,
         None => Ok(()),
     }
+}
+
+/// Octets of the literals of a command.
+fn octets_of(parts: &[Part]) -> u64 {
+    let octets = |part: &Part| match part {
+        Part::Text(_) => 0,
+        Part::Literal(octets) => octets.len() as u64,
+    };
+    parts.iter().map(octets).sum()
 }
 
 pub(super) fn done(command: &str) -> Answer {

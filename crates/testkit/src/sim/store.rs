@@ -4,7 +4,7 @@ use super::append::{check_keywords, check_keywords_max, check_quota, missing};
 use super::command::Transfer;
 use super::flags::Flags;
 use super::hazard::Modifier;
-use super::mailstore::{NewMessage, Stored};
+use super::mailstore::{Store, Stored};
 use super::modseq::{Aware, heeded};
 use super::name;
 use super::parse::{Cursor, Parsed, Refusal};
@@ -23,7 +23,15 @@ pub(super) struct StoreArguments {
     unchanged_since: Option<u64>,
     mode: Mode,
     echo: Echo,
-    flags: Flags,
+    what: What,
+}
+
+/// What is changed.
+#[derive(Clone, Debug)]
+enum What {
+    Flags(Flags),
+    /// X-GM-LABELS.
+    Labels(Vec<String>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +58,24 @@ impl StoreArguments {
             Some(item) => (item, Echo::Silent),
             None => (item.as_str(), Echo::Told),
         };
-        let mode = match item {
-            "FLAGS" => Mode::Replace,
-            "+FLAGS" => Mode::Add,
-            "-FLAGS" => Mode::Remove,
-            _ => return Err(Refusal::bad(format!("Unknown STORE item {item}"))),
+        let (mode, name) = match item.split_at_checked(1) {
+            Some(("+", name)) => (Mode::Add, name),
+            Some(("-", name)) => (Mode::Remove, name),
+            _ => (Mode::Replace, item),
         };
         cursor.space()?;
+        match name {
+            "FLAGS" => {}
+            "X-GM-LABELS" if profile.has(Extension::Gmail) => {
+                let listed = match cursor.peek() {
+                    Some(b'(') => cursor.list(0, label)?,
+                    _ => vec![label(cursor)?],
+                };
+                let what = What::Labels(listed);
+                return Ok(Self { by, set, unchanged_since, mode, echo, what });
+            }
+            _ => return Err(Refusal::bad(format!("Unknown STORE item {item}"))),
+        }
         let listed = if cursor.peek() == Some(b'(') {
             cursor.list(0, Cursor::flag)?
         } else {
@@ -66,23 +85,31 @@ impl StoreArguments {
             }
             listed
         };
-        let flags = listed.iter().map(String::as_str).collect();
-        Ok(Self { by, set, unchanged_since, mode, echo, flags })
+        let what = What::Flags(listed.iter().map(String::as_str).collect());
+        Ok(Self { by, set, unchanged_since, mode, echo, what })
     }
+}
 
-    fn apply(&self, before: &Flags) -> Flags {
-        if self.mode == Mode::Replace {
-            return self.flags.clone();
-        }
-        let mut after = before.clone();
-        for flag in self.flags.iter() {
-            match self.mode {
-                Mode::Remove => after.remove(flag),
-                _ => after.insert(flag),
-            };
-        }
-        after
+fn apply(mode: Mode, flags: &Flags, before: &Flags) -> Flags {
+    if mode == Mode::Replace {
+        return flags.clone();
     }
+    let mut after = before.clone();
+    for flag in flags.iter() {
+        match mode {
+            Mode::Remove => after.remove(flag),
+            _ => after.insert(flag),
+        };
+    }
+    after
+}
+
+/// A label: `\Inbox` and the like, or the name of a mailbox.
+fn label(cursor: &mut Cursor<'_>) -> Parsed<String> {
+    if cursor.skip(b'\\') {
+        return Ok(format!("\\{}", cursor.atom()?));
+    }
+    String::from_utf8(cursor.astring()?).map_err(|_| Refusal::bad("Invalid label"))
 }
 
 /// `(UNCHANGEDSINCE n)`, where the server takes modifiers.
@@ -138,30 +165,76 @@ impl Reply<'_> {
 }
 
 impl Session {
-    pub(super) fn store(&mut self, mut arguments: StoreArguments, out: &mut Out) -> Answer {
+    pub(super) fn store(&mut self, arguments: StoreArguments, out: &mut Out) -> Answer {
+        match arguments.what.clone() {
+            What::Flags(flags) => self.store_flags(&arguments, flags, out),
+            What::Labels(labels) => self.store_labels(&arguments, &labels, out),
+        }
+    }
+
+    /// `STORE .. X-GM-LABELS`.
+    fn store_labels(
+        &mut self,
+        arguments: &StoreArguments,
+        labels: &[String],
+        out: &mut Out,
+    ) -> Answer {
+        let account = self.account()?;
+        let view = self.view()?;
+        let found = view.select(arguments.by, &arguments.set)?;
+        view.check_writable()?;
+        let mut store = account.lock();
+        for (number, uid) in found {
+            let stored = view.mailbox(&mut store)?.messages.get(&uid);
+            let Some(gm) = stored.and_then(|stored| stored.gm.clone()) else { continue };
+            let before = Store::labels_of(&gm);
+            let gone = |kept: &[String]| {
+                let is_kept = |label: &String| kept.iter().any(|it| it.eq_ignore_ascii_case(label));
+                before.iter().filter(|label| !is_kept(label)).cloned().collect::<Vec<_>>()
+            };
+            match arguments.mode {
+                Mode::Add => store.relabel(&gm, labels, &[]),
+                Mode::Remove => store.relabel(&gm, &[], labels),
+                Mode::Replace => store.relabel(&gm, labels, &gone(labels)),
+            }
+            if arguments.echo == Echo::Told {
+                let labels = gm.labels_text(view.name());
+                out.line(format!("* {number} FETCH (UID {uid} X-GM-LABELS {labels})"));
+            }
+        }
+        done_by(arguments.by, "Store")
+    }
+
+    fn store_flags(
+        &mut self,
+        arguments: &StoreArguments,
+        mut flags: Flags,
+        out: &mut Out,
+    ) -> Answer {
         let account = self.account()?;
         let state = self.state.clone();
         let profile = state.profile();
         if arguments.unchanged_since.is_some() {
             self.note_aware(Aware::ModSequences, out)?;
         }
-        let StoreArguments { by, echo, .. } = arguments;
+        let StoreArguments { by, echo, mode, .. } = *arguments;
         let reply = Reply { by, echo, dialect: self.dialect(), profile };
         let view = self.view()?;
         let found = view.select(by, &arguments.set)?;
         view.check_writable()?;
-        check_keywords(&arguments.flags, profile)?;
-        if profile.keywords == Keywords::Dropped {
-            arguments.flags.drop_keywords();
+        check_keywords(&flags, profile)?;
+        if matches!(profile.keywords, Keywords::Dropped | Keywords::Only(_)) {
+            flags.drop_keywords_but(profile.keywords.named());
         }
         let mut store = account.lock();
-        let mailbox = view.mailbox(&mut store)?;
-        if arguments.mode != Mode::Remove {
-            check_keywords_max(mailbox, [&arguments.flags].into_iter(), profile)?;
+        if mode != Mode::Remove {
+            check_keywords_max(view.mailbox(&mut store)?, [&flags].into_iter(), profile)?;
         }
         let mut vanished = false;
         let mut modified = Vec::new();
         for (number, uid) in found {
+            let name = view.name_in(&store);
+            let mailbox = view.mailbox(&mut store)?;
             let Some(stored) = mailbox.messages.get(&uid) else {
                 vanished = true;
                 continue;
@@ -174,13 +247,13 @@ impl Session {
                 });
                 continue;
             }
-            let after = arguments.apply(&stored.message.flags);
+            let after = apply(mode, &flags, &stored.message.flags);
             if stored.message.flags != after
-                && let Some(modseq) = mailbox.set_flags(uid, after)
+                && let Some(modseq) = store.change_flags(&name, uid, after)
             {
                 view.note_own(modseq);
             }
-            let stored = mailbox.messages.get(&uid);
+            let stored = view.mailbox(&mut store)?.messages.get(&uid);
             if let Some(items) = stored.and_then(|stored| reply.items(stored, view)) {
                 out.line(format!("* {number} FETCH ({items})"));
             }
@@ -206,14 +279,15 @@ impl Session {
         };
         view.check_writable()?;
         let mut store = account.lock();
-        let mailbox = view.mailbox(&mut store)?;
+        let name = view.name_in(&store);
         let mut gone = 0;
         for uid in among {
-            let stored = mailbox.messages.get(&uid);
+            let stored = view.mailbox(&mut store)?.messages.get(&uid);
             if stored.is_some_and(|stored| stored.message.flags.contains("\\Deleted")) {
-                gone += u32::from(mailbox.expunge(uid));
+                gone += u32::from(store.withdraw(&name, uid));
             }
         }
+        let mailbox = view.mailbox(&mut store)?;
         if let (1.., Aware::Vanished, Some(highest)) = (gone, dialect, mailbox.highest_modseq(kind))
         {
             // RFC 7162 §3.2.7
@@ -244,26 +318,22 @@ impl Session {
         if !store.mailboxes.contains_key(&target) {
             return Err(missing());
         }
+        let name = view.name_in(&store);
         let mailbox = view.mailbox(&mut store)?;
-        let mut copies = Vec::with_capacity(found.len());
+        let mut octets = 0;
         for (_, uid) in found {
             let Some(stored) = mailbox.messages.get(uid) else {
                 return Err(Refusal::no("[EXPUNGEISSUED] Some messages were expunged meanwhile"));
             };
-            let message = stored.message.clone();
-            copies.push(NewMessage {
-                flags: message.flags,
-                date: message.date,
-                octets: message.octets,
-            });
+            octets += stored.message.octets.len() as u64;
         }
         if kind == Transfer::Copy {
-            let octets = copies.iter().map(|copy| copy.octets.len() as u64).sum();
-            check_quota(&store, profile, octets, copies.len())?;
+            check_quota(&store, profile, octets, found.len())?;
         }
         let from: Vec<u32> = found.iter().map(|(_, uid)| *uid).collect();
-        let Some(receiver) = store.mailboxes.get_mut(&target) else { return Err(missing()) };
-        let to: Vec<u32> = copies.into_iter().map(|copy| receiver.append(copy)).collect();
+        let to: Vec<u32> =
+            from.iter().filter_map(|uid| store.copy_over(&name, *uid, &target)).collect();
+        let Some(receiver) = store.mailboxes.get(&target) else { return Err(missing()) };
         let validity = receiver.uid_validity;
         let told = profile.has(Extension::UidPlus) && !from.is_empty();
         let code = format!("[COPYUID {validity} {} {}]", set_text(&from), set_text(&to));
@@ -274,9 +344,8 @@ impl Session {
                 "Copy completed".into()
             });
         }
-        let mailbox = view.mailbox(&mut store)?;
         for uid in from {
-            mailbox.expunge(uid);
+            store.withdraw(&name, uid);
         }
         if told {
             // Untagged and before the EXPUNGEs (RFC 6851 §4.3).

@@ -50,13 +50,19 @@ pub(super) struct Gone;
 
 impl View {
     /// Opens a mailbox; `\Recent` is taken from its new messages unless it is only examined.
-    pub(super) fn open(store: &mut Store, name: &str, access: Access) -> Option<Self> {
+    pub(super) fn open(
+        store: &mut Store,
+        name: &str,
+        (access, most): (Access, Option<usize>),
+    ) -> Option<Self> {
         let mailbox = store.mailboxes.get_mut(name)?;
+        // The newest are shown.
+        let hidden = most.map_or(0, |most| mailbox.messages.len().saturating_sub(most));
         let mut view = Self {
             name: name.to_owned(),
             serial: mailbox.serial,
             access,
-            uids: mailbox.messages.keys().copied().collect(),
+            uids: mailbox.messages.keys().copied().skip(hidden).collect(),
             recent: BTreeSet::new(),
             uid_next: mailbox.uid_next,
             modseq: mailbox.modseq,
@@ -65,6 +71,19 @@ impl View {
         };
         view.take_recent(mailbox, 1);
         Some(view)
+    }
+
+    /// The name by which it was opened.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name that it has now.
+    pub(super) fn name_in(&self, store: &Store) -> String {
+        match store.mailboxes.get(&self.name) {
+            Some(found) if found.serial == self.serial => self.name.clone(),
+            _ => store.name_of_serial(self.serial).unwrap_or_else(|| self.name.clone()),
+        }
     }
 
     pub(super) fn uids(&self) -> &[u32] {

@@ -12,6 +12,7 @@ mod literals;
 mod mailboxes;
 mod memory;
 mod messages;
+mod providers;
 mod qresync;
 mod robustness;
 mod search;
