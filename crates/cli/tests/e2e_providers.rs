@@ -118,7 +118,7 @@ impl Trial {
         let lists = own_mailbox(self.provider);
         let mut row: BTreeMap<&'static str, Verdict> = BTreeMap::new();
         self.furnish();
-        self.run(&self.desk, "sync", &[]).expect(0);
+        self.run(&self.desk, "sync", &[]).expect(if self.is_rewritten() { 111 } else { 0 });
         row.insert("transfer", self.judge(Surplus::None));
         if self.is_rewritten() {
             self.assert_left_alone();
@@ -140,7 +140,9 @@ impl Trial {
 
         remove(from, "INBOX", &[0, 2]);
         remove(from, lists, &[4, 5, 6]);
-        self.run_back("restore", &["--yes"]).expect(0);
+        // A run to a server that rewrites headers says that nobody will know these copies.
+        let told = if self.provider == Provider::Domino { 111 } else { 0 };
+        self.run_back("restore", &["--yes"]).expect(told);
         row.insert(
             "restore",
             match self.provider {

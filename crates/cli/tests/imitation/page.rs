@@ -28,9 +28,10 @@ $ BLESS=1 cargo test -p mailferry-cli --test e2e_providers
 
 with the built program between the imitation and a plain simulated server. The accounts of both
 servers are compared themselves, without any IMAP: every message is there once, with its body, its
-date and its system flags. ✓ and *but …* mean the same as above; *elsewhere* that what All Mail still has is not brought back under the labels that were taken
-from it, since a restore leaves alone what was moved. – stands for a run that ends with 111 and changes
-nothing: Domino rewrites headers and tells no UIDs, so that nothing there is recognised, and neither
+date and its system flags. ✓ and *but …* mean the same as above; *elsewhere* that what All Mail still
+has is not brought back under the labels that were taken from it, since a restore leaves alone what was
+moved. Domino rewrites headers and tells no UIDs: the run that copies to it looks at the copies, says that
+nobody will recognise them, and ends with 111. – stands for a further run, which says so, too: nothing is
 copied twice nor removed.
 ";
 
