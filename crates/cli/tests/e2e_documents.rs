@@ -373,6 +373,21 @@ fn lines_of_refused_messages() -> Vec<Value> {
     lines
 }
 
+/// What goes from the target is moved to where it is kept, and a day that is over goes.
+fn lines_of_what_is_kept(world: &World) -> Vec<Value> {
+    let (source, target) = world.pair(Way::DotToSlash);
+    let desk = Desk::new();
+    source.put("INBOX", &mails("kept", 8));
+    target.put("Backup/2020-02-29", &mails("old", 1));
+    desk.ferry("sync", &source, &target, &[]).expect(0);
+    source.probe().remove("INBOX", &[3]).unwrap();
+    let options = ["--json", "--delete", "--backup-mailbox", "Backup", "--keep", "4w"];
+    let mut lines = desk.ferry("plan", &source, &target, &options).expect(0).json_lines();
+    lines.extend(desk.ferry("sync", &source, &target, &options).expect(0).json_lines());
+    lines.extend(desk.mailferry(&["runs", "show", "last", "--json"]).expect(0).json_lines());
+    lines
+}
+
 /// Lines of all kinds, from all verbs.
 fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     let (source, target) = world.pair(Way::SlashToDot);
@@ -417,6 +432,7 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     lines.extend(lines_of_two_runs_side_by_side(&source, &target));
     lines.extend(lines_of_a_run_that_waits(&source, &target));
     lines.extend(lines_of_refused_messages());
+    lines.extend(lines_of_what_is_kept(world));
     let moved = ["--folder", "Waited", "--delete-source", "--json"];
     lines.extend(desk.ferry("sync", &source, &target, &moved).expect(0).json_lines());
     let refused = Place { password: "wrong".to_owned(), ..target.clone() };

@@ -95,7 +95,7 @@ fn a_backup_is_made_every_night_checked_and_restored_on_trial() {
     // The page's folders are below a place that not every user may write to.
     let run = |command: &str| shell(&desk, &command.replace("/srv/archive", &home), &variables);
 
-    let [nightly] = page.commands("Every night");
+    let [nightly, _] = page.commands("Every night");
     let [weekly] = page.commands("Every week: is it one?");
     for night in 0..3 {
         account.put("INBOX", &[mail("night", night)]);
@@ -129,8 +129,36 @@ fn a_backup_is_made_every_night_checked_and_restored_on_trial() {
 }
 
 #[test]
+fn what_goes_from_a_backup_is_kept_as_the_page_says() {
+    let Some(world) = World::open() else { return };
+    let [_, keeping] = Page::open("backup.md").commands("Every night");
+    let (account, _) = world.pair(Way::SlashToDot);
+    furnish(&account);
+    let desk = Desk::new();
+    let archive = format!("maildir:{}/archive", desk.path().display());
+    let url = account.url("imap");
+    let variables = [
+        ("ACCOUNT", &*url),
+        ("ARCHIVE", &*archive),
+        ("MAILFERRY_SOURCE_PASSWORD", &*account.password),
+        ("MAILFERRY_BACKUP_MAILBOX", "Removed"),
+    ];
+    shell(&desk, &keeping, &variables).expect(0);
+    // With what is marked as deleted there.
+    account.probe().remove("INBOX", &[1, 2, 5]).unwrap();
+    shell(&desk, &keeping, &variables).expect(0);
+    let [weekly] = Page::open("backup.md").commands("Every week: is it one?");
+    shell(&desk, &weekly, &variables).expect(0);
+    let folders = std::fs::read_dir(desk.path().join("archive")).unwrap();
+    let names = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let day = names.into_iter().find(|name| name.starts_with(".Removed.2")).unwrap();
+    let kept = std::fs::read_dir(desk.path().join("archive").join(day).join("cur")).unwrap();
+    assert_eq!(kept.count(), 3);
+}
+
+#[test]
 fn every_command_of_these_pages_is_typed_above() {
-    for (name, expected) in [("migration.md", 6), ("backup.md", 5)] {
+    for (name, expected) in [("migration.md", 6), ("backup.md", 6)] {
         let count: usize =
             Page::open(name).sections.iter().map(|section| section.commands().len()).sum();
         assert_eq!(count, expected, "{name}");

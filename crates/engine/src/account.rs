@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::keeping::{KeepingPlan, Place};
 use crate::listing::{AccountListing, MailboxInfo, Namespace};
 use crate::name::{MailboxName, RuleFailed, SpecialUse};
 use crate::plan::MailboxPlan;
@@ -25,6 +26,9 @@ pub struct Plan {
     pub mailboxes: Vec<MailboxPlan>,
     /// Target mailboxes to be deleted, children first.
     pub delete_mailboxes: Vec<MailboxDeletion>,
+    /// Where what is taken away from the target is kept, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keeping: Option<KeepingPlan>,
     /// Source mailboxes that take no part, with the reasons.
     pub left_out: Vec<LeftOut>,
     /// Mailboxes that were named and do not exist.
@@ -42,6 +46,7 @@ impl Plan {
             mailboxes: Vec::new(),
             summary: PlanSummary::new(facts, delete_mailboxes.clone()),
             delete_mailboxes,
+            keeping: None,
             left_out: Vec::new(),
             missing: Vec::new(),
         }
@@ -77,6 +82,8 @@ pub struct MailboxDeleteRule<'a> {
     pub only: Option<&'a dyn NamePattern>,
     /// No mailboxes that match (`--delete2foldersbutnot`).
     pub but_not: Option<&'a dyn NamePattern>,
+    /// None of those in which removed messages are kept.
+    pub kept: Option<&'a Place>,
 }
 
 /// The target mailboxes that the source does not have, children before their parents.
@@ -105,6 +112,7 @@ pub fn mailboxes_to_delete(
             && !mailbox.name.is_inbox()
             && !is_of_server(mailbox)
             && !mapped.contains(&mailbox.name)
+            && rule.kept.is_none_or(|kept| !kept.holds(&mailbox.name))
             && !literal.contains(&mailbox.name)
             && rule.below.is_none_or(|top| is_below(&mailbox.name, top, target.delimiter))
     };
@@ -210,6 +218,7 @@ mod tests {
         below: None,
         only: None,
         but_not: None,
+        kept: None,
     };
 
     fn mapped(names: &[&str]) -> BTreeSet<MailboxName> {
@@ -249,14 +258,8 @@ mod tests {
         let mut target = account(&["INBOX", "Starred", "Everything", "Old", "[Gmail]/Spam"]);
         target.mailboxes[1].special_use = Some(SpecialUse::Flagged);
         target.mailboxes[2].special_use = Some(SpecialUse::All);
-        let rule = MailboxDeleteRule {
-            delete: DeleteRule::MessagesAndMailboxes,
-            below: None,
-            only: None,
-            but_not: None,
-        };
-        let gone =
-            mailboxes_to_delete(&account(&["INBOX"]), &target, &mapped(&["INBOX"]), &rule).unwrap();
+        let gone = mailboxes_to_delete(&account(&["INBOX"]), &target, &mapped(&["INBOX"]), &MIRROR)
+            .unwrap();
         assert_eq!(names(&gone), ["Old"]);
     }
 
@@ -278,6 +281,21 @@ mod tests {
         assert!(
             mailboxes_to_delete(&account(&["x"]), &target, &mapped(&[]), &rule).unwrap().is_empty()
         );
+    }
+
+    #[test]
+    fn where_removed_messages_are_kept_nothing_goes() {
+        let target = account(&["Backup", "Backup/2026-11-26", "Backup/own", "Backups"]);
+        let keeping = crate::keeping::Keeping {
+            mailbox: "Backup".into(),
+            day: crate::keeping::Day::parse(b"2026-11-26").unwrap(),
+            since: None,
+        };
+        let place = keeping.on(&target);
+        let rule = MailboxDeleteRule { kept: Some(&place), ..MIRROR };
+        let deletions =
+            mailboxes_to_delete(&account(&["x"]), &target, &mapped(&["x"]), &rule).unwrap();
+        assert_eq!(names(&deletions), ["Backups"]);
     }
 
     struct Ends(u8);

@@ -12,6 +12,7 @@ mod deletion;
 pub mod fault;
 pub mod guard;
 pub mod identity;
+pub mod keeping;
 pub mod listing;
 pub mod mapping;
 pub mod message;

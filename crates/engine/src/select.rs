@@ -83,6 +83,8 @@ pub enum LeftOutReason {
     OtherNamespace,
     /// It is a parent in name only.
     Unselectable,
+    /// Messages that runs took away from a target are kept there.
+    Keeping,
 }
 
 /// A mailbox that takes no part.

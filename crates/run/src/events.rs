@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mailferry_engine::account::Plan;
+use mailferry_engine::account::{MailboxDeletion, Plan};
 use mailferry_engine::fault::{Fault, Side};
 use mailferry_engine::listing::AccountListing;
-use mailferry_engine::message::{FlagSet, Uid};
+use mailferry_engine::message::{FlagSet, Key, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_store::contract::Turn;
 
@@ -91,6 +91,32 @@ pub enum Event<'a> {
         /// The message that was there.
         uid: Uid,
     },
+    /// Messages of the target are about to be moved where what is taken away is kept.
+    Leaving {
+        /// The mailbox that they leave.
+        mailbox: &'a MailboxName,
+        /// Its UIDVALIDITY.
+        uid_validity: u32,
+        /// Where they go.
+        to: &'a MailboxName,
+        /// Which.
+        messages: &'a [Leaving],
+    },
+    /// A message of the target was moved where what is taken away is kept.
+    Moved {
+        /// The mailbox that it left.
+        mailbox: &'a MailboxName,
+        /// The message that was there.
+        uid: Uid,
+        /// Where it is now.
+        to: &'a MailboxName,
+        /// Its UID there, where the target told it.
+        to_uid: Option<Uid>,
+        /// The UIDVALIDITY under which that holds.
+        to_uid_validity: u32,
+    },
+    /// A mailbox of the target was deleted in which what was taken away was kept long enough.
+    Pruned(&'a MailboxDeletion),
     /// A message was removed from the source: its copy is proven.
     SourceDeleted {
         /// The mailbox on the source.
@@ -174,6 +200,19 @@ pub enum Event<'a> {
         /// Its name.
         target: &'a MailboxName,
     },
+}
+
+/// A message that is about to be moved, and what it can be known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// Its UID in the mailbox that it leaves.
+    pub uid: Uid,
+    /// What its identity headers come to.
+    pub key: Key,
+    /// Its size, as listed.
+    pub octets: u32,
+    /// Its INTERNALDATE, in seconds since 1970-01-01T00:00:00Z.
+    pub date: Option<i64>,
 }
 
 /// A message was copied.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mailferry_engine::account::MailboxDeleteRule;
 use mailferry_engine::identity::KeyRule;
+use mailferry_engine::keeping::Keeping;
 use mailferry_engine::listing::AccountListing;
 use mailferry_engine::mapping::{
     FixSlash, Hierarchy, MappingRules, NameRewrite, SpecialUseMapping,
@@ -48,6 +49,8 @@ pub struct Job {
     pub transform: Option<Arc<Transform>>,
     /// Whether empty source mailboxes are created on the target.
     pub empty_mailboxes: EmptyMailboxes,
+    /// Where what is taken away from the target is kept, where it is.
+    pub keeping: Option<Keeping>,
     /// Which target mailboxes an exact backup may delete.
     pub mailbox_deletion: MailboxDeletionNarrowing,
     /// Whether copies keep their INTERNALDATE.
@@ -287,6 +290,7 @@ impl Job {
             add_header: AddHeader::Never,
             transform: None,
             empty_mailboxes: EmptyMailboxes::default(),
+            keeping: None,
             mailbox_deletion: MailboxDeletionNarrowing::default(),
             dates: Dates::default(),
             same_account: SameAccount::No,
@@ -312,6 +316,7 @@ impl Job {
             below: narrowing.below.as_ref(),
             only: narrowing.only.as_deref().map(|pattern| pattern as &dyn NamePattern),
             but_not: narrowing.but_not.as_deref().map(|pattern| pattern as &dyn NamePattern),
+            kept: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
+use mailferry_engine::name::MailboxName;
 use mailferry_engine::plan::{Action, Decision, MailboxPlan};
 use mailferry_engine::policy::{PermanentFlags, flags_to_send};
 use mailferry_store::contract::{Appended, AsListed, FlagUpdate, Target, Turn};
@@ -292,12 +293,16 @@ impl Task<'_> {
     pub(crate) async fn remove<T: Target>(
         &self,
         target: &mut T,
+        kept_in: Option<&MailboxName>,
         progress: &mut Progress,
     ) -> Result<(), Fault> {
         let done = &progress.done;
         let all_well = done.failed == 0 && done.expunged == 0 && progress.faults.is_empty();
         if self.plan.delete.is_empty() || !all_well || self.stop.is_asked() {
             return Ok(());
+        }
+        if let Some(to) = kept_in {
+            return self.move_away(target, to, progress).await;
         }
         let uids: Vec<Uid> = self.plan.delete.iter().map(|deletion| deletion.uid).collect();
         let left = match target.delete_messages(self.target_as_listed(), &uids).await {

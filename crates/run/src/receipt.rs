@@ -11,6 +11,7 @@ mod folder;
 mod headline;
 mod id;
 mod line;
+mod moves;
 mod note;
 mod ranges;
 mod read;
@@ -36,7 +37,8 @@ pub use self::headline::Headline;
 pub use self::id::RunId;
 pub use self::line::Why;
 pub use self::read::{
-    Change, Fate, Finish, Message, Others, Part, ReadReceipt, Removal, RemovalFate,
+    Change, Departed, Departures, Fate, Finish, Message, Others, Part, ReadReceipt, Removal,
+    RemovalFate,
 };
 
 pub(crate) use self::ending::Ending;
@@ -232,6 +234,8 @@ struct Writing {
     counted: Vec<Counted>,
     /// Messages that were told of as failed: some are told of twice.
     failed: HashSet<(u32, Uid)>,
+    /// The numbers of the mailboxes from which messages are moved, and where to.
+    moves: HashMap<(MailboxName, MailboxName), u32>,
 }
 
 /// What was noted of one source mailbox.

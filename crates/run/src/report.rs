@@ -27,6 +27,8 @@ pub struct Done {
     pub flags_unkept: u64,
     /// Messages removed.
     pub deleted: u64,
+    /// Messages moved where what is taken away is kept, in place of being removed.
+    pub moved: u64,
     /// Messages that were to be copied and could not.
     pub failed: u64,
     /// Messages whose flags were to be changed and could not.
@@ -52,6 +54,7 @@ impl Done {
         self.flags_updated += other.flags_updated;
         self.flags_unkept += other.flags_unkept;
         self.deleted += other.deleted;
+        self.moved += other.moved;
         self.failed += other.failed;
         self.flags_failed += other.flags_failed;
         self.delete_failed += other.delete_failed;
@@ -104,8 +107,8 @@ impl MailboxReport {
         let flags = self.planned.update_flags.saturating_sub(
             self.done.flags_updated + self.done.flags_unkept + self.done.flags_failed,
         );
-        let deletions =
-            self.planned.deletions().saturating_sub(self.done.deleted + self.done.delete_failed);
+        let removed = self.done.deleted + self.done.moved + self.done.delete_failed;
+        let deletions = self.planned.deletions().saturating_sub(removed);
         let from_source = self
             .planned
             .delete_source
@@ -127,6 +130,14 @@ pub struct Report {
     pub mailboxes_to_delete: u64,
     /// Mailboxes deleted on the target.
     pub deleted_mailboxes: Vec<MailboxName>,
+    /// Messages moved out of these before, where what is taken away is kept.
+    pub moved_with_mailboxes: u64,
+    /// Where messages were moved to that were taken away.
+    pub kept_in: Option<MailboxName>,
+    /// How many mailboxes were to be deleted in which messages were kept long enough.
+    pub mailboxes_to_prune: u64,
+    /// Those that were.
+    pub pruned: Vec<MailboxName>,
     /// Everything that failed, in the order it did.
     pub faults: Vec<Fault>,
     /// How often a connection to the source and to the target broke and was opened again.
@@ -159,6 +170,10 @@ impl Report {
             subscribed: Vec::new(),
             mailboxes_to_delete: plan.delete_mailboxes.len() as u64,
             deleted_mailboxes: Vec::new(),
+            moved_with_mailboxes: 0,
+            kept_in: plan.keeping.as_ref().map(|keeping| keeping.mailbox.clone()),
+            mailboxes_to_prune: plan.keeping.as_ref().map_or(0, |it| it.prune.len() as u64),
+            pruned: Vec::new(),
             faults: faults.collect(),
             reconnections: [0, 0],
             doubles_removed: 0,
@@ -210,7 +225,8 @@ impl Report {
                 && mailbox.planned.problem == 0
         });
         let deleted = self.deleted_mailboxes.len() as u64 == self.mailboxes_to_delete;
-        begun && deleted && self.failures().next().is_none()
+        let pruned = self.pruned.len() as u64 == self.mailboxes_to_prune;
+        begun && deleted && pruned && self.failures().next().is_none()
     }
 
     /// The faults that make a run a failed one.
@@ -218,9 +234,16 @@ impl Report {
         self.faults.iter().filter(|fault| fault.kind != FaultKind::Expunged)
     }
 
-    /// Whether the target has lost any message or mailbox.
+    /// Whether the target has lost any message or mailbox. What was moved is still there.
     pub(crate) fn removed_anything(&self) -> bool {
-        self.total().deleted > 0 || !self.deleted_mailboxes.is_empty()
+        let emptied = !self.deleted_mailboxes.is_empty() && self.kept_in.is_none();
+        self.total().deleted > 0 || emptied || !self.pruned.is_empty()
+    }
+
+    /// Messages moved where what is taken away is kept.
+    #[must_use]
+    pub fn moved(&self) -> u64 {
+        self.total().moved + self.moved_with_mailboxes
     }
 
     /// Whether a fault stopped a whole side.

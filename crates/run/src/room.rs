@@ -119,7 +119,8 @@ impl<A: Accounts> Execution<A> {
 
     /// Tells that there is room again.
     pub(crate) fn tell_of_room(&self, report: &Report) {
-        let (messages, mailboxes) = (report.total().deleted, report.deleted_mailboxes.len() as u64);
+        let mailboxes = (report.deleted_mailboxes.len() + report.pruned.len()) as u64;
+        let messages = report.total().deleted;
         self.events.on(&Event::MadeRoom { messages, mailboxes });
     }
 }

@@ -8,8 +8,9 @@ mod stored_pairs;
 
 use std::collections::{BTreeSet, HashSet};
 
-use mailferry_engine::account::{MailboxDeletion, Plan, mailboxes_to_delete};
+use mailferry_engine::account::{MailboxDeleteRule, MailboxDeletion, Plan, mailboxes_to_delete};
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::keeping::Place;
 use mailferry_engine::listing::{AccountListing, MailboxInfo, MessageListing};
 use mailferry_engine::mapping::{Mapping, group_by_target, map_mailboxes};
 use mailferry_engine::message::{Key, Uid};
@@ -19,7 +20,7 @@ use mailferry_engine::plan::{
     Action, Decision, MailboxInput, MailboxPlan, PartInput, plan_mailbox,
 };
 use mailferry_engine::policy::{Elsewhere, PermanentFlags, Rules};
-use mailferry_engine::select::{LeftOut, select_mailboxes};
+use mailferry_engine::select::{LeftOut, LeftOutReason, select_mailboxes};
 use mailferry_engine::summary::AccountFacts;
 use mailferry_store::contract::{AsListed, Source, Target};
 
@@ -76,8 +77,17 @@ pub struct MailboxListings {
     /// Of the target mailbox; empty where it is still to be created.
     pub target: MessageListing,
     /// The first messages that are to be copied, by part, with their keys: those of all others are
-    /// not kept once the plan is made.
+    /// not kept once the plan is made,
     pub(crate) first_keys: Vec<(u32, Uid, Key)>,
+    /// except those of the messages that leave the target mailbox, in the order of the plan, where they
+    /// are kept.
+    pub(crate) removal_keys: Vec<Key>,
+}
+
+impl MailboxListings {
+    fn new(sources: Vec<MessageListing>, target: MessageListing) -> Self {
+        Self { sources, target, first_keys: Vec::new(), removal_keys: Vec::new() }
+    }
 }
 
 struct Surveyor<'a, A: Accounts> {
@@ -87,6 +97,8 @@ struct Surveyor<'a, A: Accounts> {
     target: A::Target,
     source_account: AccountListing,
     target_account: AccountListing,
+    /// Where what is taken away from the target is kept, on the target.
+    kept: Option<Place>,
     events: &'a dyn EventSink,
     stop: &'a Stop,
 }
@@ -154,8 +166,18 @@ async fn survey_with<A: Accounts>(
         rules.sizes.append_limit =
             Some(rules.sizes.append_limit.map_or(limit, |own| own.min(limit)));
     }
-    let surveyor =
-        Surveyor::<A> { job, rules, source, target, source_account, target_account, events, stop };
+    let kept = job.keeping.as_ref().map(|keeping| keeping.on(&target_account));
+    let surveyor = Surveyor::<A> {
+        job,
+        rules,
+        source,
+        target,
+        source_account,
+        target_account,
+        kept,
+        events,
+        stop,
+    };
     surveyor.run().await.map_err(|fault| vec![fault])
 }
 
@@ -179,6 +201,7 @@ impl<A: Accounts> Surveyor<'_, A> {
             gone.iter_mut().zip(octets).for_each(|(deletion, octets)| deletion.octets = octets);
         }
         let mut plan = Plan::new(self.facts(&mappings, &gone), gone);
+        plan.keeping = self.kept.as_ref().map(|kept| kept.plan(&self.target_account));
         plan.left_out = left_out;
         plan.missing = missing;
         let mut faults = Vec::new();
@@ -233,9 +256,20 @@ impl<A: Accounts> Surveyor<'_, A> {
                 .map_err(|failed| no_result(&failed, Side::Target))
         };
         let all = map(&self.source_account.mailboxes)?;
-        let chosen: Vec<MailboxInfo> = selected.chosen.into_iter().cloned().collect();
-        let mappings = map(&chosen)?;
-        let (left_out, missing) = (selected.left_out, selected.missing);
+        let (missing, mut left_out) = (selected.missing, selected.left_out);
+        let mut chosen: Vec<MailboxInfo> = selected.chosen.into_iter().cloned().collect();
+        let mut mappings = map(&chosen)?;
+        if let (Some(there), Some(keeping)) = (&self.kept, &self.job.keeping) {
+            let here = keeping.on(&self.source_account);
+            let is_kept = |it: &Mapping| here.holds(&it.source) || there.holds(&it.target);
+            let (kept, others): (Vec<_>, Vec<_>) = mappings.into_iter().partition(is_kept);
+            chosen.retain(|info| !kept.iter().any(|it| it.source == info.name));
+            left_out.extend(
+                kept.into_iter()
+                    .map(|it| LeftOut { mailbox: it.source, reason: LeftOutReason::Keeping }),
+            );
+            mappings = others;
+        }
         Ok(Chosen { chosen, left_out, missing, all, mappings })
     }
 
@@ -274,8 +308,12 @@ impl<A: Accounts> Surveyor<'_, A> {
         let planned = mappings.iter().map(|mapping| &mapping.target);
         let touched: BTreeSet<&MailboxName> =
             planned.chain(gone.iter().map(|deletion| &deletion.name)).collect();
-        let others =
-            self.target_account.mailboxes.iter().filter(|mailbox| !touched.contains(&mailbox.name));
+        let is_kept = |name| self.kept.as_ref().is_some_and(|kept| kept.holds(name));
+        let others = self
+            .target_account
+            .mailboxes
+            .iter()
+            .filter(|mailbox| !touched.contains(&mailbox.name) && !is_kept(&mailbox.name));
         AccountFacts {
             source_mailboxes: self.source_account.mailboxes.len() as u64,
             other_target_messages: others
@@ -293,7 +331,7 @@ impl<A: Accounts> Surveyor<'_, A> {
             &self.source_account,
             &self.target_account,
             &mapped,
-            &self.job.mailbox_delete_rule(),
+            &MailboxDeleteRule { kept: self.kept.as_ref(), ..self.job.mailbox_delete_rule() },
         )
         .map_err(|failed| no_result(&failed, Side::Target))
     }
@@ -360,14 +398,11 @@ impl<A: Accounts> Surveyor<'_, A> {
         }
         let (listings, pairs) = match target {
             Ok(target) => {
-                let listings = MailboxListings { sources, target, first_keys: Vec::new() };
+                let listings = MailboxListings::new(sources, target);
                 let pairs = self.pair_group(group, &listings, trust).await;
                 (listings, pairs)
             }
-            Err(fault) => {
-                let (target, first_keys) = (MessageListing::default(), Vec::new());
-                (MailboxListings { sources, target, first_keys }, Err(fault))
-            }
+            Err(fault) => (MailboxListings::new(sources, MessageListing::default()), Err(fault)),
         };
         let (mut listings, pairs) = match pairs {
             Ok(pairs) => (listings, pairs),
@@ -384,6 +419,11 @@ impl<A: Accounts> Surveyor<'_, A> {
             Elsewhere::Copy | Elsewhere::Skip => Vec::new(),
         };
         listings.first_keys = first_keys(&plan, &listings);
+        if self.kept.is_some() {
+            let there = &listings.target;
+            let key = |uid| there.position(uid).map_or(Key::NONE, |at| there.key[at]);
+            listings.removal_keys = plan.delete.iter().map(|it| key(it.uid)).collect();
+        }
         listings.target.key = Vec::new();
         for source in &mut listings.sources {
             source.key = Vec::new();

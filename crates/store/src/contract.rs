@@ -341,6 +341,18 @@ pub struct FlagUpdate {
     pub remove: FlagSet,
 }
 
+/// What became of messages that were to be moved.
+#[derive(Debug, Default)]
+pub struct Moved {
+    /// UIDVALIDITY of where they are now; 0 where it was not told.
+    pub uid_validity: u32,
+    /// Those that left the mailbox, ascending, and the UIDs that they have now, as far as these were
+    /// told (COPYUID, RFC 4315 §3).
+    pub gone: Vec<(Uid, Option<Uid>)>,
+    /// Those that stay, with the reason.
+    pub stayed: Vec<(Uid, Fault)>,
+}
+
 /// A place to write mail to.
 pub trait Target: Source {
     /// Creates mailboxes, each with its special use where the target can (RFC 6154 §3), parents
@@ -441,4 +453,15 @@ pub trait Target: Source {
         mailbox: AsListed<'_>,
         uids: &[Uid],
     ) -> impl Future<Output = Result<Vec<(Uid, Fault)>, Fault>> + Send;
+
+    /// Moves exactly these messages into another mailbox of the account, which is there; their flags
+    /// and dates stay what they are. A message is always in one of the two. What was cut off may be
+    /// asked for again: where the target cannot move (RFC 6851), copies that were made then are found
+    /// by their identity headers.
+    fn move_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+        to: &MailboxName,
+    ) -> impl Future<Output = Result<Moved, Fault>> + Send;
 }

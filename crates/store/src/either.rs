@@ -11,7 +11,7 @@ use mailferry_engine::pairing::Digests;
 use mailferry_engine::policy::PermanentFlags;
 
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, Envelope, FlagUpdate, ListRequest, OctetDigests,
+    Among, Appended, AsListed, BodyEvent, Envelope, FlagUpdate, ListRequest, Moved, OctetDigests,
     Removable, Selection, Source, Target, TellListed, Wanted,
 };
 
@@ -230,5 +230,14 @@ impl<A: Target, B: Target> Target for Either<A, B> {
         uids: &[Uid],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         of!(self, account => account.delete_messages(mailbox, uids).await)
+    }
+
+    async fn move_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+        to: &MailboxName,
+    ) -> Result<Moved, Fault> {
+        of!(self, account => account.move_messages(mailbox, uids, to).await)
     }
 }

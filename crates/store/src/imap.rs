@@ -7,6 +7,7 @@ pub mod compression;
 mod listings;
 mod mailboxes;
 mod messages;
+mod moves;
 mod opening;
 mod sample;
 mod subjects;
@@ -33,7 +34,7 @@ use self::compression::Compression;
 use self::way_in::{connect_fault, login_fault};
 pub use self::welcome::Welcome;
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, Envelope, FlagUpdate, ListRequest, OctetDigests,
+    Among, Appended, AsListed, BodyEvent, Envelope, FlagUpdate, ListRequest, Moved, OctetDigests,
     Selection, Source, Target, TellListed, Wanted,
 };
 
@@ -479,6 +480,15 @@ impl Target for ImapAccount {
         uids: &[Uid],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         self.expunge_messages(mailbox, uids).await
+    }
+
+    async fn move_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+        to: &MailboxName,
+    ) -> Result<Moved, Fault> {
+        self.relocate(mailbox, uids, to).await
     }
 }
 

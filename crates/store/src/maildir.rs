@@ -12,6 +12,7 @@ mod deliver;
 mod folder;
 mod info;
 mod lock;
+mod moving;
 mod subscriptions;
 mod target;
 #[cfg(test)]

@@ -352,6 +352,7 @@ pub(super) fn job(
         } else {
             EmptyMailboxes::Create
         },
+        keeping: None,
         mailbox_deletion: mailbox_deletion(options),
         dates: if options.messages.sync_internal_dates { Dates::Keep } else { Dates::OfTarget },
         same_account: if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No },

@@ -99,6 +99,9 @@ pub struct Choice {
     /// Only this subtree of the source, brought to the top
     #[arg(long, value_name = "NAME")]
     pub from: Option<String>,
+    /// Move what would be removed from the target to NAME/YYYY-MM-DD there; what is below NAME takes no part
+    #[arg(long, value_name = "NAME", env = "MAILFERRY_BACKUP_MAILBOX")]
+    pub backup_mailbox: Option<String>,
 }
 
 /// How it is shown.
@@ -162,6 +165,9 @@ pub struct SyncArgs {
     /// Refuse a run that would remove more than N messages, or N% of the target's
     #[arg(long, value_name = "N|N%", env = "MAILFERRY_MAX_DELETE")]
     pub max_delete: Option<String>,
+    /// With --backup-mailbox: delete the days in it that are older than this: 30d, 4w
+    #[arg(long, value_name = "AGE", value_parser = parse_days, requires = "backup_mailbox")]
+    pub keep: Option<u32>,
     /// Source and target may be the same account
     #[arg(long)]
     pub allow_same_account: bool,
@@ -414,6 +420,19 @@ fn parse_age(text: &str) -> Result<i64, String> {
     Ok(i64::from(number) * seconds)
 }
 
+/// Days.
+fn parse_days(text: &str) -> Result<u32, String> {
+    let text = text.trim();
+    let (digits, days) = match text.char_indices().last() {
+        Some((at, 'd')) => (&text[..at], 1),
+        Some((at, 'w')) => (&text[..at], 7),
+        _ => return Err(format!("`{text}` is no age: write 30d or 4w")),
+    };
+    let number: u32 = digits.parse().map_err(|_| format!("`{text}` is no age: write 30d or 4w"))?;
+    let days = number.checked_mul(days).filter(|days| (1..=100_000).contains(days));
+    days.ok_or_else(|| format!("`{text}` is no age: write a day or more"))
+}
+
 fn parse_size(text: &str) -> Result<u32, String> {
     let (digits, factor) = match text.trim().to_ascii_lowercase() {
         size if size.ends_with('k') => (size[..size.len() - 1].to_owned(), 1024),
@@ -448,6 +467,15 @@ mod tests {
         assert_eq!(parse_age("12h"), Ok(12 * 3_600));
         for text in ["", "30", "d", "-1d", "3w", "1.5d"] {
             assert!(parse_age(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn days_are_read_with_their_units() {
+        assert_eq!(parse_days("30d"), Ok(30));
+        assert_eq!(parse_days("4w"), Ok(28));
+        for text in ["", "30", "0d", "12h", "-1d", "9999999w"] {
+            assert!(parse_days(text).is_err(), "{text}");
         }
     }
 

@@ -146,21 +146,10 @@ impl Progress {
                 );
                 self.bar.suspend(|| screen::news(&line));
             }
-            Event::Copied(copied) if self.output.verbose => {
-                let line = format!(
-                    "copied {}/{} -> {}",
-                    shown(copied.source),
-                    copied.uid,
-                    shown(copied.target)
-                );
-                self.bar.suspend(|| screen::news(&line));
-            }
-            Event::SourceDeleted { mailbox, uid } if self.output.verbose => {
-                let line = format!("removed {}/{uid} from the source", shown(mailbox));
-                self.bar.suspend(|| screen::news(&line));
-            }
-            Event::Deleted { mailbox, uid } if self.output.verbose => {
-                self.bar.suspend(|| screen::news(&format!("removed {}/{uid}", shown(mailbox))));
+            event if self.output.verbose => {
+                if let Some(line) = verbose_line(event) {
+                    self.bar.suspend(|| screen::news(&line));
+                }
             }
             _ => {}
         }
@@ -198,6 +187,48 @@ impl EventSink for Progress {
     }
 }
 
+/// What is told of a single message where every one is.
+fn verbose_line(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Copied(copied) => {
+            let (from, to) = (shown(copied.source), shown(copied.target));
+            format!("copied {from}/{} -> {to}", copied.uid)
+        }
+        Event::SourceDeleted { mailbox, uid } => {
+            format!("removed {}/{uid} from the source", shown(mailbox))
+        }
+        Event::Moved { mailbox, uid, to, .. } => {
+            format!("moved {}/{uid} to {}", shown(mailbox), shown(to))
+        }
+        Event::Pruned(gone) => format!("deleted {}: kept long enough", shown(&gone.name)),
+        Event::Deleted { mailbox, uid } => format!("removed {}/{uid}", shown(mailbox)),
+        _ => return None,
+    })
+}
+
+/// What is told of messages that go from the target.
+fn json_of_removal(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Deleted { mailbox, uid } => {
+            json_line("deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
+        }
+        Event::Moved { mailbox, uid, to, to_uid, to_uid_validity } => json_line(
+            "moved",
+            json!({
+                "mailbox": shown(mailbox), "uid": uid.value(), "to": shown(to),
+                "to_uid": to_uid.map(|uid| uid.value()), "to_uid_validity": to_uid_validity,
+            }),
+        ),
+        Event::MailboxDeleted(mailbox) => {
+            json_line("mailbox-deleted", json!({ "mailbox": shown(mailbox) }))
+        }
+        Event::Pruned(gone) => {
+            json_line("pruned", json!({ "mailbox": shown(&gone.name), "messages": gone.messages }))
+        }
+        _ => return None,
+    })
+}
+
 fn json(event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Accounts { source, target } => json_line(
@@ -221,14 +252,12 @@ fn json(event: &Event<'_>) -> Option<String> {
         Event::FlagsUpdated { mailbox, uid, .. } => {
             json_line("flags-updated", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
         }
-        Event::Deleted { mailbox, uid } => {
-            json_line("deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
-        }
+        Event::Deleted { .. }
+        | Event::Moved { .. }
+        | Event::MailboxDeleted(_)
+        | Event::Pruned(_) => return json_of_removal(event),
         Event::SourceDeleted { mailbox, uid } => {
             json_line("source-deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
-        }
-        Event::MailboxDeleted(mailbox) => {
-            json_line("mailbox-deleted", json!({ "mailbox": shown(mailbox) }))
         }
         Event::Reconnecting { fault, wait } => json_line(
             "reconnecting",
@@ -262,6 +291,7 @@ fn json(event: &Event<'_>) -> Option<String> {
         Event::MailboxBegins { .. }
         | Event::MailboxEnds { .. }
         | Event::Octets(_)
+        | Event::Leaving { .. }
         | Event::Compared { .. } => return None,
     })
 }

@@ -47,6 +47,12 @@ pub(super) fn plan_text(plan: &Plan) -> String {
         let name = shown(&gone.name);
         lines.push(format!("- {name}: delete the mailbox with {messages} messages{octets}"));
     }
+    for gone in plan.keeping.iter().flat_map(|keeping| &keeping.prune) {
+        let messages =
+            gone.messages.map_or("an unknown number of".to_owned(), |count| count.to_string());
+        let name = shown(&gone.name);
+        lines.push(format!("- {name}: kept long enough, delete it with {messages} messages"));
+    }
     for left in &plan.left_out {
         let reason = serde_json::to_value(left.reason)
             .ok()
@@ -61,6 +67,10 @@ pub(super) fn plan_text(plan: &Plan) -> String {
         lines.push(format!("! {}: named, but not on the source", shown(missing)));
     }
     lines.push(totals_line(&plan.summary.total));
+    if let Some(keeping) = plan.keeping.as_ref().filter(|_| plan.summary.deletions() > 0) {
+        let (count, name) = (plan.summary.deletions(), shown(&keeping.mailbox));
+        lines.push(format!("what is to be removed is moved to `{name}`: {count} messages"));
+    }
     lines.join("\n")
 }
 
@@ -174,6 +184,10 @@ pub(super) fn report_text(report: &Report, seconds: f64) -> String {
     add(total.expunged, "left the source meanwhile");
     add(report.not_started(), "not started");
     add(total.deleted, "removed from the target");
+    if let Some(name) = &report.kept_in {
+        add(report.moved(), &format!("moved to `{}` in place of being removed", shown(name)));
+    }
+    add(report.pruned.len() as u64, "mailboxes deleted in which messages were kept long enough");
     add(total.source_deleted, "removed from the source, their copies being proven");
     add(total.source_kept, "were to be removed from the source, and stay there");
     add(report.created.len() as u64, "mailboxes created");
@@ -246,6 +260,8 @@ pub(super) fn plan_json(plan: &Plan) -> Vec<String> {
             .iter()
             .map(|gone| json_line("delete-mailbox", json!({ "mailbox": gone }))),
     );
+    let prune = plan.keeping.iter().flat_map(|keeping| &keeping.prune);
+    lines.extend(prune.map(|gone| json_line("prune-mailbox", json!({ "mailbox": gone }))));
     lines
         .extend(plan.left_out.iter().map(|left| json_line("left-out", json!({ "mailbox": left }))));
     lines.extend(
@@ -253,7 +269,10 @@ pub(super) fn plan_json(plan: &Plan) -> Vec<String> {
     );
     lines.push(json_line(
         "plan-summary",
-        json!({ "total": plan.summary.total, "deletions": plan.summary.deletions() }),
+        json!({
+            "total": plan.summary.total, "deletions": plan.summary.deletions(),
+            "kept_in": plan.keeping.as_ref().map(|keeping| shown(&keeping.mailbox)),
+        }),
     ));
     lines
 }
@@ -281,7 +300,7 @@ pub(super) fn report_json(report: &Report, seconds: f64, status: u8) -> String {
             "complete": report.is_complete(), "status": status, "seconds": seconds,
             "copied": total.copied, "copied_octets": total.copied_octets, "flags_updated": total.flags_updated,
             "source_deleted": total.source_deleted, "source_kept": total.source_kept,
-            "deleted": total.deleted, "failed": total.failed, "expunged": total.expunged,
+            "deleted": total.deleted, "moved": report.moved(), "failed": total.failed, "expunged": total.expunged,
             "not_started": report.not_started(),
             "reconnections": { "source": report.reconnections[0], "target": report.reconnections[1] },
             "doubles_removed": report.doubles_removed,
@@ -290,6 +309,8 @@ pub(super) fn report_json(report: &Report, seconds: f64, status: u8) -> String {
             "created": report.created.iter().map(shown).collect::<Vec<_>>(),
             "subscribed": report.subscribed.iter().map(shown).collect::<Vec<_>>(),
             "deleted_mailboxes": report.deleted_mailboxes.iter().map(shown).collect::<Vec<_>>(),
+            "kept_in": report.kept_in.as_ref().map(shown),
+            "pruned": report.pruned.iter().map(shown).collect::<Vec<_>>(),
             "mailboxes": mailboxes,
             "faults": report.faults.iter().map(fault_json).collect::<Vec<_>>(),
         }),

@@ -187,11 +187,16 @@ fn show_json(
         };
         let (fate, words) = match &removal.fate {
             RemovalFate::Removed => ("removed", None),
+            RemovalFate::Moved(_) => ("moved", None),
             RemovalFate::Failed(words) => ("failed", Some(words)),
             RemovalFate::NotStarted => ("not-started", None),
         };
+        let to = match &removal.fate {
+            RemovalFate::Moved(to) => Some(shown(to)),
+            _ => None,
+        };
         let fields = json!({
-            "run": receipt.run.as_str(), "mailbox": shown(&part.target), "uid": removal.uid.value(),
+            "run": receipt.run.as_str(), "mailbox": shown(&part.target), "to": to, "uid": removal.uid.value(),
             "uid_validity": part.target_uid_validity, "why": removal.why, "fate": fate,
             "words": words,
         });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use mailferry_engine::guard::{GuardLimits, SameAccountRule};
+use mailferry_engine::keeping::{Day, Keeping};
 use mailferry_engine::mapping::{SpecialUseMapping, split_explicit};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::policy::{
@@ -73,6 +74,9 @@ pub(super) fn sync_job(
         rules.source_deletion = SourceDeletion::Copied;
     }
     let mut job = job(rules, &args.choice, servers)?;
+    if let (Some(keeping), Some(days)) = (&mut job.keeping, args.keep) {
+        keeping.since = Some(day_before(i64::from(days))?);
+    }
     if args.verify {
         job.proof = ProofRule::Content;
     }
@@ -223,12 +227,38 @@ fn job(mut rules: Rules, choice: &Choice, servers: &Servers) -> Result<Job, Usag
         mailboxes: mailbox_choice(choice)?,
         naming: naming(choice)?,
         source_selection: Selection(selection(choice)?),
+        keeping: keeping(choice)?,
         mailbox_deletion: MailboxDeletionNarrowing {
             below: choice.into.as_deref().map(wire_name),
             ..MailboxDeletionNarrowing::default()
         },
         same_account: one,
         ..Job::new(rules)
+    })
+}
+
+/// Where what is taken away is kept, today where this machine is.
+fn keeping(choice: &Choice) -> Result<Option<Keeping>, UsageError> {
+    let Some(name) = &choice.backup_mailbox else { return Ok(None) };
+    let mailbox = wire_name(name.trim_end_matches('/'));
+    if mailbox.is_inbox() || mailbox.as_bytes().is_empty() {
+        return Err(UsageError::new(
+            format!("`{name}` cannot be the mailbox for what is removed: it takes no part"),
+            "name one that is for nothing else, such as --backup-mailbox Removed",
+        ));
+    }
+    Ok(Some(Keeping { mailbox, day: day_before(0)?, since: None }))
+}
+
+/// The day so many days ago.
+fn day_before(days: i64) -> Result<Day, UsageError> {
+    let today = Timestamp::now().to_zoned(TimeZone::system()).date();
+    let day = today.checked_sub(jiff::Span::new().days(days)).ok();
+    day.and_then(|day| Day::parse(day.to_string().as_bytes())).ok_or_else(|| {
+        UsageError::new(
+            "there is no such day as --backup-mailbox or --keep come to",
+            "look at the clock of this machine",
+        )
     })
 }
 

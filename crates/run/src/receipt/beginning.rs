@@ -44,6 +44,7 @@ impl Writing {
             targets: HashMap::new(),
             counted: Vec::new(),
             failed: HashSet::new(),
+            moves: HashMap::new(),
         };
         let path = writing.output.path().to_owned();
         let written = writing.write_plan(about, (plan, listings), &earlier);
@@ -78,6 +79,10 @@ impl Writing {
         for gone in &plan.delete_mailboxes {
             let (mailbox, messages) = (gone.name.to_string().into(), gone.messages);
             self.output.push(&Line::DeleteMailbox { mailbox, messages })?;
+        }
+        for gone in plan.keeping.iter().flat_map(|keeping| &keeping.prune) {
+            let (mailbox, messages) = (gone.name.to_string().into(), gone.messages);
+            self.output.push(&Line::PruneMailbox { mailbox, messages })?;
         }
         self.output.flush()
     }

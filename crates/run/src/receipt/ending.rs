@@ -89,6 +89,7 @@ impl Writing {
             tally,
             flags_updated: total.flags_updated,
             deleted: total.deleted,
+            moved: report.moved(),
             standing_at,
         }))
     }

@@ -47,6 +47,18 @@ pub(super) enum Line<'a> {
     Remove { m: u32, why: Text<'a>, uids: Text<'a> },
     /// A mailbox of the target that is to be deleted, and how many messages it holds.
     DeleteMailbox { mailbox: Text<'a>, messages: Option<u32> },
+    /// A mailbox of the target in which messages were kept long enough.
+    PruneMailbox { mailbox: Text<'a>, messages: Option<u32> },
+    /// Messages of the target are moved from one mailbox to where they are kept; `f` is the number of
+    /// the first.
+    MoveFrom { f: u32, mailbox: Text<'a>, uid_validity: u32, to: Text<'a> },
+    /// A message is being moved, and what it can be known by: its identity key in small hexadecimal
+    /// digits, where it has one, size and INTERNALDATE.
+    Moving { f: u32, uid: u32, key: Text<'a>, octets: u32, date: Option<i64> },
+    /// It was moved; 0 where the target did not say as what.
+    Moved { f: u32, uid: u32, target: u32, uid_validity: u32 },
+    /// A mailbox in which messages were kept was deleted.
+    Pruned { mailbox: Text<'a> },
     /// A message is being sent, and what it is called.
     Sent { m: u32, uid: u32, octets: u64, id: Text<'a>, subject: Text<'a> },
     /// The target said that it has it; 0 where it did not say as what.
@@ -149,6 +161,9 @@ pub(super) struct EndLine {
     pub(super) tally: Tally,
     pub(super) flags_updated: u64,
     pub(super) deleted: u64,
+    /// Messages moved in place of being removed.
+    #[serde(default)]
+    pub(super) moved: u64,
     /// Where the first line `standing` begins.
     pub(super) standing_at: u64,
 }

@@ -46,6 +46,15 @@ impl Writing {
                 let Some(&m) = self.targets.get(*mailbox) else { return Ok(()) };
                 self.output.push(&Line::Removed { m, uid: uid.value() })
             }
+            Event::Leaving { mailbox, uid_validity, to, messages } => {
+                self.note_leaving((mailbox, *uid_validity, to), messages)
+            }
+            Event::Moved { mailbox, uid, to, to_uid, to_uid_validity } => {
+                self.note_moved((mailbox, *uid, to), (*to_uid, *to_uid_validity))
+            }
+            Event::Pruned(gone) => {
+                self.output.push(&Line::Pruned { mailbox: gone.name.to_string().into() })
+            }
             Event::SourceDeleted { mailbox, uid } => {
                 let Some(&m) = self.sources.get(*mailbox) else { return Ok(()) };
                 self.output.push(&Line::SourceRemoved { m, uid: uid.value() })

@@ -6,7 +6,7 @@ mod message;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use mailferry_engine::message::{FlagSet, Uid};
+use mailferry_engine::message::{FlagSet, Key, Uid};
 use mailferry_engine::name::MailboxName;
 
 use super::file::{Input, is_being_written, verify};
@@ -116,15 +116,50 @@ pub struct Removal {
     pub fate: RemovalFate,
 }
 
+/// Why a copy of this run was removed again.
+const TWICE: &str = "stored-twice";
+
 /// What became of a removal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RemovalFate {
     /// It was removed.
     Removed,
+    /// It was moved to that mailbox in place of being removed.
+    Moved(MailboxName),
     /// It could not be, in the server's words.
     Failed(String),
     /// It was not begun.
     NotStarted,
+}
+
+/// Messages of one mailbox of the target that were moved where they are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departures {
+    /// The mailbox.
+    pub mailbox: MailboxName,
+    /// Its UIDVALIDITY; 0 where there is none.
+    pub uid_validity: u32,
+    /// Where they are.
+    pub to: MailboxName,
+    /// Which, ascending by UID.
+    pub messages: Vec<Departed>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departed {
+    /// Its UID before.
+    pub uid: Uid,
+    /// What its identity headers come to.
+    pub key: Key,
+    /// Its size.
+    pub octets: u32,
+    /// Its INTERNALDATE, in seconds since 1970-01-01T00:00:00Z.
+    pub date: Option<i64>,
+    /// Whether the target said that it was moved; else it is not known where it is.
+    pub is_moved: bool,
+    /// The UIDVALIDITY and the UID that it has since, where the target told them.
+    pub since: Option<(u32, Uid)>,
 }
 
 /// A receipt whose seals fit.
@@ -152,6 +187,10 @@ pub struct ReadReceipt {
     pub created: Vec<MailboxName>,
     /// Mailboxes that were deleted, with the number of their messages where it was known.
     pub deleted: Vec<(MailboxName, Option<u32>)>,
+    /// Messages that were moved where they are kept.
+    pub departures: Vec<Departures>,
+    /// Mailboxes that were deleted in which messages were kept long enough, and how many those were.
+    pub pruned: Vec<(MailboxName, Option<u32>)>,
     /// What failed and is no message: the mailbox, where there is one, and the words.
     pub faults: Vec<(Option<MailboxName>, String)>,
     path: PathBuf,

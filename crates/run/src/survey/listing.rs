@@ -97,7 +97,10 @@ impl<A: Accounts> Surveyor<'_, A> {
     pub(super) async fn list_whole_target(
         &mut self,
     ) -> Result<Vec<Result<MessageListing, Fault>>, Fault> {
-        let openable = self.target_account.mailboxes.iter().filter(|info| info.selectable);
+        // What was taken away is nowhere else.
+        let is_kept = |name| self.kept.as_ref().is_some_and(|kept| kept.holds(name));
+        let mailboxes = self.target_account.mailboxes.iter();
+        let openable = mailboxes.filter(|info| info.selectable && !is_kept(&info.name));
         let inquiry = Inquiry {
             side: Side::Target,
             selection: &Selection::default(),

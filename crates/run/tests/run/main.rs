@@ -12,6 +12,7 @@ mod doubles;
 mod extensions;
 mod faults;
 mod flags;
+mod keeping;
 mod kept;
 mod lies;
 mod losses;

@@ -19,11 +19,12 @@ use mailferry_engine::policy::{FlagPolicy, Rules};
 use mailferry_run::job::{Job, Limits};
 use mailferry_run::report::Report;
 use mailferry_run::state::{Commit, State};
-use mailferry_testkit::sim::{Account, Extension, Gate, Moment, Profile, Release};
+use mailferry_testkit::sim::{Account, Date, Extension, Gate, Moment, Profile, Release};
 use tokio::runtime::Runtime;
 
+use crate::keeping::keeping;
 use crate::storm::assert_no_more;
-use crate::world::{World, assert_complete, assert_idle, date, digest, fill, job, quick};
+use crate::world::{Mail, World, assert_complete, assert_idle, date, digest, fill, job, quick};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,13 +46,15 @@ enum Task {
     Add,
     /// The same, and removes messages and mailboxes.
     Mirror,
+    /// The same, and moves what it takes away into another mailbox.
+    Keep,
 }
 
 impl Task {
     fn rules(self) -> Rules {
         match self {
             Self::Add => Rules { flags: FlagPolicy::Mirror, ..Rules::sync() },
-            Self::Mirror => Rules::mirror(),
+            Self::Mirror | Self::Keep => Rules::mirror(),
         }
     }
 }
@@ -91,7 +94,8 @@ fn state(folder: &Path) -> State {
 impl Setting {
     fn job(&self, state: Option<State>) -> Job {
         let limits = Limits { pairs_at_first: 2, ..quick() };
-        Job { limits, state: state.map(Arc::new), ..job(self.task.rules()) }
+        let keeping = (self.task == Task::Keep).then(|| keeping("Backup"));
+        Job { limits, state: state.map(Arc::new), keeping, ..job(self.task.rules()) }
     }
 
     /// A run that nobody disturbs.
@@ -162,11 +166,12 @@ impl Setting {
             furnish(&world.target);
         }
         change(&world);
-        if self.task == Task::Mirror {
+        if self.task != Task::Add {
             change_for_a_mirror(&world);
         }
         let untouched = in_both(&world);
         assert!(!untouched.is_empty());
+        let surplus = sorted(on_target_only(&world));
         let begun = digest(&world.target);
         let came = self.killed((runtime, &world, folder.path()), point);
         let left = digest(&world.target);
@@ -174,6 +179,10 @@ impl Setting {
             assert_no_more(&world);
         }
         assert_complete(&self.calm(runtime, &world, folder.path()));
+        let kept = take_kept(&world);
+        if self.task == Task::Keep {
+            assert!(sorted(kept.values().flatten().cloned().collect()) == surplus, "{kept:?}");
+        }
         world.assert_same_mail();
         let missing =
             world.source.subscriptions().difference(&world.target.subscriptions()).count();
@@ -183,7 +192,9 @@ impl Setting {
             let found = there.iter().find(|message| message.uid == *uid);
             assert!(found.is_some_and(|found| found.octets[..] == octets[..]), "{mailbox} {uid}");
         }
+        put_back(&world, &kept);
         assert_idle(&self.calm(runtime, &world, folder.path()));
+        assert!(take_kept(&world) == kept, "what is kept was changed");
         match came {
             Came::Killed if left != begun && left != digest(&world.target) => Came::Midway,
             came => came,
@@ -265,6 +276,42 @@ fn change_for_a_mirror(world: &World) {
     fill(&world.target, "Gone", 910..912, 300);
 }
 
+/// The messages of the target that the same mailbox of the source has not.
+fn on_target_only(world: &World) -> Vec<Mail> {
+    let source = digest(&world.source);
+    let of_source = |name: &String| source.get(name).map_or(&[][..], Vec::as_slice);
+    let all = digest(&world.target).into_iter();
+    all.flat_map(|(name, mail)| {
+        let is_extra = |one: &Mail| !of_source(&name).iter().any(|other| other.0 == one.0);
+        mail.into_iter().filter(is_extra).collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+fn sorted(mut mail: Vec<Mail>) -> Vec<Mail> {
+    mail.sort();
+    mail
+}
+
+/// Takes away what is kept, so that both sides can be compared.
+fn take_kept(world: &World) -> BTreeMap<String, Vec<Mail>> {
+    let mut all = digest(&world.target);
+    all.retain(|name, _| name.starts_with("Backup"));
+    all.keys().rev().for_each(|name| world.target.remove_mailbox(name));
+    all
+}
+
+fn put_back(world: &World, kept: &BTreeMap<String, Vec<Mail>>) {
+    for (name, mail) in kept {
+        world.target.add_mailbox(name);
+        for (octets, flags, seconds) in mail {
+            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+            let date = Date { seconds: *seconds, ..date(0) };
+            world.target.append(name, octets, &flags, date);
+        }
+    }
+}
+
 /// The messages that are on both sides, by mailbox and UID on the target.
 fn in_both(world: &World) -> BTreeMap<(String, u32), Vec<u8>> {
     let mut both = BTreeMap::new();
@@ -283,7 +330,8 @@ fn in_both(world: &World) -> BTreeMap<(String, u32), Vec<u8>> {
 fn servers(memory: Memory) -> Vec<(&'static str, Profile)> {
     let resyncing = ("resyncing", Profile::resyncing());
     let modern = ("modern", Profile::modern());
-    let without = ("without UIDPLUS", Profile::modern().without(Extension::UidPlus));
+    let without = Profile::modern().without(Extension::UidPlus).without(Extension::Move);
+    let without = ("without UIDPLUS", without);
     let bare = ("bare", Profile::bare());
     match (std::env::var("STEPS").is_ok_and(|text| text == "all"), memory) {
         (true, _) => vec![resyncing, modern, without, bare],
@@ -324,4 +372,14 @@ fn a_run_killed_at_any_step_of_mirroring_is_gone_on_with() {
 #[test]
 fn a_run_with_local_state_killed_at_any_step_of_mirroring_is_gone_on_with() {
     kill_everywhere(Task::Mirror, Memory::Kept);
+}
+
+#[test]
+fn a_run_killed_at_any_step_of_moving_what_it_takes_away_keeps_each_message_once() {
+    kill_everywhere(Task::Keep, Memory::None);
+}
+
+#[test]
+fn a_run_with_local_state_killed_at_any_step_of_moving_keeps_each_message_once() {
+    kill_everywhere(Task::Keep, Memory::Kept);
 }

@@ -214,6 +214,8 @@ impl Running {
             ("Copied(", total.copied),
             ("FlagsUpdated ", total.flags_updated),
             ("Deleted ", total.deleted),
+            ("Moved ", report.moved()),
+            ("Pruned(", report.pruned.len() as u64),
             ("SourceDeleted ", total.source_deleted),
             ("MailboxDeleted(", report.deleted_mailboxes.len() as u64),
             ("Created(", report.created.len() as u64),
@@ -318,7 +320,8 @@ pub(crate) fn assert_totals(report: &Report) {
         assert!(told <= planned.copy, "more was told than planned: {mailbox:?}");
         assert_eq!(planned.copy, told + mailbox.copies_not_started());
         assert!(done.flags_updated + done.flags_failed <= planned.update_flags, "{mailbox:?}");
-        assert!(done.deleted + done.delete_failed <= planned.deletions(), "{mailbox:?}");
+        let removed = done.deleted + done.moved + done.delete_failed;
+        assert!(removed <= planned.deletions(), "{mailbox:?}");
         assert!(done.source_deleted + done.source_kept <= planned.delete_source, "{mailbox:?}");
     }
 }

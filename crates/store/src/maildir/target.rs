@@ -15,8 +15,8 @@ use super::deliver::Delivery;
 use super::folder::{Found, fresh_validity};
 use super::lock::{Lock, add, read_or_empty, replace, sync_folder};
 use super::uid_list::UidList;
-use super::{MaildirAccount, disk, folder_of, info, subscriptions};
-use crate::contract::{Appended, AsListed, Envelope, FlagUpdate, Removable, Target, Turn};
+use super::{MaildirAccount, disk, folder_of, info, moving, subscriptions};
+use crate::contract::{Appended, AsListed, Envelope, FlagUpdate, Moved, Removable, Target, Turn};
 
 /// Messages that are put on the disk together.
 const WRITTEN_MAX: usize = 100;
@@ -398,6 +398,23 @@ impl Target for MaildirAccount {
         self.change_files(mailbox, wanted, |_, path, _, _| match fs::remove_file(path) {
             Err(error) if !gone(&error) => Err(error),
             _ => Ok(()),
+        })
+    }
+
+    async fn move_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+        to: &MailboxName,
+    ) -> Result<Moved, Fault> {
+        let found = self.look(mailbox)?;
+        let from = self.files.catalogue.folder(mailbox.mailbox)?;
+        let folder = self.files.catalogue.folder(to)?;
+        self.files.catalogue.forget();
+        let moved = moving::move_all((mailbox.mailbox, &found), uids, (&from, &folder));
+        moved.map_err(|error| {
+            let words = format!("{}: {error}", folder.display());
+            Fault::new(Side::Target, FaultKind::DeleteMessage, words).in_mailbox(mailbox.mailbox)
         })
     }
 }

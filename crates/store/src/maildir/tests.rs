@@ -375,3 +375,35 @@ async fn what_cannot_be_written_is_told_and_the_rest_arrives() {
     drop(account);
     assert_eq!(fs::read_dir(&tmp).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn a_moved_message_is_the_same_file_with_its_flags_and_date() {
+    let (dir, mut account) = filled().await;
+    let (inbox, old) = (MailboxName::from("INBOX"), MailboxName::from("Old.2020"));
+    let before = listed(&mut account, "INBOX").await;
+    let first = bodies(&mut account, "INBOX").await.remove(0);
+    let from = AsListed { mailbox: &inbox, uid_validity: before.uid_validity };
+    let uids = [1, 9].map(|uid| Uid::new(uid).unwrap());
+    let moved = account.move_messages(from, &uids, &old).await.unwrap();
+    // One that is not there is gone, and nowhere.
+    assert_eq!(moved.gone, [(uids[0], Uid::new(2)), (uids[1], None)]);
+    assert!(moved.stayed.is_empty());
+    let there = listed(&mut account, "Old.2020").await;
+    assert_eq!(there.uid_validity, moved.uid_validity);
+    assert_eq!(there.uid.iter().map(|uid| uid.value()).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(there.flag_table.set(there.flags[1]), &set("\\Seen work"));
+    assert_eq!((there.key[1], there.date[1].instant()), (before.key[0], before.date[0].instant()));
+    assert_eq!(bodies(&mut account, "Old.2020").await[1], first);
+    assert_eq!(listed(&mut account, "INBOX").await.len(), 2);
+    // Another program, or the next run, finds the same.
+    let mut other = MaildirAccount::target(&dir.path().join("mail")).unwrap();
+    assert_eq!(listed(&mut other, "Old.2020").await.uid, there.uid);
+    // A file of that name there is not overwritten.
+    let room = dir.path().join("mail").join("cur");
+    let name = fs::read_dir(&room).unwrap().next().unwrap().unwrap().file_name();
+    fs::write(dir.path().join("mail/.Old.2020/cur").join(&name), "another").unwrap();
+    let now = listed(&mut account, "INBOX").await;
+    let moved = account.move_messages(from, &now.uid, &old).await.unwrap();
+    assert_eq!((moved.gone.len(), moved.stayed.len()), (1, 1));
+    assert!(room.join(&name).exists());
+}

@@ -35,12 +35,13 @@ pub(super) fn show(
             continue;
         };
         let (fate, words) = match &removal.fate {
-            RemovalFate::Removed => ("removed", ""),
-            RemovalFate::Failed(words) => ("not-removed", words.as_str()),
-            RemovalFate::NotStarted => ("not-removed", "not begun"),
+            RemovalFate::Removed => ("removed", "".to_owned()),
+            RemovalFate::Moved(to) => ("moved", shown(to)),
+            RemovalFate::Failed(words) => ("not-removed", words.clone()),
+            RemovalFate::NotStarted => ("not-removed", "not begun".to_owned()),
         };
         let (target, uid) = (shown(&part.target), removal.uid.to_string());
-        lines.line(&line(["", "", fate, &target, &uid, &removal.why, words, "", "", ""]));
+        lines.line(&line(["", "", fate, &target, &uid, &removal.why, &words, "", "", ""]));
     }
     Ok(())
 }

@@ -79,7 +79,13 @@ pub(super) fn show(
     }
     for (name, messages) in &receipt.deleted {
         let messages = messages.map(|count| format!(" with {count} messages")).unwrap_or_default();
-        lines.line(&format!("deleted the mailbox `{}`{messages}", shown(name)));
+        let kept = receipt.departures.iter().find(|departures| departures.mailbox == *name);
+        let kept = kept.map(|it| format!(", which are in `{}`", shown(&it.to))).unwrap_or_default();
+        lines.line(&format!("deleted the mailbox `{}`{messages}{kept}", shown(name)));
+    }
+    for (name, messages) in &receipt.pruned {
+        let messages = messages.map(|count| format!(" with {count} messages")).unwrap_or_default();
+        lines.line(&format!("deleted the mailbox `{}`{messages}: kept long enough", shown(name)));
     }
     Ok(())
 }
@@ -142,6 +148,7 @@ fn removals(receipt: &ReadReceipt, part: usize, lines: &mut Lines) {
         let (uid, why) = (removal.uid, &removal.why);
         let place = format!("`{target}` UID {uid}");
         lines.line(&match &removal.fate {
+            RemovalFate::Moved(to) => format!("  moved to `{}`: {place} ({why})", shown(to)),
             RemovalFate::Removed => format!("  removed from the target: {place} ({why})"),
             RemovalFate::Failed(words) => {
                 let words = printable(words.as_bytes());

@@ -7,11 +7,12 @@ use mailferry_engine::message::{Flag, FlagSet, Uid};
 use mailferry_engine::name::{MailboxName, read_escaped};
 
 use super::super::line::{Heading, Line, MailboxLine, Text, VERSION, Why};
+use super::super::moves::read_key;
 use super::super::{About, RunId, Tally, ranges};
-use super::{Change, Fate, Finish, Part, ReadReceipt, Reason, Removal, RemovalFate, Row};
-
-/// Why a copy of this run was removed again.
-const TWICE: &str = "stored-twice";
+use super::{
+    Change, Departed, Departures, Fate, Finish, Part, ReadReceipt, Reason, Removal, RemovalFate,
+    Row, TWICE,
+};
 
 /// A receipt that is being read.
 pub(super) struct Assembly {
@@ -40,6 +41,8 @@ impl Assembly {
             changes: Vec::new(),
             created: Vec::new(),
             deleted: Vec::new(),
+            departures: Vec::new(),
+            pruned: Vec::new(),
             faults: Vec::new(),
             path: path.to_owned(),
             end: None,
@@ -83,7 +86,8 @@ impl Assembly {
                 self.add_rows(m, &uids, Fate::Failed, reason)
             }
             Line::Remove { m, why, uids } => self.add_removals(m, &uids, &why),
-            Line::DeleteMailbox { mailbox, messages } => {
+            Line::DeleteMailbox { mailbox, messages }
+            | Line::PruneMailbox { mailbox, messages } => {
                 self.to_delete.insert(name(&mailbox)?, messages);
                 Some(())
             }
@@ -200,12 +204,6 @@ impl Assembly {
                 let key = (m as usize, Uid::new(uid)?);
                 self.receipt.kept_aside.insert(key, path.into_owned());
             }
-            Line::Created { mailbox } => self.receipt.created.push(name(&mailbox)?),
-            Line::MailboxDeleted { mailbox } => {
-                let mailbox = name(&mailbox)?;
-                let messages = self.to_delete.get(&mailbox).copied().flatten();
-                self.receipt.deleted.push((mailbox, messages));
-            }
             Line::Fault { mailbox, words, .. } => {
                 let mailbox = mailbox.and_then(|mailbox| name(&mailbox));
                 self.receipt.faults.push((mailbox, words.into_owned()));
@@ -218,7 +216,66 @@ impl Assembly {
                     .for_each(|part| part.target_uid_validity = uid_validity);
             }
             Line::End(end) => self.receipt.end = Some(end),
+            other => self.take_mailboxes_outcome(other)?,
+        }
+        Some(())
+    }
+
+    /// What was done to mailboxes, and to messages that are kept.
+    fn take_mailboxes_outcome(&mut self, line: Line<'_>) -> Option<()> {
+        match line {
+            Line::Created { mailbox } => self.receipt.created.push(name(&mailbox)?),
+            Line::MailboxDeleted { mailbox } => {
+                let mailbox = name(&mailbox)?;
+                let messages = self.to_delete.get(&mailbox).copied().flatten();
+                self.receipt.deleted.push((mailbox, messages));
+            }
+            Line::Pruned { mailbox } => {
+                let mailbox = name(&mailbox)?;
+                let messages = self.to_delete.get(&mailbox).copied().flatten();
+                self.receipt.pruned.push((mailbox, messages));
+            }
+            Line::MoveFrom { f, mailbox, uid_validity, to } => {
+                if f as usize != self.receipt.departures.len() {
+                    return None;
+                }
+                let (mailbox, to) = (name(&mailbox)?, name(&to)?);
+                let messages = Vec::new();
+                self.receipt.departures.push(Departures { mailbox, uid_validity, to, messages });
+            }
+            Line::Moving { f, uid, key, octets, date } => {
+                let (uid, key) = (Uid::new(uid)?, read_key(&key)?);
+                let messages = &mut self.receipt.departures.get_mut(f as usize)?.messages;
+                // Told of once more where a connection broke in between.
+                if let Err(at) = messages.binary_search_by_key(&uid, |message| message.uid) {
+                    let (is_moved, since) = (false, None);
+                    messages.insert(at, Departed { uid, key, octets, date, is_moved, since });
+                }
+            }
+            Line::Moved { f, uid, target, uid_validity } => {
+                self.take_moved((f, Uid::new(uid)?), (target, uid_validity))?;
+            }
             _ => {}
+        }
+        Some(())
+    }
+
+    fn take_moved(
+        &mut self,
+        (f, uid): (u32, Uid),
+        (target, uid_validity): (u32, u32),
+    ) -> Option<()> {
+        let departures = self.receipt.departures.get_mut(f as usize)?;
+        let at = departures.messages.binary_search_by_key(&uid, |message| message.uid).ok()?;
+        let message = departures.messages.get_mut(at)?;
+        message.is_moved = true;
+        message.since = Uid::new(target).map(|target| (uid_validity, target));
+        // A mailbox that was deleted feeds no part, and has no removals.
+        let (mailbox, to) = (departures.mailbox.clone(), departures.to.clone());
+        let part = self.receipt.parts.iter().position(|part| part.target == mailbox);
+        let part = part.and_then(|part| u32::try_from(part).ok());
+        if let Some(removal) = part.and_then(|part| self.removal(part, uid.value())) {
+            removal.fate = RemovalFate::Moved(to);
         }
         Some(())
     }
