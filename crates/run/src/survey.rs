@@ -1,6 +1,7 @@
 //! Phase one: both accounts are listed, their messages paired, and the plan is made. Nothing
 //! on a server changes.
 
+mod lent;
 mod listing;
 mod oversize;
 mod pairing;
@@ -24,6 +25,7 @@ use mailferry_engine::select::{LeftOut, LeftOutReason, select_mailboxes};
 use mailferry_engine::summary::AccountFacts;
 use mailferry_store::contract::{AsListed, Source, Target};
 
+use self::lent::Lent;
 use self::listing::{GroupListing, Trust};
 pub use self::oversize::{Oversized, Whose};
 use crate::accounts::Accounts;
@@ -93,8 +95,8 @@ impl MailboxListings {
 struct Surveyor<'a, A: Accounts> {
     job: &'a Job,
     rules: Rules,
-    source: A::Source,
-    target: A::Target,
+    source: Lent<A::Source>,
+    target: Lent<A::Target>,
     source_account: AccountListing,
     target_account: AccountListing,
     /// Where what is taken away from the target is kept, on the target.
@@ -170,8 +172,8 @@ async fn survey_with<A: Accounts>(
     let surveyor = Surveyor::<A> {
         job,
         rules,
-        source,
-        target,
+        source: Lent::new(source),
+        target: Lent::new(target),
         source_account,
         target_account,
         kept,
@@ -197,7 +199,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         let mut sightings = self.sight(gone.iter().map(|deletion| &deletion.name));
         let names: Vec<MailboxName> = gone.iter().map(|deletion| deletion.name.clone()).collect();
         if !names.is_empty() {
-            let octets = self.target.octets_in(&names).await?;
+            let octets = self.target.get()?.octets_in(&names).await?;
             gone.iter_mut().zip(octets).for_each(|(deletion, octets)| deletion.octets = octets);
         }
         let mut plan = Plan::new(self.facts(&mappings, &gone), gone);
@@ -221,7 +223,7 @@ impl<A: Accounts> Surveyor<'_, A> {
                 elsewhere.get_or_insert_default().extend(seen);
             }
             oversized.extend(
-                oversize::find(&mut self.source, (&mailbox, &listed), (&mut named, own_limit))
+                oversize::find(self.source.get()?, (&mailbox, &listed), (&mut named, own_limit))
                     .await?,
             );
             plan.push(mailbox);
@@ -229,7 +231,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         }
         faults.extend(oversized.iter().filter_map(Oversized::fault));
         self.events.on(&Event::Planned(&plan));
-        let connections = (self.source, self.target);
+        let connections = (self.source.take()?, self.target.take()?);
         Ok(Survey {
             faults,
             oversized,

@@ -6,6 +6,10 @@ use mailferry_engine::listing::{MailboxInfo, MessageListing};
 use mailferry_engine::name::MailboxName;
 use mailferry_store::contract::{ListRequest, Listed, Origin, Selection, Source};
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+use super::lent::finished;
 use super::{Group, Surveyor, stopped};
 use crate::accounts::Accounts;
 use crate::events::{Event, EventSink, Silent};
@@ -80,12 +84,19 @@ impl<A: Accounts> Surveyor<'_, A> {
         // Without state only what was listed before is listed again, and was told of then.
         let events = if trust == Trust::State { self.events } else { &Silent };
         let context = Context { keys: &self.job.keys, state, events };
-        let (source, target) = (&mut self.source, &mut self.target);
+        // Each side on a task of its own: reading what one server says does not wait for the other,
+        // and may take another processor.
+        let (hear, heard) = unbounded_channel();
+        let mut source = context.ask(&of_source, self.source.take()?, hear.clone());
+        let mut target = context.ask(&of_target, self.target.take()?, hear);
         let listing = async {
-            tokio::join!(context.ask(&of_source, source), context.ask(&of_target, target))
+            context.tell_listed(heard, [&of_source, &of_target]).await;
+            Ok::<_, Fault>((finished(&mut source).await?, finished(&mut target).await?))
         };
-        let (sources, targets) = unless_stopped(self.stop, listing).await?;
-        let (sources, targets) = (sources?, targets?);
+        let (source, target) = unless_stopped(self.stop, listing).await??;
+        self.source.give_back(source.connection);
+        self.target.give_back(target.connection);
+        let (sources, targets) = (source.answers?, target.answers?);
         if let Some(state) = self.job.state.as_deref() {
             keep(state, &context, &of_source, &sources);
             keep(state, &context, &of_target, &targets);
@@ -108,8 +119,11 @@ impl<A: Accounts> Surveyor<'_, A> {
         };
         let state = self.job.state.as_deref();
         let context = Context { keys: &self.job.keys, state, events: &Silent };
-        let listing = context.ask(&inquiry, &mut self.target);
-        let answers = unless_stopped(self.stop, listing).await??;
+        let (hear, _) = unbounded_channel();
+        let mut target = context.ask(&inquiry, self.target.take()?, hear);
+        let target = unless_stopped(self.stop, finished(&mut target)).await??;
+        self.target.give_back(target.connection);
+        let answers = target.answers?;
         if let Some(state) = state {
             keep(state, &context, &inquiry, &answers);
         }
@@ -117,12 +131,31 @@ impl<A: Accounts> Surveyor<'_, A> {
     }
 }
 
+/// A mailbox was listed: on which side, which request it was, its messages and their octets.
+struct Heard {
+    side: Side,
+    at: usize,
+    messages: u64,
+    octets: u64,
+}
+
+/// A connection that has asked, and what it was told.
+struct Done<S> {
+    connection: S,
+    answers: Result<Answers, Fault>,
+}
+
 impl Context<'_> {
-    async fn ask<S: Source>(
+    /// Has it listed on a task of its own, which ends where the set is dropped. `hear` holds no more
+    /// than one line for each mailbox.
+    fn ask<S: Source + 'static>(
         &self,
         inquiry: &Inquiry<'_>,
-        connection: &mut S,
-    ) -> Result<Answers, Fault> {
+        mut connection: S,
+        hear: UnboundedSender<Heard>,
+    ) -> JoinSet<Done<S>> {
+        let (side, keys) = (inquiry.side, self.keys.clone());
+        let known = |name| self.state.and_then(|state| state.listing(side, name, self.keys));
         let requests: Vec<ListRequest> = inquiry
             .mailboxes
             .iter()
@@ -130,23 +163,34 @@ impl Context<'_> {
                 mailbox: (*name).clone(),
                 selection: inquiry.selection.clone(),
                 now: info.mark.clone(),
-                known: self.state.and_then(|state| state.listing(inquiry.side, name, self.keys)),
+                known: known(name),
             })
             .collect();
-        let mut answers: Answers = requests.iter().map(|_| None).collect();
-        let mut tell = |at: usize, listed: Result<Listed, Fault>| {
-            if let (Ok(listed), Some((mailbox, _))) = (&listed, inquiry.mailboxes.get(at)) {
-                self.tell_listed(inquiry.side, mailbox, &listed.listing);
-            }
-            answers[at] = Some(listed);
-        };
-        connection.list(requests, self.keys, &mut tell).await?;
-        Ok(answers)
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let mut answers: Answers = requests.iter().map(|_| None).collect();
+            let mut tell = |at: usize, listed: Result<Listed, Fault>| {
+                if let Ok(Listed { listing, .. }) = &listed {
+                    let octets = listing.size.iter().map(|&size| u64::from(size)).sum();
+                    // Nobody hears it where nobody asked to.
+                    let _ = hear.send(Heard { side, at, messages: listing.len() as u64, octets });
+                }
+                answers[at] = Some(listed);
+            };
+            let done = connection.list(requests, &keys, &mut tell).await;
+            Done { connection, answers: done.map(|()| answers) }
+        });
+        task
     }
 
-    fn tell_listed(&self, side: Side, mailbox: &MailboxName, listing: &MessageListing) {
-        let octets = listing.size.iter().map(|&size| u64::from(size)).sum();
-        self.events.on(&Event::Listed { side, mailbox, messages: listing.len() as u64, octets });
+    /// Tells of each mailbox as it is listed, until all are.
+    async fn tell_listed(&self, mut heard: UnboundedReceiver<Heard>, inquiries: [&Inquiry<'_>; 2]) {
+        while let Some(Heard { side, at, messages, octets }) = heard.recv().await {
+            let inquiry = inquiries.into_iter().find(|inquiry| inquiry.side == side);
+            if let Some((mailbox, _)) = inquiry.and_then(|inquiry| inquiry.mailboxes.get(at)) {
+                self.events.on(&Event::Listed { side, mailbox, messages, octets });
+            }
+        }
     }
 }
 

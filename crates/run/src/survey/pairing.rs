@@ -41,17 +41,18 @@ impl<A: Accounts> Surveyor<'_, A> {
                 Pairing::Done(pairs) => return self.pair_altered(group, listings, pairs).await,
                 Pairing::NeedDigests { source, target } => (source, target),
             };
+            let (source, target) = (self.source.get()?, self.target.get()?);
             let from_source = async {
                 for (part, (mapping, _)) in group.members.iter().enumerate() {
                     let uids = of_source.iter().filter(|(of, _)| *of as usize == part);
                     let uids: Vec<Uid> = uids.map(|(_, uid)| *uid).collect();
                     let mailbox = (&mapping.source, &listings.sources[part]);
-                    digests[part].extend(of_sources.find(mailbox, uids, &mut self.source).await?);
+                    digests[part].extend(of_sources.find(mailbox, uids, source).await?);
                 }
                 Ok::<(), Fault>(())
             };
             let mailbox = (&group.target, &listings.target);
-            let from_target = of_targets.find(mailbox, of_target, &mut self.target);
+            let from_target = of_targets.find(mailbox, of_target, target);
             let (from_source, from_target) = tokio::join!(from_source, from_target);
             from_source?;
             target_digests.extend(from_target?);
@@ -76,7 +77,7 @@ impl<A: Accounts> Surveyor<'_, A> {
             sources: sources.zip(&listings.sources).collect(),
             target: (&group.target, &listings.target),
         };
-        paired.pair_altered(&mut self.source, &mut self.target, &mut pairs).await?;
+        paired.pair_altered(self.source.get()?, self.target.get()?, &mut pairs).await?;
         Ok(pairs)
     }
 }

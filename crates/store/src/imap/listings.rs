@@ -22,7 +22,7 @@ use crate::contract::{ListRequest, Listed, Origin, TellListed};
 
 /// Mailboxes that were opened and are not listed to their end. Only where the server keeps
 /// the order of commands, else one.
-const MAILBOXES_IN_FLIGHT_MAX: usize = 16;
+const MAILBOXES_IN_FLIGHT_MAX: usize = 64;
 
 /// What can change of a message that is known, and what is not known of a copy of ours.
 const ALL_BUT_KEYS: &str = "(UID FLAGS INTERNALDATE RFC822.SIZE)";
