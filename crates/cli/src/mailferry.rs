@@ -12,6 +12,7 @@ mod render;
 mod retry;
 mod runs;
 mod task;
+mod undo;
 mod verbs;
 mod why;
 

@@ -36,5 +36,6 @@ pub mod state;
 pub mod stop;
 pub mod survey;
 pub mod transform;
+pub mod undo;
 mod worker;
 mod workers;

@@ -16,6 +16,7 @@ mod note;
 mod ranges;
 mod read;
 mod standing;
+mod undoing;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::{Event, EventSink};
 use crate::survey::MailboxListings;
+use crate::undo::{UndoPlan, Undone};
 
 pub use self::folder::{Folder, Listed, Pruned};
 pub use self::headline::Headline;
@@ -43,6 +45,7 @@ pub use self::read::{
 
 pub(crate) use self::ending::Ending;
 pub(crate) use self::headline::Glance;
+pub(crate) use self::undoing::Completeness;
 
 use self::file::Output;
 
@@ -272,13 +275,39 @@ impl Receipt {
 
     /// Writes down the plan, before it is carried out.
     pub(crate) fn begin(&self, plan: &Plan, listings: &[MailboxListings]) {
-        let mut stage = self.lock();
         self.begun.fetch_add(1, Ordering::Relaxed);
-        *stage = match Writing::begin(&self.folder, &self.about, (plan, listings)) {
+        self.enter(Writing::begin(&self.folder, &self.about, (plan, listings)));
+    }
+
+    /// Writes down what is to be undone, before it is.
+    pub(crate) fn begin_undo(&self, plan: &UndoPlan) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.enter(Writing::begin_undo(&self.folder, &self.about, plan));
+    }
+
+    fn enter(&self, begun: Result<Writing, ReceiptError>) {
+        *self.lock() = match begun {
             Ok(writing) => Stage::Writing(Box::new(writing)),
             Err(error @ ReceiptError::Folder { .. }) => Stage::NoPlace(error),
             Err(error) => Stage::Broken(error),
         };
+    }
+
+    /// Something cannot be undone.
+    pub(crate) fn note_left(&self, mailbox: &MailboxName, uid: Option<Uid>, why: &str) {
+        self.write(|writing| writing.note_left(mailbox, uid, why));
+    }
+
+    /// Writes how an undo ended. `None` where there is no place for receipts.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub(crate) fn finish_undo(
+        &self,
+        complete: Completeness,
+        undone: &Undone,
+    ) -> Option<Result<Written, ReceiptError>> {
+        self.end(|writing| writing.finish_undo(complete, undone))
     }
 
     /// A mailbox was planned again, since another run worked there: nothing was done there yet.
@@ -316,9 +345,16 @@ impl Receipt {
     /// # Errors
     /// It could not be written, or does not say what the report says.
     pub(crate) fn finish(&self, ending: &Ending<'_>) -> Option<Result<Written, ReceiptError>> {
+        self.end(|writing| writing.finish(ending))
+    }
+
+    fn end(
+        &self,
+        finish: impl FnOnce(Writing) -> Result<Written, ReceiptError>,
+    ) -> Option<Result<Written, ReceiptError>> {
         let stage = std::mem::replace(&mut *self.lock(), Stage::Ended);
         match stage {
-            Stage::Writing(writing) => Some(writing.finish(ending)),
+            Stage::Writing(writing) => Some(finish(*writing)),
             Stage::Broken(error) => Some(Err(error)),
             Stage::NoPlace(_) => {
                 *self.lock() = stage;

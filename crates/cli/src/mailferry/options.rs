@@ -34,6 +34,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Bring in what the target refused and was kept aside; only the target is connected to
     Retry(RetryArgs),
+    /// Put back what a run removed or changed on the target, as far as the target still has it
+    Undo(UndoArgs),
     /// List past runs, show what became of every message, remove old receipts
     Runs(RunsArgs),
     /// Tell what became of a message
@@ -291,6 +293,34 @@ pub struct RetryArgs {
     /// Show what is kept aside, and connect to nobody
     #[arg(long)]
     pub list: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `undo`.
+#[derive(Args, Clone, Debug)]
+pub struct UndoArgs {
+    /// The run: its name, the beginning of its name, or `last` (the last one that is no undo)
+    pub run: String,
+    /// The accounts, as they were in that run; only the target is connected to.
+    #[command(flatten)]
+    pub accounts: Accounts,
+    /// Show what would be undone, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Remove the messages that the run copied, too
+    #[arg(long)]
+    pub copies: bool,
+    /// With --copies: refuse to remove more than N messages, or N% of the target's
+    #[arg(long, value_name = "N|N%", env = "MAILFERRY_MAX_DELETE")]
+    pub max_delete: Option<String>,
+    /// Write no receipt
+    #[arg(long, env = "MAILFERRY_NORECEIPT", value_parser = clap::builder::FalseyValueParser::new())]
+    pub noreceipt: bool,
     /// How it is shown.
     #[command(flatten)]
     pub output: Output,

@@ -94,8 +94,20 @@ pub(super) fn sync_job(
         octets_free: 0,
         messages_per_second: args.max_messages_per_second,
     };
+    let mut guard = guard_limits(args.max_delete.as_deref())?;
+    if args.allow_same_account {
+        guard.same_account = SameAccountRule::Allow;
+    }
+    Ok((job, guard))
+}
+
+/// The guard's limits, with what the user says of them.
+///
+/// # Errors
+/// That is no limit.
+pub(super) fn guard_limits(max_delete: Option<&str>) -> Result<GuardLimits, UsageError> {
     let mut guard = GuardLimits::modern();
-    if let Some(text) = &args.max_delete {
+    if let Some(text) = max_delete {
         let limit = deletion_limit::parse(text).ok_or_else(|| {
             UsageError::new(
                 format!("`{text}` is no limit"),
@@ -104,10 +116,7 @@ pub(super) fn sync_job(
         })?;
         deletion_limit::apply(&mut guard, limit);
     }
-    if args.allow_same_account {
-        guard.same_account = SameAccountRule::Allow;
-    }
-    Ok((job, guard))
+    Ok(guard)
 }
 
 /// The job of `restore`.
@@ -198,7 +207,7 @@ fn state(nostate: bool, servers: &Servers, output: Output) -> Option<Arc<State>>
     local_state::open(servers, &places, &teller(output))
 }
 
-fn receipt(
+pub(super) fn receipt(
     noreceipt: bool,
     servers: &Servers,
     (program, output): (&str, Output),

@@ -7,6 +7,7 @@ use std::time::Instant;
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::Fault;
 use mailferry_engine::guard::{Approval, GuardLimits, check};
+use mailferry_engine::summary::PlanSummary;
 use mailferry_run::accounts::Accounts;
 use mailferry_run::events::{Event, EventSink, Silent};
 use mailferry_run::execute::Execution;
@@ -18,7 +19,9 @@ use serde_json::json;
 
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
-use super::{comparison, demo, explain, login, oversize, permit, render, retry, runs, task, why};
+use super::{
+    comparison, demo, explain, login, oversize, permit, render, retry, runs, task, undo, why,
+};
 use crate::claims;
 use crate::fault_text::{Front, fault_text};
 use crate::imapsync::exit_status::ExitStatus;
@@ -34,6 +37,7 @@ pub(super) async fn run(command: Command) -> ExitStatus {
         Command::Check(args) => comparison::run(&args).await,
         Command::Restore(args) => restore(&args).await,
         Command::Retry(args) => retry::run(&args).await,
+        Command::Undo(args) => undo::run(&args).await,
         Command::Runs(args) => runs::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Demo(args) => demo::run(args.output).await,
@@ -139,7 +143,7 @@ pub(super) enum Answer {
     Refused,
 }
 
-fn ask() -> Answer {
+pub(super) fn ask() -> Answer {
     if !std::io::stdin().is_terminal() {
         screen::error(
             "nobody is there to agree to the plan\n\nhint: after looking at it, add --yes",
@@ -251,7 +255,12 @@ pub(super) fn tell_missing(plan: &Plan) -> ExitStatus {
 }
 
 fn objections(plan: &Plan, guard: &GuardLimits) -> Result<Approval, ExitStatus> {
-    check(&plan.summary, guard).map_err(|objections| {
+    approve(&plan.summary, guard)
+}
+
+/// The guard's approval, or what it objects to, told.
+pub(super) fn approve(summary: &PlanSummary, guard: &GuardLimits) -> Result<Approval, ExitStatus> {
+    check(summary, guard).map_err(|objections| {
         for objection in objections {
             let words = objection.words(crate::fault_text::shown);
             screen::error(&format!("{words}\n\nhint: {}", objection.hint()));

@@ -143,6 +143,26 @@ impl Desk {
         command
     }
 
+    /// `mailferry undo RUN SOURCE TARGET`.
+    pub fn undo(
+        &self,
+        run: &str,
+        source: &Place<'_>,
+        target: &Place<'_>,
+        options: &[&str],
+    ) -> Finished {
+        // The run stands before the accounts.
+        let like = self.ferry_command("undo", source, target, options);
+        let mut words: Vec<_> = like.get_args().map(ToOwned::to_owned).collect();
+        words.insert(1, run.into());
+        let mut command = self.command(env!("CARGO_BIN_EXE_mailferry"));
+        command
+            .args(words)
+            .env("MAILFERRY_SOURCE_PASSWORD", &source.password)
+            .env("MAILFERRY_TARGET_PASSWORD", &target.password);
+        self.finish(command)
+    }
+
     /// `mailferry VERB SOURCE TARGET` under the schemes given.
     pub fn ferry_over(
         &self,

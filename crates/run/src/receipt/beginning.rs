@@ -179,7 +179,11 @@ fn tally(part: &PartPlan) -> Tally {
     tally
 }
 
-fn create(folder: &Path, began: i64, pair: &Pair) -> Result<(RunId, Output), ReceiptError> {
+pub(super) fn create(
+    folder: &Path,
+    began: i64,
+    pair: &Pair,
+) -> Result<(RunId, Output), ReceiptError> {
     let is_there = folder.is_dir();
     let no_place = |error| match error {
         error if super::is_full(&error) => ReceiptError::write(folder, error),
@@ -262,7 +266,7 @@ fn row_line(m: u32, group: Group, uids: &str) -> Line<'_> {
 }
 
 /// Writes messages, ascending by UID, as texts of ranges.
-fn write_ranges(
+pub(super) fn write_ranges(
     rows: impl IntoIterator<Item = (Uid, Option<Uid>)>,
     mut write: impl FnMut(&str) -> io::Result<()>,
 ) -> io::Result<()> {

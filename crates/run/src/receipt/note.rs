@@ -84,6 +84,21 @@ impl Writing {
         }
     }
 
+    /// Something cannot be undone.
+    pub(super) fn note_left(
+        &mut self,
+        mailbox: &MailboxName,
+        uid: Option<Uid>,
+        why: &str,
+    ) -> io::Result<()> {
+        let words = match uid {
+            Some(uid) => format!("UID {uid} is left as it is: {}", cut(why)),
+            None => format!("it is left as it is: {}", cut(why)),
+        };
+        let mailbox = Some(mailbox.to_string().into());
+        self.output.push(&Line::Fault { kind: "left".into(), mailbox, words: words.into() })
+    }
+
     fn note_copied(
         &mut self,
         mailbox: &MailboxName,

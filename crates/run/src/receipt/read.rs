@@ -119,6 +119,14 @@ pub struct Removal {
 /// Why a copy of this run was removed again.
 const TWICE: &str = "stored-twice";
 
+impl Removal {
+    /// Whether something was taken away that was there before; of a double, the other copy stays.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        self.why != TWICE
+    }
+}
+
 /// What became of a removal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RemovalFate {

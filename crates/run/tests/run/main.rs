@@ -26,6 +26,7 @@ mod side_by_side;
 mod steps;
 mod storm;
 mod transforms;
+mod undoing;
 mod waits;
 
 #[path = "../../../store/tests/imap_store/meddler.rs"]
