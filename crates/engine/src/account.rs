@@ -256,8 +256,13 @@ mod tests {
     #[test]
     fn what_the_server_keeps_for_itself_or_shows_of_others_stays() {
         let mut target = account(&["INBOX", "Starred", "Everything", "Old", "[Gmail]/Spam"]);
-        target.mailboxes[1].special_use = Some(SpecialUse::Flagged);
-        target.mailboxes[2].special_use = Some(SpecialUse::All);
+        for mailbox in &mut target.mailboxes {
+            mailbox.special_use = match mailbox.name.as_bytes() {
+                b"Starred" => Some(SpecialUse::Flagged),
+                b"Everything" => Some(SpecialUse::All),
+                _ => None,
+            };
+        }
         let gone = mailboxes_to_delete(&account(&["INBOX"]), &target, &mapped(&["INBOX"]), &MIRROR)
             .unwrap();
         assert_eq!(names(&gone), ["Old"]);
