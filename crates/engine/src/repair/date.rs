@@ -82,6 +82,19 @@ impl Words {
             let repeated = self.time.replace(time(word)?).is_some();
             return (!repeated).then_some(());
         }
+        if word[0].is_ascii_digit() && word.contains(&b'/') {
+            return self.take_slashed(word);
+        }
+        if let Some(time) = dotted_time(word).filter(|_| self.time.is_none()) {
+            self.time = Some(time);
+            return Some(());
+        }
+        if let Some(time) = &mut self.time
+            && let Some(half) = half_of_day(word)
+        {
+            *time = half.shift(*time);
+            return Some(());
+        }
         if word[0].is_ascii_digit() {
             // 13-Sep-2020 as in INTERNALDATE.
             for part in word.split(|&octet| octet == b'-') {
@@ -97,6 +110,19 @@ impl Words {
             return Some(());
         }
         self.take_number_or_name(word)
+    }
+
+    /// `2015/09/19`, or `09/19/15` with the month first.
+    fn take_slashed(&mut self, word: &[u8]) -> Option<()> {
+        let parts: Vec<&[u8]> = word.split(|&octet| octet == b'/').collect();
+        let &[first, second, third] = parts.as_slice() else { return None };
+        let (y, m, d) =
+            if first.len() == 4 { (first, second, third) } else { (third, first, second) };
+        let fits = self.year.is_none() && self.month.is_none() && self.day.is_none();
+        self.year = Some(year(number(y)?, y.len())?);
+        self.month = Some(number(m).filter(|month| (1..=12).contains(month))?);
+        self.day = Some(number(d)?);
+        fits.then_some(())
     }
 
     fn take_number_or_name(&mut self, word: &[u8]) -> Option<()> {
@@ -163,6 +189,43 @@ fn time(word: &[u8]) -> Option<i64> {
     let second = parts.next().map_or(Some(0), number)?;
     let exists = parts.next().is_none() && hour <= 23 && minute <= 59 && second <= 60;
     exists.then_some(hour * 3600 + minute * 60 + second)
+}
+
+/// `12.26` or `12.26.40`, as some write it.
+fn dotted_time(word: &[u8]) -> Option<i64> {
+    let is_one = word.contains(&b'.') && word[0].is_ascii_digit();
+    let colons: Vec<u8> =
+        word.iter().map(|&octet| if octet == b'.' { b':' } else { octet }).collect();
+    is_one.then(|| time(&colons)).flatten()
+}
+
+/// The half of the day that a time of at most 12 hours is in.
+#[derive(Clone, Copy)]
+enum Half {
+    First,
+    Second,
+}
+
+impl Half {
+    /// What is beyond 12 hours already stays so.
+    fn shift(self, time: i64) -> i64 {
+        const HALF_A_DAY: i64 = 12 * 3600;
+        let within =
+            if (HALF_A_DAY..HALF_A_DAY + 3600).contains(&time) { time - HALF_A_DAY } else { time };
+        match self {
+            _ if within >= HALF_A_DAY => time,
+            Self::First => within,
+            Self::Second => within + HALF_A_DAY,
+        }
+    }
+}
+
+fn half_of_day(word: &[u8]) -> Option<Half> {
+    match word.to_ascii_uppercase().as_slice() {
+        b"AM" => Some(Half::First),
+        b"PM" => Some(Half::Second),
+        _ => None,
+    }
 }
 
 /// `-0700`, or one of the names of RFC 5322 §4.3; `None` for any other name.
@@ -364,6 +427,44 @@ mod tests {
             "Sun, 13 Sep 2020 12:26:40 -0000",
         ] {
             assert_eq!(date(text).map(|date| date.0), plain, "{text}");
+        }
+    }
+
+    /// U38, U40, U41, U42, U44, U45 and U46 of the unit catalogue. imapsync passes over names of zones, takes `67`
+    /// for 2067, adds 12 hours to 12 PM, makes up a time, and takes 00-Jan-0000 for the year 2000;
+    /// here the RFC is held, and what says no moment says none.
+    #[test]
+    fn dates_of_old_programs_are_read() {
+        let instant = |text: &str| date(text).map(|date| date.0);
+        for (text, expected) in [
+            ("24-Aug-2010 16:00:00", 1_282_665_600),
+            (" 1-Sep-2010 16:00:00 +0200", 1_283_349_600),
+            ("02/06/09 22:18:08", 1_233_958_688),
+            ("Wed Jan  2 08:40:57 2008", 1_199_263_257),
+            ("Wed Jan 24 11:58:38 MST 2007", 1_169_665_118),
+            ("Wednesday, 01 October 2003 12:45:24 CDT", 1_065_030_324),
+            ("Wednesday, December 18, 2002 03:07 PM", 1_040_224_020),
+            ("Wednesday, December 18, 2002 12:07 PM", 1_040_213_220),
+            ("Wednesday, December 18, 2002 12:07 AM", 1_040_170_020),
+            ("Dec 16 2004 02:01:49 -0500", 1_103_180_509),
+            (" 2015/09/19 16:11:07 ", 1_442_679_067),
+            ("13 Sep 2020 12.26.40", 1_600_000_000),
+            ("24-Aug-2010 16:00:00 +0200", 1_282_658_400),
+            ("24-Aug-2010 14:01:00 +0001", 1_282_658_400),
+        ] {
+            assert_eq!(instant(text), Some(expected), "{text}");
+        }
+        let year = |digits: &str| {
+            let years = instant(&format!("1 Aug {digits} 00:00:00")).map(|it| it / 31_556_952);
+            years.map(|years| 1970 + years)
+        };
+        for (digits, expected) in [("77", 1977), ("87", 1987), ("97", 1997), ("04", 2004)] {
+            assert_eq!(year(digits), Some(expected), "{digits}");
+        }
+        assert!(instant("1 Aug 67 00:00:00").is_some_and(|instant| instant < 0), "1967");
+        for text in ["21-Jun-2001", "00-Jan-0000 00:00:00 +0000", "2015/09 10:00", "13/13/13 1:00"]
+        {
+            assert_eq!(date(text), None, "{text}");
         }
     }
 
