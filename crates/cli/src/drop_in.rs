@@ -1,14 +1,19 @@
 //! The program `imapsync`: same command lines, same numbers, same last words.
 
 mod abort;
+mod choice;
 mod journal;
 mod lines;
 mod look;
 mod pidfile;
+mod rehearsal;
 mod rules;
 mod run;
+mod signals;
 mod statistics;
+mod tail;
 mod task;
+mod trace;
 mod transform;
 
 use std::process::ExitCode;

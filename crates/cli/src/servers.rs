@@ -35,6 +35,37 @@ pub struct Login {
     pub token: Option<TokenFrom>,
     /// When connections to it are compressed.
     pub compression: Compression,
+    /// What is tried where that does not lead in (`--trylogin`).
+    pub second_way: Option<SecondWay>,
+}
+
+/// Another way to log in.
+#[derive(Clone, Debug)]
+pub struct SecondWay {
+    /// Who logs in, and how.
+    pub credentials: Credentials,
+    /// When it is tried.
+    pub occasion: Occasion,
+}
+
+/// When a second way to log in is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// Where the first one could not be gone, or led to a token that was refused: a password that was
+    /// refused is not tried again, which could lock the account.
+    NoPasswordRefused,
+    /// After any refusal.
+    AnyRefusal,
+}
+
+impl SecondWay {
+    fn follows(&self, fault: &Fault) -> bool {
+        match fault.kind {
+            FaultKind::Mechanism | FaultKind::TokenRefused => true,
+            FaultKind::Authentication => self.occasion == Occasion::AnyRefusal,
+            _ => false,
+        }
+    }
 }
 
 /// Where an account is.
@@ -90,6 +121,8 @@ pub struct Servers {
     told: Arc<Mutex<BTreeSet<(Side, Notice)>>>,
     /// The sides that were logged in to.
     entered: Arc<Mutex<BTreeSet<Side>>>,
+    /// The sides where only the second way leads in.
+    second_ways: Arc<Mutex<BTreeSet<Side>>>,
     budget: Option<Budget>,
 }
 
@@ -125,8 +158,8 @@ impl Servers {
     #[must_use]
     pub fn new(source: impl Into<Site>, target: impl Into<Site>, tell: Tell) -> Self {
         let (source, target) = (source.into(), target.into());
-        let (told, entered) = (Arc::default(), Arc::default());
-        Self { source, target, tell, told, entered, budget: None }
+        let (told, entered, second_ways) = (Arc::default(), Arc::default(), Arc::default());
+        Self { source, target, tell, told, entered, second_ways, budget: None }
     }
 
     /// The same, with the connections counted that all runs have to either server.
@@ -136,21 +169,7 @@ impl Servers {
     }
 
     async fn open(&self, side: Side, login: &Login) -> Result<ImapAccount, Fault> {
-        let Login { endpoint, compression, .. } = login;
-        let credentials = self.credentials_of_now(side, login).await?;
-        let enter = |credentials: Credentials| async move {
-            ImapAccount::open_with(side, endpoint, &credentials, compression.clone()).await
-        };
-        let account = match enter(credentials.clone()).await {
-            // It was revoked before its time: another one is no second guess at a password.
-            Err(fault)
-                if fault.kind == FaultKind::TokenRefused
-                    && login.token.as_ref().is_some_and(|it| it.forget(&credentials.secret)) =>
-            {
-                enter(self.credentials_of_now(side, login).await?).await?
-            }
-            entered => entered?,
-        };
+        let account = self.enter(side, login).await?;
         if let Ok(mut entered) = self.entered.lock() {
             entered.insert(side);
         }
@@ -167,12 +186,60 @@ impl Servers {
                 )
             });
         }
-        if let (Compression::Always, OnWire::Refused(why)) = (compression, account.compression()) {
+        if let (Compression::Always, OnWire::Refused(why)) =
+            (&login.compression, account.compression())
+        {
             self.tell_once(side, Notice::NotCompressed, || {
                 format!("notice: the connections to the {name} are not compressed: {why}")
             });
         }
         Ok(account)
+    }
+
+    /// Logs in the first way, else the second one, where there is one.
+    async fn enter(&self, side: Side, login: &Login) -> Result<ImapAccount, Fault> {
+        let Some(second_way) = &login.second_way else {
+            return self.enter_first_way(side, login).await;
+        };
+        let Login { endpoint, compression, .. } = login;
+        let is_the_only_one = self.second_ways.lock().is_ok_and(|sides| sides.contains(&side));
+        if !is_the_only_one {
+            match self.enter_first_way(side, login).await {
+                Err(fault) if second_way.follows(&fault) => {
+                    let words = printable(fault.words.as_bytes());
+                    (self.tell)(&format!(
+                        "notice: {} was not let in ({words}); LOGIN is tried",
+                        printable(&login.credentials.user)
+                    ));
+                }
+                entered => return entered,
+            }
+        }
+        let credentials = &second_way.credentials;
+        let entered =
+            ImapAccount::open_with(side, endpoint, credentials, compression.clone()).await;
+        if let (Ok(_), Ok(mut sides)) = (&entered, self.second_ways.lock()) {
+            sides.insert(side);
+        }
+        entered
+    }
+
+    async fn enter_first_way(&self, side: Side, login: &Login) -> Result<ImapAccount, Fault> {
+        let Login { endpoint, compression, .. } = login;
+        let credentials = self.credentials_of_now(side, login).await?;
+        let enter = |credentials: Credentials| async move {
+            ImapAccount::open_with(side, endpoint, &credentials, compression.clone()).await
+        };
+        match enter(credentials.clone()).await {
+            // It was revoked before its time: another one is no second guess at a password.
+            Err(fault)
+                if fault.kind == FaultKind::TokenRefused
+                    && login.token.as_ref().is_some_and(|it| it.forget(&credentials.secret)) =>
+            {
+                enter(self.credentials_of_now(side, login).await?).await
+            }
+            entered => entered,
+        }
     }
 
     async fn credentials_of_now(&self, side: Side, login: &Login) -> Result<Credentials, Fault> {

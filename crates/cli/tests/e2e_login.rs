@@ -173,7 +173,7 @@ fn a_refused_token_is_told_apart_from_a_refused_password() {
             assert!(run.stderr.contains("hint: the token has expired"), "{}", run.stderr);
             assert_eq!(attempts(&run, "AUTHENTICATE"), 1, "{}", run.report());
         }
-        let word = ["--oauthaccesstoken1", &token];
+        let word = ["--oauthaccesstoken1", &token, "--notrylogin"];
         desk.imapsync(&source, &target, &word).expect(161);
     }
 }

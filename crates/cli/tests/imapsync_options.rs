@@ -497,7 +497,7 @@ fn mailcows_command_line_is_understood() {
 
 #[test]
 fn mailcows_options_that_could_harm_are_refused_by_name() {
-    let words = words_of(&format!("{MAILCOW} --authmech1 DIGEST-MD5"));
+    let words = words_of(&format!("{MAILCOW} --authmech1 DIGEST-MD5 --notrylogin"));
     let words: Vec<_> = words.iter().map(String::as_str).skip(1).collect();
     let refusals = Request::read(&parsed(&words)).unwrap_err();
     assert_eq!(refusals.status().number(), 64);
@@ -533,12 +533,12 @@ fn a_line_of_sync_loop_is_understood_with_the_empty_word_of_gnu_parallel() {
 
 #[test]
 fn an_option_that_is_refused_is_told_with_what_to_do() {
-    let words = ["--host1", "a", "--user1", "a", "--host2", "b", "--user2", "b", "--useuid"];
+    let words = ["--host1", "a", "--user1", "a", "--host2", "b", "--user2", "b", "--synclabels"];
     let refusals = Request::read(&parsed(&words)).unwrap_err();
     assert_eq!(
         refusals.to_string(),
-        "error: `--useuid` is refused: recognising messages by stored UIDs alone is not in this \
-         version\n\nhint: leave the option out: messages are recognised by what they are"
+        "error: `--synclabels` is refused: Gmail labels are not in this version\n\nhint: copy the \
+         folders that Gmail shows for its labels instead"
     );
 }
 

@@ -5,8 +5,9 @@
 //! after the other. Sorting makes the order of the Received lines irrelevant, normalising
 //! makes folding, white space, case and 8-bit octets irrelevant.
 
+use std::fmt;
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use crate::message::Key;
 
@@ -24,6 +25,8 @@ pub struct KeyRule {
     pub headers: Headers,
     /// What of the Message-Id counts.
     pub message_id_domain: MessageIdDomain,
+    /// Which of these headers do not count after all.
+    pub passed_over: Option<PassedOver>,
 }
 
 impl Default for KeyRule {
@@ -31,12 +34,49 @@ impl Default for KeyRule {
         Self {
             headers: Headers::named([&b"Message-Id"[..], b"Received"]),
             message_id_domain: MessageIdDomain::Kept,
+            passed_over: None,
         }
     }
 }
 
-/// The headers that make a key. A pattern that leaves out single lines (`--skipheader`) will
-/// be a further field of [`KeyRule`], tested against the normalised line.
+/// A pattern over headers as they are compared, `NAME: VALUE` in capitals. Regular expressions live
+/// outside.
+pub trait LinePattern: Send + Sync {
+    /// Whether the line matches. Where that comes to no result, it does not.
+    fn matches(&self, line: &[u8]) -> bool;
+}
+
+/// The headers that do not count (`--skipheader`).
+#[derive(Clone)]
+pub struct PassedOver {
+    text: Box<str>,
+    pattern: Arc<dyn LinePattern>,
+}
+
+impl PassedOver {
+    /// Those that match. The same `text` has to mean the same pattern: keys of earlier runs are
+    /// known by it.
+    #[must_use]
+    pub fn new(text: impl Into<Box<str>>, pattern: Arc<dyn LinePattern>) -> Self {
+        Self { text: text.into(), pattern }
+    }
+}
+
+impl PartialEq for PassedOver {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for PassedOver {}
+
+impl fmt::Debug for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PassedOver({:?})", self.text)
+    }
+}
+
+/// The headers that make a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Headers {
     /// All there are (`--useheader ALL`).
@@ -234,15 +274,21 @@ impl<'a> OpenField<'a> {
             text.octets.pop();
         }
         let value = &text.octets[self.value..];
-        if self.name.eq_ignore_ascii_case(b"Message-Id") {
-            if is_made_up_message_id(value) {
-                return None;
-            }
-            if rule.message_id_domain == MessageIdDomain::Dropped
-                && let Some(at) = memchr::memchr(b'@', value)
-            {
-                text.octets.truncate(self.value + at);
-            }
+        let is_message_id = self.name.eq_ignore_ascii_case(b"Message-Id");
+        let is_made_up = is_message_id && is_made_up_message_id(value);
+        if is_message_id
+            && rule.message_id_domain == MessageIdDomain::Dropped
+            && let Some(at) = memchr::memchr(b'@', value)
+        {
+            text.octets.truncate(self.value + at);
+        }
+        let passed_over = rule.passed_over.as_ref();
+        if passed_over.is_some_and(|it| it.pattern.matches(&text.octets[self.begin..])) {
+            text.octets.truncate(self.begin);
+            return Some(false);
+        }
+        if is_made_up {
+            return None;
         }
         text.lines.push(self.begin..text.octets.len());
         Some(text.octets.len() > self.value)
@@ -380,6 +426,15 @@ mod tests {
         );
     }
 
+    /// U52: continuations are joined, and neither what is in the body nor what continues nothing counts.
+    #[test]
+    fn only_the_lines_of_headers_count() {
+        assert_eq!(text(b"Message-Id:\r\n  <a\r\n\tb>\r\n").unwrap(), "MESSAGE-ID: <A B>");
+        let plain = text(b"Received: x\r\n").unwrap();
+        assert_eq!(text(b"Received: x\r\n\r\nMessage-Id: <a>\r\n").unwrap(), plain);
+        assert_eq!(text(b" Message-Id: <a>\r\nReceived: x\r\n").unwrap(), plain);
+    }
+
     #[test]
     fn an_empty_header_beside_a_full_one_counts() {
         assert_eq!(text(b"Message-Id:\r\nReceived: x\r\n").unwrap(), "MESSAGE-ID: RECEIVED: X");
@@ -419,6 +474,33 @@ mod tests {
         assert_eq!(here, header_key(b"Message-Id: <a@there>\r\n", &rule));
         assert_ne!(here, header_key(b"Message-Id: <b@here>\r\n", &rule));
         assert_ne!(here, key(b"Message-Id: <a@here>\r\n"));
+    }
+
+    struct Begins(&'static [u8]);
+    impl LinePattern for Begins {
+        fn matches(&self, line: &[u8]) -> bool {
+            line.starts_with(self.0)
+        }
+    }
+
+    /// U50: a message of which nothing is left has no key.
+    #[test]
+    fn headers_can_be_passed_over() {
+        let passed_over = |begins| Some(PassedOver::new("x", Arc::new(Begins(begins))));
+        let rule = KeyRule {
+            headers: Headers::All,
+            passed_over: passed_over(b"KEY1: "),
+            ..KeyRule::default()
+        };
+        assert_eq!(header_key(b"key1: a\r\n\r\n", &rule), Key::NONE);
+        let key = header_key(b"Key1: a\r\nkey2: b\r\n\r\n", &rule);
+        assert_eq!(key, header_key(b"key2: b\r\n\r\n", &rule));
+        assert_ne!(key, header_key(b"key2: c\r\n\r\n", &rule));
+        let rule = KeyRule { passed_over: passed_over(b"RECEIVED"), ..KeyRule::default() };
+        let moved = header_key(b"Received: x\r\nMessage-Id: <a@b>\r\n", &rule);
+        assert_eq!(moved, header_key(b"Message-Id: <a@b>\r\nReceived: y\r\n", &rule));
+        let rule = KeyRule { passed_over: passed_over(b"MESSAGE-ID"), ..KeyRule::default() };
+        assert_ne!(header_key(b"Message-Id: <1@imapsync>\r\nReceived: y\r\n", &rule), Key::NONE);
     }
 
     #[test]

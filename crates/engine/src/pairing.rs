@@ -10,6 +10,8 @@ mod keyless;
 
 use std::collections::{HashMap, HashSet};
 
+use serde::Serialize;
+
 use crate::listing::MessageListing;
 use crate::message::{Digest, Key, Uid};
 use crate::policy::{Duplicates, Sizes};
@@ -71,6 +73,20 @@ pub struct PairRule {
     pub question: TargetQuestion,
     /// Which sizes are copied: of several equal messages, one that can be copied goes first.
     pub sizes: Sizes,
+    /// What makes one message on each side with the same key the same.
+    pub agreement: Agreement,
+}
+
+/// What makes one message on each side with the same key the same message, without a look at its
+/// content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Agreement {
+    /// The instant of its INTERNALDATE or its size.
+    #[default]
+    DateOrSize,
+    /// Its size (`--noskipsize`).
+    Size,
 }
 
 /// What is asked of the target's messages, beyond whether they stand for one of the source.
@@ -288,7 +304,8 @@ impl<'a> Matcher<'a> {
         let size = here.size[source.at as usize];
         let same_size = size == there.size[target.at as usize] && size != u32::MAX;
         let (date, other) = (here.date[source.at as usize], there.date[target.at as usize]);
-        same_size || (date.is_known() && date.instant() == other.instant())
+        let same_date = date.is_known() && date.instant() == other.instant();
+        same_size || (same_date && self.rule.agreement == Agreement::DateOrSize)
     }
 
     /// Notes which digests of the group are still to be fetched; true if there are any.
@@ -405,6 +422,9 @@ impl<'a> Matcher<'a> {
     fn match_left_by_date(&mut self, mut left: Left) {
         for source in &left.sources {
             self.set_source(source.entry, SourceFate::NewContent);
+        }
+        if self.rule.agreement == Agreement::Size {
+            return;
         }
         left.sources.retain(|member| self.instant(member).is_some());
         left.targets.retain(|member| self.instant(member).is_some());

@@ -243,9 +243,7 @@ pub fn plan_mailbox(input: &MailboxInput<'_>, rules: &Rules) -> MailboxPlan {
             DeleteReason::Absent | DeleteReason::ContentAbsent => counts.delete += 1,
         }
     }
-    if rules.source_deletion == SourceDeletion::Copied {
-        counts.delete_source = counts.act() + counts.present;
-    }
+    counts.delete_source = removed_from_source(input, &parts, rules.source_deletion);
     counts.held_back = held_back.iter().map(|held| held.messages).sum();
     MailboxPlan {
         target: input.target.clone(),
@@ -263,6 +261,23 @@ pub fn plan_mailbox(input: &MailboxInput<'_>, rules: &Rules) -> MailboxPlan {
         faults: planner.faults,
         counts,
     }
+}
+
+/// How many of the messages that are copied or present are to leave the source.
+fn removed_from_source(input: &MailboxInput<'_>, parts: &[PartPlan], rule: SourceDeletion) -> u64 {
+    let leaves = |decision: &Decision, listing: &MessageListing, flags: FlagSetId| {
+        let is_there = matches!(decision, Decision::Act(_) | Decision::Present { .. });
+        is_there && rule.takes(listing.flag_table.set(flags))
+    };
+    let of_part = |(part, input): (&PartPlan, &PartInput<'_>)| {
+        let listing = input.listing;
+        let decided = part.decisions.iter().zip(&listing.flags);
+        decided.filter(|(decision, flags)| leaves(decision, listing, **flags)).count() as u64
+    };
+    if rule == SourceDeletion::Nothing {
+        return 0;
+    }
+    parts.iter().zip(input.parts).map(of_part).sum()
 }
 
 fn subscription(input: &MailboxInput<'_>, rule: Subscribe) -> Subscription {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::message::{Flag, FlagSet};
-use crate::pairing::{PairRule, TargetQuestion};
+use crate::pairing::{Agreement, PairRule, TargetQuestion};
 use crate::plan::SkipReason;
 
 /// Everything that shapes what is done with messages.
@@ -31,6 +31,10 @@ pub struct Rules {
     pub elsewhere: Elsewhere,
     /// What happens where a target mailbox holds messages and none is recognised.
     pub unrecognised: Unrecognised,
+    /// What makes messages with the same key the same.
+    pub agreement: Agreement,
+    /// What happens to flags that a target mailbox says it does not keep.
+    pub unkept_flags: UnkeptFlags,
 }
 
 impl Rules {
@@ -49,6 +53,8 @@ impl Rules {
             subscribe: Subscribe::Mirror,
             elsewhere: Elsewhere::Copy,
             unrecognised: Unrecognised::Refuse,
+            agreement: Agreement::default(),
+            unkept_flags: UnkeptFlags::default(),
         }
     }
 
@@ -103,7 +109,8 @@ impl Rules {
             (TargetDuplicates::Keep, DeleteRule::Nothing) => TargetQuestion::None,
             (TargetDuplicates::Keep, _) => TargetQuestion::Extra,
         };
-        PairRule { duplicates: self.duplicates, question, sizes: self.sizes }
+        let (duplicates, sizes, agreement) = (self.duplicates, self.sizes, self.agreement);
+        PairRule { duplicates, question, sizes, agreement }
     }
 }
 
@@ -176,6 +183,20 @@ pub enum SourceDeletion {
     Nothing,
     /// Messages that are on the target, each once its copy is proven (`--delete1`).
     Copied,
+    /// Of these only those that are marked `\Deleted` on the source (`--expunge1`).
+    Marked,
+}
+
+impl SourceDeletion {
+    /// Whether a message with these flags is removed once its copy is proven.
+    #[must_use]
+    pub fn takes(self, flags: &FlagSet) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Copied => true,
+            Self::Marked => flags.iter().any(Flag::is_deleted),
+        }
+    }
 }
 
 /// Which target messages may be removed where a selection narrows the copy.
@@ -243,6 +264,17 @@ pub enum Unrecognised {
     Refuse,
     /// Messages are appended (`--append-unrecognised`).
     Append,
+}
+
+/// What happens to flags that a target mailbox says it does not keep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnkeptFlags {
+    /// They are left out.
+    #[default]
+    LeaveOut,
+    /// They are sent all the same (`--nofilterflags`): a server may keep more than it says.
+    Send,
 }
 
 /// The flags that a target mailbox keeps (RFC 9051 §7.1, PERMANENTFLAGS).
@@ -371,6 +403,19 @@ mod tests {
         let update =
             flags_update(&set("\\seen A"), &set("a \\SEEN"), FlagPolicy::Mirror, Keywords::Carry);
         assert_eq!(update, None);
+    }
+
+    /// U69 of the unit catalogue: of two limits the smaller one counts.
+    #[test]
+    fn the_smaller_limit_of_size_counts() {
+        let largest = |max, append_limit| {
+            let sizes = Sizes { max, above: None, append_limit };
+            [123_456, 654_321].into_iter().filter(|&size| sizes.refusal(size).is_none()).max()
+        };
+        assert_eq!(largest(Some(123_456), None), Some(123_456));
+        assert_eq!(largest(None, Some(654_321)), Some(654_321));
+        assert_eq!(largest(Some(654_321), Some(123_456)), Some(123_456));
+        assert_eq!(largest(Some(123_456), Some(654_321)), Some(123_456));
     }
 
     #[test]

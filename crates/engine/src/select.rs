@@ -85,6 +85,8 @@ pub enum LeftOutReason {
     Unselectable,
     /// Messages that runs took away from a target are kept there.
     Keeping,
+    /// Its name on the target is taken by a mailbox that is not listed, and that is not to be used.
+    NameTaken,
 }
 
 /// A mailbox that takes no part.

@@ -386,6 +386,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    /// U53 of the unit catalogue; a message without a UID cannot be.
+    #[test]
+    fn the_added_header_names_the_uid() {
+        let line = header_line(Uid::new(123_456_789).unwrap());
+        assert_eq!(line, b"Message-Id: <123456789@imapsync>\r\n");
+    }
+
     #[test]
     fn a_header_is_added_only_to_a_message_without_identity_headers() {
         let uid = Uid::new(17).unwrap();

@@ -18,7 +18,6 @@ use crate::claiming::{Claiming, Standing};
 use crate::course::Landed;
 use crate::events::{Event, EventSink};
 use crate::job::Job;
-use crate::keywords::set_keywords;
 use crate::look_back::{Doubles, count, left_twice, look_back};
 use crate::mailbox::Task;
 use crate::patience::{self, Patience, is_worth_another_try};
@@ -98,7 +97,7 @@ impl<A: Accounts> Execution<A> {
         let Worked { pair, failed, landed } =
             run_workers(&shared, first, spares, &mut report).await;
         let pair = shared.look_back(pair, (&landed, &failed), &mut report).await;
-        let pair = shared.set_keywords(pair, &landed, &mut report).await;
+        let pair = shared.set_flags_of_copies(pair, &landed, &mut report).await;
         let pair = shared.clear_source(pair, &landed, &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
         if report.is_full() && report.removed_anything() && !shared.execution.stop.is_asked() {
@@ -376,34 +375,6 @@ impl<A: Accounts> Shared<A> {
             }
         }
         Ok(())
-    }
-
-    /// Sets the keywords of the copies, where the target drops them from APPEND.
-    async fn set_keywords(
-        &self,
-        mut pair: Usable<A>,
-        landed: &BTreeMap<usize, Landed>,
-        report: &mut Report,
-    ) -> Usable<A> {
-        let (_, target) = pair.as_mut()?;
-        if !target.drops_keywords() {
-            return pair;
-        }
-        for (&at, landed) in landed {
-            match set_keywords(target, &self.task(at), landed).await {
-                Ok(refused) => {
-                    refused.into_iter().for_each(|fault| self.execution.note(fault, report));
-                }
-                Err(fault) => {
-                    let is_broken = fault.scope > Scope::Mailbox;
-                    self.execution.note(fault, report);
-                    if is_broken {
-                        return None;
-                    }
-                }
-            }
-        }
-        pair
     }
 
     /// Gives everything back, and copies what found no room before.

@@ -18,6 +18,7 @@ use mailferry_engine::select::{
 use mailferry_engine::summary::SameAccount;
 use mailferry_store::contract::Selection;
 
+use crate::arrivals::Arrivals;
 use crate::claim::Claims;
 use crate::copy::AddHeader;
 use crate::pace::PaceLimits;
@@ -43,6 +44,8 @@ pub struct Job {
     pub source_selection: Selection,
     /// Which messages of the target count as extra, where deletions are narrowed too.
     pub target_selection: Selection,
+    /// When the messages that take part arrived at the source, and at the target.
+    pub arrivals: [Arrivals; 2],
     /// Whether unidentified messages get a Message-Id.
     pub add_header: AddHeader,
     /// What is made of messages before they are sent, where anything is.
@@ -51,6 +54,8 @@ pub struct Job {
     pub empty_mailboxes: EmptyMailboxes,
     /// Where what is taken away from the target is kept, where it is.
     pub keeping: Option<Keeping>,
+    /// Whether a target mailbox is used that exists and is not listed.
+    pub unlisted: Unlisted,
     /// Which target mailboxes an exact backup may delete.
     pub mailbox_deletion: MailboxDeletionNarrowing,
     /// Whether copies keep their INTERNALDATE.
@@ -63,6 +68,8 @@ pub struct Job {
     pub limits: Limits,
     /// In which order messages are copied.
     pub order: CopyOrder,
+    /// Whether the flags of copies are looked at once more.
+    pub copied_flags: CopiedFlags,
     /// Where messages are kept that the target refuses, whatever is repaired.
     pub quarantine: Option<Arc<QuarantinePlace>>,
     /// What proves that a message of the source may be removed.
@@ -83,6 +90,16 @@ pub enum ProofRule {
     Content,
 }
 
+/// Whether the flags of copies are looked at once more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CopiedFlags {
+    /// The target is taken to have set what went with the message.
+    #[default]
+    Trusted,
+    /// They are read back, and set where they are not there (`--syncflagsaftercopy`).
+    ReadBack,
+}
+
 /// Whether a mailbox without messages is created on the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EmptyMailboxes {
@@ -91,6 +108,17 @@ pub enum EmptyMailboxes {
     Create,
     /// It is not (`--skipemptyfolders`).
     Skip,
+}
+
+/// Whether a target mailbox is used that exists though no LIST shows it by that name: on some servers
+/// names that differ in case are one mailbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unlisted {
+    /// It is, if it is empty.
+    #[default]
+    Use,
+    /// It is not, and what would go there is left out (`--nomixfolders`).
+    LeaveOut,
 }
 
 /// Whether copies keep their INTERNALDATE.
@@ -287,16 +315,19 @@ impl Job {
             keys: KeyRule::default(),
             source_selection: Selection::default(),
             target_selection: Selection::default(),
+            arrivals: [Arrivals::default(); 2],
             add_header: AddHeader::Never,
             transform: None,
             empty_mailboxes: EmptyMailboxes::default(),
             keeping: None,
+            unlisted: Unlisted::default(),
             mailbox_deletion: MailboxDeletionNarrowing::default(),
             dates: Dates::default(),
             same_account: SameAccount::No,
             state: None,
             limits: Limits::default(),
             order: CopyOrder::default(),
+            copied_flags: CopiedFlags::default(),
             quarantine: None,
             proof: ProofRule::default(),
             claims: None,

@@ -4,11 +4,13 @@
 //! the guard has approved it. [`execute::Execution`] carries it out.
 
 pub mod accounts;
+pub mod arrivals;
 pub mod check;
 pub mod claim;
 mod claiming;
 pub mod copy;
 mod course;
+pub mod empty_mailboxes;
 pub mod events;
 pub mod execute;
 mod growth;
@@ -24,6 +26,7 @@ mod proof;
 pub mod quarantine;
 pub mod receipt;
 mod recognition;
+pub mod rehearsal;
 mod removal;
 mod repairing;
 pub mod report;

@@ -8,7 +8,7 @@ use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::plan::{Action, Decision, MailboxPlan};
-use mailferry_engine::policy::{PermanentFlags, flags_to_send};
+use mailferry_engine::policy::{PermanentFlags, UnkeptFlags, flags_to_send};
 use mailferry_store::contract::{Appended, AsListed, FlagUpdate, Target, Turn};
 
 use crate::copy::Order;
@@ -143,7 +143,12 @@ impl Task<'_> {
     }
 
     fn flags_to_set(&self, flags: &FlagSet, kept: &PermanentFlags) -> FlagSet {
-        flags_to_send(flags, kept, self.job.rules.keywords)
+        let rules = &self.job.rules;
+        let kept = match rules.unkept_flags {
+            UnkeptFlags::LeaveOut => kept,
+            UnkeptFlags::Send => &PermanentFlags::Unknown,
+        };
+        flags_to_send(flags, kept, rules.keywords)
     }
 
     /// A message did not come from the source.

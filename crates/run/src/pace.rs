@@ -113,6 +113,23 @@ mod tests {
         assert_eq!(copied_in_a_minute(of(Some(0.0), Some(0.0)), 1000), 1_000_000, "0 is no limit");
     }
 
+    /// U70 of the unit catalogue: octets that went in a time, and how long they are to be paid for.
+    #[test]
+    fn what_went_too_fast_is_waited_for() {
+        let wait = |octets, seconds, rate| {
+            let begin = Instant::now();
+            let limits = PaceLimits { octets_per_second: Some(rate), ..PaceLimits::default() };
+            let pace = Pace::new(limits, begin);
+            pace.spend(octets, 1, begin);
+            let due = pace.due.lock().unwrap_or_else(PoisonError::into_inner).octets;
+            due.saturating_duration_since(begin + Duration::from_secs(seconds)).as_secs()
+        };
+        assert_eq!(wait(4000, 2, 2000.0), 0);
+        assert_eq!(wait(8000, 2, 2000.0), 2);
+        assert_eq!(wait(4000, 2, 0.0), 0);
+        assert_eq!(wait(4000, 2, -1.0), 0);
+    }
+
     #[test]
     fn what_is_free_does_not_count() {
         let limits = PaceLimits {

@@ -108,8 +108,15 @@ async fn look<T: Source>(
 /// messages that it copied to a target that told no UIDs.
 fn assumed(task: &Task<'_>, landed: &Landed) -> (Vec<Pair>, Vec<(usize, Uid)>) {
     let (mut pairs, mut unnamed) = (Vec::new(), Vec::new());
+    let rule = task.plan.source_deletion;
+    let leaves = |part: usize, uid: Uid| {
+        let listing = &task.listings.sources[part];
+        let at = listing.position(uid);
+        at.is_some_and(|at| rule.takes(listing.flag_table.set(listing.flags[at])))
+    };
     for (part, plan) in task.plan.parts.iter().enumerate() {
-        for (&source, decision) in plan.uids.iter().zip(&plan.decisions) {
+        let decided = plan.uids.iter().zip(&plan.decisions);
+        for (&source, decision) in decided.filter(|(uid, _)| leaves(part, **uid)) {
             if let Decision::Present { target } | Decision::Act(Action::UpdateFlags { target }) =
                 *decision
             {
@@ -119,6 +126,9 @@ fn assumed(task: &Task<'_>, landed: &Landed) -> (Vec<Pair>, Vec<(usize, Uid)>) {
     }
     for copy in &landed.copies {
         let (part, source) = (copy.part as usize, copy.source);
+        if !leaves(part, source) {
+            continue;
+        }
         match copy.target {
             Some(target) => pairs.push(Pair { part, source, target }),
             None => unnamed.push((part, source)),

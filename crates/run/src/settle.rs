@@ -12,7 +12,7 @@ use mailferry_engine::listing::MessageListing;
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{
-    Digests, PairInput, PairRule, Pairing, Pairs, SourceFate, TargetQuestion, pair,
+    Agreement, Digests, PairInput, PairRule, Pairing, Pairs, SourceFate, TargetQuestion, pair,
 };
 use mailferry_engine::policy::{Duplicates, Sizes};
 use mailferry_store::contract::{Among, Appended, AsListed, Source, Turn};
@@ -186,7 +186,8 @@ pub(crate) async fn pair_all<S: Source, T: Source>(
     (task, question, duplicates): (&Task<'_>, TargetQuestion, Duplicates),
 ) -> Result<Pairs, Fault> {
     let plan = task.plan;
-    let rule = PairRule { duplicates, question, sizes: Sizes::default() };
+    let (sizes, agreement) = (Sizes::default(), Agreement::default());
+    let rule = PairRule { duplicates, question, sizes, agreement };
     let mut digests = vec![Digests::default(); doubts.len()];
     let mut target_digests = Digests::default();
     for _ in 0..PAIRING_ROUNDS_MAX {

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashSet};
 use mailferry_engine::account::{MailboxDeleteRule, MailboxDeletion, Plan, mailboxes_to_delete};
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::keeping::Place;
-use mailferry_engine::listing::{AccountListing, MailboxInfo, MessageListing};
+use mailferry_engine::listing::{AccountListing, MailboxInfo, Mark, MessageListing};
 use mailferry_engine::mapping::{Mapping, group_by_target, map_mailboxes};
 use mailferry_engine::message::{Key, Uid};
 use mailferry_engine::name::{MailboxName, RuleFailed};
@@ -31,7 +31,7 @@ pub use self::oversize::{Oversized, Whose};
 use crate::accounts::Accounts;
 use crate::claiming::Sightings;
 use crate::events::{Event, EventSink};
-use crate::job::{EmptyMailboxes, Job};
+use crate::job::{EmptyMailboxes, Job, Unlisted};
 use crate::patience::{self, Patience, is_worth_another_try};
 use crate::stop::Stop;
 
@@ -208,7 +208,8 @@ impl<A: Accounts> Surveyor<'_, A> {
         plan.missing = missing;
         let mut faults = Vec::new();
         let elsewhere = self.elsewhere(&mut faults).await?;
-        let groups = self.groups((&all, &mappings), &chosen);
+        let mut groups = self.groups((&all, &mappings), &chosen);
+        plan.left_out.extend(self.leave_out_taken(&mut groups).await?);
         sightings.extend(self.sight(groups.iter().map(|group| &group.target)));
         let listed = self.list(&groups, Trust::State).await?;
         let mut listings = Vec::new();
@@ -299,6 +300,37 @@ impl<A: Accounts> Surveyor<'_, A> {
                 || group.members.iter().any(|(_, info)| info.messages != Some(0))
         };
         groups.filter(takes_part).collect()
+    }
+
+    /// Leaves out what would go to mailboxes that exist and are not listed, where that is asked for.
+    async fn leave_out_taken(
+        &mut self,
+        groups: &mut Vec<Group<'_>>,
+    ) -> Result<Vec<LeftOut>, Fault> {
+        if self.job.unlisted == Unlisted::Use {
+            return Ok(Vec::new());
+        }
+        let unlisted = groups.iter().filter(|group| group.target_info.is_none());
+        let names: Vec<MailboxName> = unlisted.map(|group| group.target.clone()).collect();
+        let marks = self.target.get()?.marks(&names).await?;
+        let taken: BTreeSet<&MailboxName> = names
+            .iter()
+            .zip(marks)
+            .filter(|(_, it)| *it != Mark::default())
+            .map(|it| it.0)
+            .collect();
+        let mut left_out = Vec::new();
+        groups.retain(|group| {
+            let is_taken = taken.contains(&group.target);
+            if is_taken {
+                left_out.extend(group.members.iter().map(|(mapping, _)| LeftOut {
+                    mailbox: mapping.source.clone(),
+                    reason: LeftOutReason::NameTaken,
+                }));
+            }
+            !is_taken
+        });
+        Ok(left_out)
     }
 
     fn go_on(&self) -> Result<(), Fault> {
@@ -392,7 +424,10 @@ impl<A: Accounts> Surveyor<'_, A> {
         listed: GroupListing,
         elsewhere: Option<&HashSet<Key>>,
     ) -> Result<(MailboxPlan, MailboxListings, Vec<Key>), Fault> {
-        let GroupListing { mut sources, mut incomplete, target, trust } = listed;
+        let GroupListing { mut sources, mut incomplete, mut target, trust } = listed;
+        let [arrived, arrived_there] = self.job.arrivals;
+        sources.iter_mut().for_each(|source| arrived.narrow(source));
+        target.iter_mut().for_each(|target| arrived_there.narrow(target));
         if let Some(rule) = &self.job.flag_rewrite {
             for source in &mut sources {
                 source.flag_table = source.flag_table.rewritten(|flags| rule.rewrite(flags));

@@ -5,6 +5,7 @@
 //! `--addheader` puts before it, cutting, rules about line length, the date. A message is sent whole
 //! as all of them made it, or not at all.
 
+pub(crate) mod gather;
 pub(crate) mod identity;
 mod lines;
 mod pipe;
@@ -57,6 +58,9 @@ pub type Test = Arc<dyn MessageTest + Send + Sync>;
 /// The same.
 pub type Rewrite = Arc<dyn MessageRewrite + Send + Sync>;
 
+/// Is shown a message: its mailbox on the source, its UID there, and its octets.
+pub type Show = Arc<dyn Fn(&MailboxName, Uid, &[u8]) + Send + Sync>;
+
 /// Everything that is done with the content of messages before they are sent.
 #[derive(Clone, Default)]
 pub struct Transform {
@@ -74,6 +78,8 @@ pub struct Transform {
     pub lines: LineRule,
     /// Where the date of the copy comes from.
     pub date: DateFrom,
+    /// Who is shown each message as it is sent.
+    pub show: Option<Show>,
     /// Large messages are gone over one at a time.
     pub gate: Arc<Mutex<()>>,
 }
@@ -165,6 +171,7 @@ impl Transform {
             && self.cut_at.is_none()
             && self.lines == LineRule::default()
             && self.date == DateFrom::Listing
+            && self.show.is_none()
     }
 
     /// Applies every rule in its order.
@@ -213,6 +220,9 @@ impl Transform {
             DateFrom::Listing => None,
             DateFrom::Header => date_of(&octets),
         };
+        if let Some(show) = self.show.as_ref().filter(|_| sending) {
+            show(&subject.mailbox, subject.uid, &octets);
+        }
         Ok(Made::Message { octets, date, said })
     }
 

@@ -39,7 +39,8 @@ pub(crate) struct Shared<A: Accounts> {
     pub(crate) execution: Execution<A>,
     pub(crate) plan: Plan,
     pub(crate) listings: Vec<MailboxListings>,
-    /// The mailboxes with something to do, largest first, each whole or in shares.
+    /// The mailboxes with something to do, each whole or in shares: largest first, or in the order of
+    /// the plan where somebody asked for one.
     queue: Vec<(usize, Share)>,
     next: AtomicUsize,
     /// Whose turn it is in the target mailboxes.
@@ -246,7 +247,10 @@ impl<A: Accounts> Shared<A> {
         let mut mailboxes: Vec<usize> =
             (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
         mailboxes.retain(|&at| plan.mailboxes[at].counts.act() > 0);
-        mailboxes.sort_by_key(|&at| std::cmp::Reverse(plan.mailboxes[at].counts.copy_octets));
+        let choice = &execution.job.mailboxes;
+        if choice.first.is_empty() && choice.last.is_empty() {
+            mailboxes.sort_by_key(|&at| std::cmp::Reverse(plan.mailboxes[at].counts.copy_octets));
+        }
         let mut open: Vec<usize> = vec![0; plan.mailboxes.len()];
         let mut queue = Vec::with_capacity(mailboxes.len());
         for at in mailboxes {

@@ -275,6 +275,21 @@ pub trait Removable: Source {
         mailbox: AsListed<'_>,
         uids: &[Uid],
     ) -> impl Future<Output = Result<Vec<(Uid, Fault)>, Fault>> + Send;
+
+    /// Unsubscribes and deletes a mailbox that holds nothing. What arrives meanwhile is not lost.
+    fn delete_empty_mailbox(
+        &mut self,
+        mailbox: &MailboxName,
+    ) -> impl Future<Output = Result<Emptiness, Fault>> + Send;
+}
+
+/// What became of a mailbox that was to be deleted if it holds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emptiness {
+    /// It is gone.
+    Deleted,
+    /// It stays: there are messages in it.
+    HoldsMail,
 }
 
 /// What goes with a message into a mailbox.

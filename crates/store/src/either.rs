@@ -11,8 +11,8 @@ use mailferry_engine::pairing::Digests;
 use mailferry_engine::policy::PermanentFlags;
 
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, Envelope, FlagUpdate, ListRequest, Moved, OctetDigests,
-    Removable, Selection, Source, Target, TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, Emptiness, Envelope, FlagUpdate, ListRequest, Moved,
+    OctetDigests, Removable, Selection, Source, Target, TellListed, Wanted,
 };
 
 /// An account of the one kind or of the other.
@@ -130,6 +130,10 @@ impl<A: Removable, B: Removable> Removable for Either<A, B> {
         uids: &[Uid],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         of!(self, account => account.remove_messages(mailbox, uids).await)
+    }
+
+    async fn delete_empty_mailbox(&mut self, mailbox: &MailboxName) -> Result<Emptiness, Fault> {
+        of!(self, account => account.delete_empty_mailbox(mailbox).await)
     }
 }
 

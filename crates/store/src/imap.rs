@@ -4,6 +4,7 @@ mod appends;
 mod bodies;
 mod changes;
 pub mod compression;
+mod emptied;
 mod listings;
 mod mailboxes;
 mod messages;

@@ -84,7 +84,7 @@ fn signal(pid: i32, which: Signal) {
 }
 
 #[cfg(unix)]
-fn is_running(pid: i32) -> bool {
+pub(super) fn is_running(pid: i32) -> bool {
     // A process that has ended and was not waited for is a zombie: `Z` behind its name.
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     let is_zombie = stat.is_ok_and(|stat| {
@@ -98,7 +98,7 @@ fn is_running(pid: i32) -> bool {
 fn signal(_: i32, _: Signal) {}
 
 #[cfg(not(unix))]
-fn is_running(_: i32) -> bool {
+pub(super) fn is_running(_: i32) -> bool {
     false
 }
 
@@ -108,7 +108,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::imapsync::settings::{PaceOptions, PidFile};
+    use crate::imapsync::settings::{PaceOptions, PidFile, Signals};
 
     fn told(text: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
@@ -126,6 +126,8 @@ mod tests {
             reconnects_max: None,
             pace: PaceOptions::default(),
             octets_max: None,
+            signals: Signals::default(),
+            tail: false,
         }
     }
 

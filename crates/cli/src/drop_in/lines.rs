@@ -15,16 +15,48 @@ use mailferry_run::stop::Stop;
 use super::journal::Log;
 use crate::claims::waiting_words;
 use crate::fault_text::room_words;
+use crate::imapsync::ImapsyncOptions;
 use crate::imapsync::output::{Copied, Eta, Place, ShownName, folder_line};
+use crate::imapsync::settings::Mechanism;
 
 /// Writes events as imapsync does.
 pub(super) struct Lines<'a> {
     log: &'a Log,
+    parties: Parties,
     eta: ShowEta,
     /// Octets after which the run is stopped.
     limit: Option<(u64, Stop)>,
     reached: OnceLock<String>,
     sums: Mutex<Sums>,
+}
+
+/// Who is on either side, by which errors are told.
+#[derive(Clone, Debug)]
+pub(super) struct Parties {
+    hosts: [String; 2],
+    users: [String; 2],
+    pub(super) mechanisms: [String; 2],
+}
+
+impl Parties {
+    pub(super) fn new(options: &ImapsyncOptions) -> Self {
+        let sides = [&options.side1, &options.side2];
+        Self {
+            hosts: sides.map(|side| side.host.clone()),
+            users: sides.map(|side| printable(&side.user)),
+            mechanisms: sides.map(|side| match side.mechanism {
+                Mechanism::Usual => "LOGIN".to_owned(),
+                Mechanism::Preauth => "PREAUTH".to_owned(),
+                Mechanism::Named(mechanism) => mechanism.name().to_owned(),
+            }),
+        }
+    }
+
+    /// Host and user of side 1 or 2.
+    pub(super) fn of(&self, number: u8) -> (&str, &str) {
+        let at = usize::from(number) - 1;
+        (&self.hosts[at], &self.users[at])
+    }
 }
 
 /// Whether copy lines tell when it will end: only with the sizes known (`--foldersizes`).
@@ -46,7 +78,12 @@ struct Sums {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(log: &'a Log, eta: ShowEta, limit: Option<(u64, Stop)>) -> Self {
+    pub(super) fn new(
+        log: &'a Log,
+        parties: Parties,
+        eta: ShowEta,
+        limit: Option<(u64, Stop)>,
+    ) -> Self {
         let sums = Sums {
             began: Instant::now(),
             messages: 0,
@@ -56,7 +93,7 @@ impl<'a> Lines<'a> {
             folders: Vec::new(),
             errors: Vec::new(),
         };
-        Self { log, eta, limit, reached: OnceLock::new(), sums: Mutex::new(sums) }
+        Self { log, parties, eta, limit, reached: OnceLock::new(), sums: Mutex::new(sums) }
     }
 
     /// The line that says that enough was copied, if it was.
@@ -226,7 +263,7 @@ impl EventSink for Lines<'_> {
                 ));
             }
             Event::Failed(fault) => {
-                self.log.line(&error_line(fault));
+                self.log.line(&error_line(fault, &self.parties));
                 self.with_sums(|sums| sums.errors.push((*fault).clone()));
             }
             _ => {}
@@ -251,24 +288,33 @@ pub(super) fn named<T>(name: &MailboxName, show: impl FnOnce(ShownName<'_>) -> T
 }
 
 /// A fault in the words of imapsync, by which others tell its kind.
-pub(super) fn error_line(fault: &Fault) -> String {
+pub(super) fn error_line(fault: &Fault, parties: &Parties) -> String {
     let host = if fault.side == Side::Source { "Host1" } else { "Host2" };
     let folder = fault.mailbox.as_ref().map(raw).unwrap_or_default();
     let uid = fault.uid.map(|uid| uid.to_string()).unwrap_or_default();
     let words = printable(fault.words.as_bytes());
     let number = if fault.side == Side::Source { 1 } else { 2 };
+    let (name, user) = parties.of(number);
+    let auth = &parties.mechanisms[usize::from(number) - 1];
     match fault.kind {
         FaultKind::Authentication
         | FaultKind::TokenRefused
         | FaultKind::TokenMissing
         | FaultKind::Mechanism => {
-            format!("{host} failure: Error login on host{number}: {words}")
+            format!(
+                "{host} failure: Error login on [{name}] with user [{user}] auth [{auth}]: {words}"
+            )
         }
         FaultKind::Tls | FaultKind::Certificate | FaultKind::OldTls => {
-            format!("{host} failure: Can not go to tls encryption on host{number}: {words}")
+            format!(
+                "{host} failure: Can not go to tls encryption on host{number} [{name}]: {words}"
+            )
         }
         FaultKind::Connection | FaultKind::Proxy => {
-            format!("{host} failure: can not open imap connection on host{number}: {words}")
+            format!(
+                "{host} failure: can not open imap connection on host{number} [{name}] with user \
+                 [{user}]: {words}"
+            )
         }
         FaultKind::Fetch | FaultKind::Expunged => {
             format!("- msg {folder}/{uid} could not be fetched: {words}")
@@ -293,5 +339,22 @@ pub(super) fn error_line(fault: &Fault) -> String {
             format!("{host}: msg {folder}/{uid} could not be deleted: {words}")
         }
         kind => format!("{host}: {kind:?} {folder} {uid}: {words}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// U73 of the unit catalogue: what is left takes as long as what is done took, by its number.
+    #[test]
+    fn the_time_that_is_left_is_by_the_rate_so_far() {
+        for (spent, done, total, left) in [(1.0, 1.0, 10, 9.0), (9.0, 9.0, 10, 1.0)] {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+            let open = total - done as u64;
+            let told = eta(open, total, done / spent).seconds;
+            assert!((told - left).abs() < 1e-9, "{told}");
+        }
+        assert!(eta(10, 10, 0.0).seconds.abs() < 1e-9);
     }
 }

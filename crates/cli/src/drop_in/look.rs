@@ -87,11 +87,7 @@ impl Session {
         let (source, target) = tokio::join!(servers.open_source(), servers.open_target());
         for (number, opened) in [(1, &source), (2, &target)] {
             if let Ok(account) = opened {
-                self.log.line(&format!("Host{number}: success login"));
-                if let AnyAccount::One(server) = account {
-                    let capabilities = server.welcome.capabilities.join(" ");
-                    self.log.line(&format!("Host{number} capability: {capabilities}"));
-                }
+                self.tell_login(number, account);
             }
         }
         match (source, target) {

@@ -67,3 +67,24 @@ fn is_stale(path: &Path) -> bool {
     };
     Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{pid}")).exists()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// U82 of the unit catalogue.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn only_the_pidfile_of_a_process_that_is_gone_is_stale() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        let own = std::process::id().to_string();
+        for (text, stale) in
+            [("", false), ("text", false), ("4194304\n/log", true), (own.as_str(), false)]
+        {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(is_stale(&path), stale, "{text:?}");
+        }
+    }
+}

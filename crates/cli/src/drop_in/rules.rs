@@ -60,11 +60,17 @@ pub(super) struct Reflagging {
     rules: Vec<Typed<Rewrite>>,
     tell: Tell,
     told: Mutex<BTreeSet<String>>,
+    is_traced: bool,
 }
 
 impl Reflagging {
     pub(super) fn new(rules: Vec<Typed<Rewrite>>, tell: Tell) -> Self {
-        Self { rules, tell, told: Mutex::default() }
+        Self { rules, tell, told: Mutex::default(), is_traced: false }
+    }
+
+    /// The same, telling what becomes of each set of flags.
+    pub(super) fn traced(self) -> Self {
+        Self { is_traced: true, ..self }
     }
 
     fn tell_once(&self, words: String) {
@@ -93,6 +99,7 @@ impl FlagRewrite for Reflagging {
             flags.iter().partition(|flag| flag.is_keyword());
         let octets: Vec<&[u8]> = system.into_iter().chain(keywords).map(Flag::as_bytes).collect();
         let mut text = octets.join(&b' ');
+        let before = self.is_traced.then(|| mailferry_imap::session::printable(&text));
         for typed in &self.rules {
             text = match typed.rule.apply(&text) {
                 Ok(next) => next.into_owned(),
@@ -102,6 +109,10 @@ impl FlagRewrite for Reflagging {
                     return flags.clone();
                 }
             };
+        }
+        if let Some(before) = before {
+            let after = mailferry_imap::session::printable(&text);
+            self.tell_once(format!("Host1: flags ( {before} ) become flags ( {after} )"));
         }
         self.flags_in(&text)
     }

@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Zoned;
-use mailferry_engine::fault::Fault;
+use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::guard::{GuardLimits, Objection, check};
 use mailferry_engine::listing::MessageListing;
-use mailferry_engine::plan::{Action, Decision, MailboxPlan};
-use mailferry_imap::session::printable;
+use mailferry_engine::plan::{Decision, MailboxPlan, SkipReason};
 use mailferry_run::accounts::Accounts;
 use mailferry_run::execute::Execution;
 use mailferry_run::job::Job;
@@ -19,9 +18,11 @@ use mailferry_run::survey::{Survey, survey};
 
 use super::abort::abort;
 use super::journal::Log;
-use super::lines::{Lines, ShowEta, error_line, named, raw};
+use super::lines::{Lines, Parties, ShowEta, error_line, named};
 use super::pidfile::{self, Pid};
-use super::statistics::{Facts, add, folders, resident_bytes};
+use super::signals;
+use super::statistics::{Facts, add, folders, load, resident_bytes};
+use super::tail;
 use super::task;
 use super::transform::check_commands;
 use crate::budget::Budget;
@@ -32,15 +33,12 @@ use crate::imapsync::output::{
     FolderSize, Place, Sizes, date, difference_line, errors_detected, errors_listed, exiting,
     folder_size_line, loop_start, most_frequent_error, totals,
 };
-use crate::imapsync::settings::Expunge;
+use crate::imapsync::settings::{Expunge, Mechanism};
 use crate::imapsync::{ErrorClass, ExitStatus, ImapsyncOptions, Mode, Parsed, echo, help};
 use crate::local_state;
 use crate::screen;
 use crate::servers::{Servers, Tell};
 use crate::status;
-
-/// The status that the shell is to see after TERM or QUIT; 0 without one.
-static ENDED_BY: AtomicU8 = AtomicU8::new(0);
 
 /// Whether the file of `--abortbyfile` appeared.
 static ENDED_BY_FILE: AtomicBool = AtomicBool::new(false);
@@ -48,13 +46,11 @@ static ENDED_BY_FILE: AtomicBool = AtomicBool::new(false);
 /// The wait between two looks whether it is there.
 const FILE_LOOK_WAIT: Duration = Duration::from_millis(200);
 
-/// How long what is in flight may take to finish after TERM or QUIT.
-const SIGNAL_PATIENCE: Duration = Duration::from_secs(10);
-
 /// What the parts of a run share.
 pub(super) struct Session {
     pub(super) options: ImapsyncOptions,
     pub(super) log: &'static Log,
+    pub(super) parties: Parties,
     started: Zoned,
     began: Instant,
     memory_at_start: Option<u64>,
@@ -74,14 +70,24 @@ pub(super) async fn run(parsed: &Parsed, options: ImapsyncOptions) -> u8 {
     let log: &'static Log =
         Box::leak(Box::new(Log::open(options.reports.log.as_ref(), users, &started)));
     let errors_max = options.process.errors_max;
-    let session =
-        Session { options, log, started, began: Instant::now(), memory_at_start: resident_bytes() };
+    let session = Session {
+        parties: Parties::new(&options),
+        options,
+        log,
+        started,
+        began: Instant::now(),
+        memory_at_start: resident_bytes(),
+    };
     session.banner(parsed);
     session.keep_temporary_files();
     if session.options.mode == Mode::Abort {
         abort(&session.options.process, session.options.abort)
             .iter()
             .for_each(|line| log.line(line));
+        log.line(&exiting(ExitStatus::Ok, 0, errors_max, std::process::id()));
+        return ExitStatus::Ok.number();
+    }
+    if tail::follow(&session.options.process, log).await {
         log.line(&exiting(ExitStatus::Ok, 0, errors_max, std::process::id()));
         return ExitStatus::Ok.number();
     }
@@ -94,7 +100,7 @@ pub(super) async fn run(parsed: &Parsed, options: ImapsyncOptions) -> u8 {
         }
     };
     let mut ending = session.carry_out().await;
-    let signal = ENDED_BY.load(Ordering::Relaxed);
+    let signal = signals::ended_by();
     if signal != 0 {
         ending.status = ExitStatus::BySignal;
     } else if ENDED_BY_FILE.load(Ordering::Relaxed) {
@@ -133,9 +139,11 @@ impl Ending {
         Self { status: most_frequent(&classes), errors }
     }
 
-    fn of_faults(faults: &[Fault]) -> Self {
-        let errors: Vec<_> =
-            faults.iter().map(|fault| (status::error_class(fault), error_line(fault))).collect();
+    fn of_faults(faults: &[Fault], parties: &Parties) -> Self {
+        let errors: Vec<_> = faults
+            .iter()
+            .map(|fault| (status::error_class(fault), error_line(fault, parties)))
+            .collect();
         Self { status: status::of_faults(faults), errors }
     }
 }
@@ -144,20 +152,23 @@ impl Session {
     fn banner(&self, parsed: &Parsed) {
         let log = self.log;
         log.line(&format!(
-            "Here is imapsync {} (the drop-in front of mailferry) on {}",
+            "Here is imapsync {} on host {}, the drop-in front of mailferry",
             help::version(),
-            std::env::consts::OS
+            hostname()
         ));
         log.line(&format!("Transfer started at {}", date(&self.started)));
         log.line(&format!("PID is {}", std::process::id()));
         log.line(&log.whereabouts());
-        log.line(&format!("Command line used: imapsync {}", echo::command_line(parsed)));
+        log.line(&format!("Load is {}", load().unwrap_or_default()));
+        log.line("Command line used:");
+        log.line(&format!("imapsync {}", echo::command_line(parsed)));
         for notice in &self.options.notices {
             log.line(&format!("Notice: {notice}"));
         }
         for (number, side) in [(1, &self.options.side1), (2, &self.options.side2)] {
-            let user = printable(&side.user);
-            log.line(&format!("Host{number}: IMAP server [{}] user [{user}]", side.host));
+            let (host, user) = self.parties.of(number);
+            let port = side.port.unwrap_or(if side.ssl == Some(true) { 993 } else { 143 });
+            log.line(&format!("Host{number}: IMAP server [{host}] port [{port}] user [{user}]"));
         }
     }
 
@@ -220,7 +231,12 @@ impl Session {
             Ok(budget) => servers.within(budget),
             Err(words) => return self.unusable(ExitStatus::Usage, &words),
         };
-        let ending = self.sync(Arc::new(servers), job, &guard).await;
+        let servers = Arc::new(servers);
+        self.delete_empty_folders(&servers, &job).await;
+        let ending = self.sync(servers.clone(), job.clone(), &guard).await;
+        if self.options.deletions.on_host1 && !self.options.dry && ending.status == ExitStatus::Ok {
+            self.delete_empty_folders(&servers, &job).await;
+        }
         local_state::tell_complaint(state.as_ref(), &tell);
         claims::tell_complaint(held.as_ref(), &tell);
         local_state::tell_no_receipt(receipt.as_ref(), &tell);
@@ -234,6 +250,8 @@ impl Session {
             Ok(survey) => survey,
             Err(faults) => return self.faults(&faults),
         };
+        self.tell_login(1, &survey.connections.0);
+        self.tell_login(2, &survey.connections.1);
         self.tell_accounts(&survey);
         if let Some(name) = &self.options.names.subfolder1
             && !survey.plan.missing.is_empty()
@@ -260,18 +278,15 @@ impl Session {
                 return self.unusable(ExitStatus::GuardRefused, &objections_text(&objections));
             }
         };
+        let octets_skipped = octets_skipped(&survey);
         let (report, failures): (_, Vec<Fault>) = if self.options.dry {
-            self.tell_dry(&survey);
+            let failures = self.rehearse(&mut survey, &job, (&*lines, &stop)).await;
             survey.close().await;
-            let mailboxes = survey.plan.mailboxes.iter();
-            (None, mailboxes.flat_map(|mailbox| mailbox.faults.clone()).collect())
+            (None, failures)
         } else {
-            let execution = Execution {
-                accounts: servers.clone(),
-                job: Arc::new(job.clone()),
-                events: lines.clone(),
-                stop: stop.clone(),
-            };
+            let (accounts, job) = (servers.clone(), Arc::new(job.clone()));
+            let (events, stop) = (lines.clone(), stop.clone());
+            let execution = Execution { accounts, job, events, stop };
             let report = execution.run(survey, approval).await;
             if let Some(receipt) = &report.receipt {
                 self.log.line(&format!("Receipt of this run: {}", receipt.run));
@@ -287,6 +302,7 @@ impl Session {
             plan: &counts,
             folders: folder_count,
             report: report.as_ref(),
+            octets_skipped,
             memory_at_start: self.memory_at_start,
             before,
             after,
@@ -302,12 +318,12 @@ impl Session {
     fn lines(&self, stop: &Stop) -> Arc<Lines<'static>> {
         let eta = if self.options.reports.sizes_before { ShowEta::Yes } else { ShowEta::No };
         let limit = self.options.process.octets_max.map(|octets| (octets, stop.clone()));
-        Arc::new(Lines::new(self.log, eta, limit))
+        Arc::new(Lines::new(self.log, self.parties.clone(), eta, limit))
     }
 
     /// Hears of signals, and of the file that ends a run.
     fn stop_when_asked(&self) -> Stop {
-        let stop = stop_on_signals(self.log);
+        let stop = signals::stop_when_told(self.log, &self.options.process.signals);
         if let Some(file) = pidfile::abort_file(&self.options.process, std::process::id()) {
             tokio::spawn(stop_on_file(self.log, file, stop.clone()));
         }
@@ -322,10 +338,11 @@ impl Session {
         let errors = failures.len() + usize::from(self.log.failure().is_some());
         self.log.line(&errors_detected(errors));
         match facts.report {
-            Some(report) if !report.is_complete() && self.options.mode == Mode::Sync => {
-                Ending { status: status::of_report(report), ..Ending::of_faults(failures) }
-            }
-            _ if !failures.is_empty() => Ending::of_faults(failures),
+            Some(report) if !report.is_complete() && self.options.mode == Mode::Sync => Ending {
+                status: status::of_report(report),
+                ..Ending::of_faults(failures, &self.parties)
+            },
+            _ if !failures.is_empty() => Ending::of_faults(failures, &self.parties),
             _ => Ending::good(),
         }
     }
@@ -346,27 +363,19 @@ impl Session {
 
     pub(super) fn faults(&self, faults: &[Fault]) -> Ending {
         for fault in faults {
-            self.log.line(&error_line(fault));
+            self.log.line(&error_line(fault, &self.parties));
             self.log.line(&fault_text(fault, Front::Imapsync));
         }
-        Ending::of_faults(faults)
-    }
-
-    fn tell_accounts<A: Accounts>(&self, survey: &Survey<A>) {
-        for (number, account) in [(1, &survey.source), (2, &survey.target)] {
-            self.log.line(&format!("Host{number}: found {} folders.", account.mailboxes.len()));
-            // Foreign text, which must not act on a terminal.
-            let separator = account.delimiter.map(|octet| printable(&[octet])).unwrap_or_default();
-            let prefix = printable(&account.prefix);
-            self.log.line(&format!("Host{number}: separator and prefix: [{separator}][{prefix}]"));
-        }
-        for missing in &survey.plan.missing {
-            self.log.line(&format!("Warning: Host1: folder [{}] does not exist", raw(missing)));
-        }
-        if self.options.mode == Mode::JustAutomap || self.options.names.automap {
-            for mapping in &survey.mappings {
-                self.log.line(&format!("[{}] -> [{}]", raw(&mapping.source), raw(&mapping.target)));
-            }
+        let ending = Ending::of_faults(faults, &self.parties);
+        // As in imapsync, it is no ordinary login that failed where nobody was to log in.
+        let is_preauth = |fault: &Fault| {
+            let ImapsyncOptions { side1, side2, .. } = &self.options;
+            let side = if fault.side == Side::Source { side1 } else { side2 };
+            side.mechanism == Mechanism::Preauth && fault.kind == FaultKind::Mechanism
+        };
+        match faults.iter().any(is_preauth) {
+            true => Ending { status: ExitStatus::AuthenticationFailure, ..ending },
+            false => ending,
         }
     }
 
@@ -416,60 +425,6 @@ impl Session {
         survey.close().await;
         Some(sizes)
     }
-
-    fn tell_dry<A: Accounts>(&self, survey: &Survey<A>) {
-        let dry = "\t(not really since --dry mode)";
-        for mailbox in &survey.plan.mailboxes {
-            if mailbox.create.is_some() {
-                self.log.line(&format!(
-                    "Creating folder {} on host2{dry}",
-                    super::lines::bracketed(&mailbox.target)
-                ));
-            }
-            for part in &mailbox.parts {
-                for (uid, decision) in part.uids.iter().zip(&part.decisions) {
-                    if matches!(decision, Decision::Act(Action::Copy)) {
-                        self.log.line(&format!(
-                            "msg {}/{uid} copying to {}{dry}",
-                            raw(&part.source),
-                            raw(&mailbox.target)
-                        ));
-                    }
-                }
-            }
-            dry_on_host1(mailbox, |line| self.log.line(line));
-            for deletion in &mailbox.delete {
-                self.log.line(&format!(
-                    "Host2: msg {}/{} marked \\Deleted on host2{dry}",
-                    raw(&mailbox.target),
-                    deletion.uid
-                ));
-            }
-        }
-        for gone in &survey.plan.delete_mailboxes {
-            self.log.line(&format!(
-                "Host2: Deleting folder {}{dry}",
-                super::lines::bracketed(&gone.name)
-            ));
-        }
-    }
-}
-
-/// What would be deleted on host1: each message once its copy is proven.
-fn dry_on_host1(mailbox: &MailboxPlan, tell: impl Fn(&str)) {
-    if mailbox.counts.delete_source == 0 {
-        return;
-    }
-    for part in &mailbox.parts {
-        for (uid, decision) in part.uids.iter().zip(&part.decisions) {
-            if matches!(decision, Decision::Act(_) | Decision::Present { .. }) {
-                let place = raw(&part.source);
-                tell(&format!(
-                    "Host1: {place}/{uid} marking deleted and expunged \t(not really since --dry mode)"
-                ));
-            }
-        }
-    }
 }
 
 fn objections_text(objections: &[Objection]) -> String {
@@ -480,6 +435,23 @@ fn objections_text(objections: &[Objection]) -> String {
     objections.iter().map(text).collect::<Vec<_>>().join("\n")
 }
 
+/// The octets of what is left out. As in imapsync, those of duplicates are not among them.
+fn octets_skipped<A: Accounts>(survey: &Survey<A>) -> u64 {
+    let mut octets = 0;
+    for (mailbox, listings) in survey.plan.mailboxes.iter().zip(&survey.listings) {
+        for (part, listing) in mailbox.parts.iter().zip(&listings.sources) {
+            for (decision, size) in part.decisions.iter().zip(&listing.size) {
+                match decision {
+                    Decision::Skip(SkipReason::NotSelected | SkipReason::Duplicate) => {}
+                    Decision::Skip(_) => octets += u64::from(*size),
+                    _ => {}
+                }
+            }
+        }
+    }
+    octets
+}
+
 fn size_of(listing: &MessageListing) -> FolderSize {
     FolderSize {
         octets: listing.size.iter().map(|&size| u64::from(size)).sum(),
@@ -488,30 +460,16 @@ fn size_of(listing: &MessageListing) -> FolderSize {
     }
 }
 
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
 /// Leaves of a plan only what concerns the mailbox itself (`--justfolders`).
 fn only_the_mailbox(mailbox: &mut MailboxPlan) {
     mailbox.parts.iter_mut().for_each(|part| part.decisions.clear());
     mailbox.delete.clear();
     mailbox.counts = mailferry_engine::summary::Counts::default();
-}
-
-/// The first INT asks the run to stop after what is in flight, the second ends it; TERM and
-/// QUIT end it with their own status (128 and the signal's number).
-fn stop_on_signals(log: &'static Log) -> Stop {
-    let stop = Stop::default();
-    let asked = stop.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            asked.ask();
-            log.line("Got a signal: what is in flight is finished; once more to stop at once");
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
-        }
-    });
-    #[cfg(unix)]
-    end_on_signals(log, &stop);
-    stop
 }
 
 /// Asks the run to stop when that file appears, and removes it.
@@ -524,23 +482,4 @@ async fn stop_on_file(log: &'static Log, file: PathBuf, stop: Stop) {
     log.line(&format!("File {} appeared: what is in flight is finished", file.display()));
     // Whoever looks for it then knows that it was seen.
     let _ = std::fs::remove_file(file);
-}
-
-#[cfg(unix)]
-fn end_on_signals(log: &'static Log, stop: &Stop) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let kinds = [(SignalKind::terminate(), 143, "TERM"), (SignalKind::quit(), 131, "QUIT")];
-    for (kind, status, name) in kinds {
-        let stop = stop.clone();
-        let Ok(mut signals) = signal(kind) else { continue };
-        tokio::spawn(async move {
-            signals.recv().await;
-            ENDED_BY.store(status, Ordering::Relaxed);
-            stop.ask();
-            log.line(&format!("Killing myself with signal {name}"));
-            log.line("Ended by a signal: what is in flight is finished");
-            tokio::time::sleep(SIGNAL_PATIENCE).await;
-            std::process::exit(i32::from(status));
-        });
-    }
 }

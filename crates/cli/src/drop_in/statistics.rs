@@ -17,6 +17,7 @@ pub(super) struct Facts<'a> {
     pub(super) folders: u64,
     /// Nothing in a dry run.
     pub(super) report: Option<&'a Report>,
+    pub(super) octets_skipped: u64,
     pub(super) memory_at_start: Option<u64>,
     pub(super) before: Option<(Sizes, Sizes)>,
     pub(super) after: Option<(Sizes, Sizes)>,
@@ -44,13 +45,10 @@ impl Facts<'_> {
             only_on_host2: self.extra(),
             deleted: [done.source_deleted, done.deleted],
             octets_transferred: done.copied_octets,
-            octets_skipped: 0,
+            octets_skipped: self.octets_skipped,
             reconnections: self.report.map_or([0, 0], |report| report.reconnections),
             memory: self.memory(),
-            load: std::fs::read_to_string("/proc/loadavg").ok().map(|line| {
-                let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                format!("{} on {cores} cores", line.trim())
-            }),
+            load: load(),
             cpu: cpu(),
             biggest: done.largest_octets,
             difference_at_start: self.before.map(difference),
@@ -102,6 +100,13 @@ fn difference((host1, host2): (Sizes, Sizes)) -> Difference {
         messages: signed(host2.all.messages) - signed(host1.all.messages),
         octets: signed(host2.all.octets) - signed(host1.all.octets),
     }
+}
+
+/// How busy the machine is, where the system tells it.
+pub(super) fn load() -> Option<String> {
+    let line = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Some(format!("{} on {cores} cores", line.trim()))
 }
 
 /// Memory in use, where the system tells it.

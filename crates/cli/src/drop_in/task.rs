@@ -3,30 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Zoned};
+use jiff::Zoned;
 use mailferry_engine::guard::GuardLimits;
 use mailferry_engine::mapping::{FixSlash, SpecialUseMapping, clean_subtree};
+use mailferry_engine::pairing::Agreement;
 use mailferry_engine::policy::{
     DeleteRule, DeleteWithin, Duplicates, Elsewhere, FlagPolicy, FlagRewrite, Rules, Sizes,
-    SourceDeletion, Subscribe as SubscribeRule, TargetDuplicates,
+    SourceDeletion, Subscribe as SubscribeRule, TargetDuplicates, UnkeptFlags,
 };
 use mailferry_engine::select::{Order, Subscribed};
 use mailferry_engine::summary::SameAccount;
 use mailferry_expression::Match;
 use mailferry_imap::credentials::{Administrator, Choice, Credentials, Manner, Secret};
 use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
-use mailferry_imap::sasl::Proof;
+use mailferry_imap::sasl::{Mechanism as Sasl, Proof};
 use mailferry_imap::tls::{Identity, TlsPolicy, Unverified};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
-    CopyOrder, Dates, EmptyMailboxes, HierarchyOverride, Job, LOCK_WAIT_USUAL, Limits,
+    CopiedFlags, CopyOrder, Dates, EmptyMailboxes, HierarchyOverride, Job, LOCK_WAIT_USUAL, Limits,
     MailboxChoice, MailboxDeletion, MailboxDeletionNarrowing, Naming, Pattern, ProofRule,
-    ReconnectLimits, Spelling,
+    ReconnectLimits, Spelling, Unlisted,
 };
 use mailferry_run::pace::PaceLimits;
-use mailferry_store::contract::Selection;
 use mailferry_store::imap::compression::Compression;
 
+use super::choice::chosen;
 use super::rules::{NameTest, Reflagging, Renaming};
 use super::transform;
 use crate::claims;
@@ -40,7 +41,7 @@ use crate::imapsync::settings::{
 use crate::imapsync::{ExitStatus, ImapsyncOptions};
 use crate::permission::{self, PermissionError};
 use crate::secret::{SecretFrom, os_octets};
-use crate::servers::{Login, Servers, Tell, cleartext_allowed, traced};
+use crate::servers::{Login, Occasion, SecondWay, Servers, Tell, cleartext_allowed, traced};
 use crate::token::{Form, TokenFrom};
 use crate::trust::{Trust, is_loopback};
 
@@ -75,6 +76,8 @@ pub(super) async fn servers(options: &ImapsyncOptions, tell: Tell) -> Result<Ser
     surround(&mut source.endpoint, &options.side1)?;
     surround(&mut target.endpoint, &options.side2)?;
     (source.token, target.token) = (token1, token2);
+    source.second_way = second_way(&options.side1, 1)?;
+    target.second_way = second_way(&options.side2, 2)?;
     source.compression = compress1.policy();
     target.compression = compress2.policy();
     if options.reports.trace1 {
@@ -96,6 +99,7 @@ fn proof(side: &SideOptions, number: u8) -> Result<(Secret, Option<TokenFrom>), 
     let proof = match side.mechanism {
         Mechanism::Named(mechanism) => mechanism.proof(),
         Mechanism::Usual => Proof::Password,
+        Mechanism::Preauth => Proof::Certificate,
     };
     match (&side.token, proof) {
         (Some(Token::Access(word)), _) => place(word, Form::Token),
@@ -104,6 +108,27 @@ fn proof(side: &SideOptions, number: u8) -> Result<(Secret, Option<TokenFrom>), 
         (None, Proof::Token) => Ok((Secret::None, Some(permitted(side, number)?))),
         (None, Proof::Password) => Ok((Secret::password(password(side, number)?), None)),
     }
+}
+
+/// The LOGIN that follows another one that was refused, where there is a password without asking
+/// for one.
+fn second_way(side: &SideOptions, number: u8) -> Result<Option<SecondWay>, Unusable> {
+    let variable = std::env::var_os(format!("IMAPSYNC_PASSWORD{number}"));
+    let environment = variable.map(|word| Password::new(os_octets(word)));
+    let has_password = match side.mechanism {
+        Mechanism::Named(mechanism) => side.token.is_some() || mechanism.proof() == Proof::Password,
+        Mechanism::Usual | Mechanism::Preauth => false,
+    };
+    let asks = side.password_source(environment) == PasswordSource::Prompt;
+    let occasion = match side.try_login {
+        Some(false) => return Ok(None),
+        _ if !has_password || asks => return Ok(None),
+        Some(true) => Occasion::AnyRefusal,
+        None => Occasion::NoPasswordRefused,
+    };
+    let credentials =
+        Credentials::new(side.user.clone(), Secret::password(password(side, number)?));
+    Ok(Some(SecondWay { credentials: credentials.by(Choice::Only(Sasl::Login)), occasion }))
 }
 
 /// Without a token, imapsync takes the password of XOAUTH2 for the file of a Google service
@@ -272,10 +297,13 @@ fn login(
             mechanism: match side.mechanism {
                 Mechanism::Usual => Choice::Simplest,
                 Mechanism::Named(mechanism) => Choice::Only(mechanism),
+                // Where the server did not greet so, nobody else is shown to it.
+                Mechanism::Preauth => Choice::Only(Sasl::External),
             },
         },
         token: None,
         compression: Compression::Never,
+        second_way: None,
     }
 }
 
@@ -328,20 +356,18 @@ pub(super) fn job(
     now: &Zoned,
     tell: &Tell,
 ) -> Result<(Job, GuardLimits), Unusable> {
-    let ages = ages(options, now)?;
-    let [search1, search2] = options.messages.searches.clone();
-    let selection =
-        |search: Option<String>| Selection(search.map(String::into_bytes).or_else(|| ages.clone()));
+    let [chosen1, chosen2] = chosen(options, now)?;
     let job = Job {
         rules: rules(options),
         mailboxes: mailboxes(options),
         naming: naming(options),
         flag_rewrite: flag_rewrite(options, tell),
-        transform: transform::of(&options.transforms),
+        transform: transform::of(options, tell),
         keys: options.messages.keys.clone(),
         state: None,
-        source_selection: selection(search1),
-        target_selection: selection(search2),
+        source_selection: chosen1.search,
+        target_selection: chosen2.search,
+        arrivals: [chosen1.arrivals, chosen2.arrivals],
         add_header: if options.messages.add_header {
             AddHeader::IfUnidentified
         } else {
@@ -357,6 +383,12 @@ pub(super) fn job(
         dates: if options.messages.sync_internal_dates { Dates::Keep } else { Dates::OfTarget },
         same_account: if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No },
         order: CopyOrder::OfUids,
+        unlisted: if options.names.mix { Unlisted::Use } else { Unlisted::LeaveOut },
+        copied_flags: if options.messages.read_flags_back {
+            CopiedFlags::ReadBack
+        } else {
+            CopiedFlags::Trusted
+        },
         quarantine: None,
         proof: ProofRule::default(),
         claims: None,
@@ -384,7 +416,11 @@ pub(super) fn job(
 
 fn flag_rewrite(options: &ImapsyncOptions, tell: &Tell) -> Option<FlagRule> {
     let rules = options.messages.flag_rewrites.clone();
-    (!rules.is_empty()).then(|| Arc::new(Reflagging::new(rules, Arc::clone(tell))) as FlagRule)
+    let traced = options.reports.flag_trace;
+    (traced || !rules.is_empty()).then(|| {
+        let reflagging = Reflagging::new(rules, Arc::clone(tell));
+        Arc::new(if traced { reflagging.traced() } else { reflagging }) as FlagRule
+    })
 }
 
 fn mailbox_deletion(options: &ImapsyncOptions) -> MailboxDeletionNarrowing {
@@ -415,9 +451,10 @@ fn rules(options: &ImapsyncOptions) -> Rules {
             (true, false) => DeleteRule::Messages,
             (false, _) => DeleteRule::Nothing,
         },
-        source_deletion: match deletions.on_host1 {
-            true => SourceDeletion::Copied,
-            false => SourceDeletion::Nothing,
+        source_deletion: match (deletions.on_host1, deletions.marked_on_host1) {
+            (true, _) => SourceDeletion::Copied,
+            (false, true) => SourceDeletion::Marked,
+            (false, false) => SourceDeletion::Nothing,
         },
         delete_within: DeleteWithin::Selection,
         duplicates: if messages.sync_duplicates {
@@ -440,6 +477,8 @@ fn rules(options: &ImapsyncOptions) -> Rules {
         } else {
             Elsewhere::Copy
         },
+        agreement: if messages.sizes_count { Agreement::Size } else { Agreement::DateOrSize },
+        unkept_flags: if messages.filter_flags { UnkeptFlags::LeaveOut } else { UnkeptFlags::Send },
         ..Rules::imapsync()
     }
 }
@@ -493,35 +532,4 @@ fn naming(options: &ImapsyncOptions) -> Naming {
         fix_slash: if names.fix_slash { FixSlash::On } else { FixSlash::Off },
         rewrite: Some(Arc::new(Renaming(names.rewrites.clone()))),
     }
-}
-
-/// The search keys of the ages: what is neither too old nor too new, or, where the limits leave
-/// nothing between them, either (RFC 9051 §6.4.4).
-fn ages(options: &ImapsyncOptions, now: &Zoned) -> Result<Option<Vec<u8>>, Unusable> {
-    let (oldest, newest) = (options.messages.age_days_max, options.messages.age_days_min);
-    let since = oldest.map(|days| day_ago("--maxage", days, now)).transpose()?;
-    let before = newest.map(|days| day_ago("--minage", days, now)).transpose()?;
-    Ok(match (since, before) {
-        (None, None) => None,
-        (Some(since), None) => Some(format!("SENTSINCE {since}")),
-        (None, Some(before)) => Some(format!("SENTBEFORE {before}")),
-        (Some(since), Some(before)) if newest <= oldest => {
-            Some(format!("SENTSINCE {since} SENTBEFORE {before}"))
-        }
-        (Some(since), Some(before)) => Some(format!("OR SENTSINCE {since} SENTBEFORE {before}")),
-    }
-    .map(String::into_bytes))
-}
-
-/// The local date of so many days ago.
-fn day_ago(option: &str, days: f64, now: &Zoned) -> Result<String, Unusable> {
-    let seconds = days * 86_400.0;
-    if !seconds.is_finite() || !(0.0..1e11).contains(&seconds) {
-        return Err(Unusable::new(ExitStatus::Usage, format!("{option} {days} is no age in days")));
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be below 1e11")]
-    let then = now.checked_sub(SignedDuration::from_secs(seconds as i64));
-    let then = then
-        .map_err(|error| Unusable::new(ExitStatus::Usage, format!("{option} {days}: {error}")))?;
-    Ok(then.strftime("%-d-%b-%Y").to_string())
 }

@@ -4,20 +4,39 @@ use std::sync::Arc;
 
 use mailferry_imap::session::printable;
 use mailferry_run::transform::{
-    DateFrom, LineLength, LineRule, Pipe, Receipts, Rewrite, Test, Transform,
+    DateFrom, LineLength, LineRule, Pipe, Receipts, Rewrite, Show, Test, Transform,
 };
 
 use super::rules::{Rewriting, Skipping};
 use super::task::Unusable;
-use crate::imapsync::ExitStatus;
 use crate::imapsync::settings::Transforms;
+use crate::imapsync::{ExitStatus, ImapsyncOptions};
 use crate::secret::os_octets;
+use crate::servers::Tell;
 
-/// The rules, if there are any.
-pub(super) fn of(asked: &Transforms) -> Option<Arc<Transform>> {
+/// The rules, if there are any; with `--debugcontent` each message is shown as it is sent.
+pub(super) fn of(options: &ImapsyncOptions, tell: &Tell) -> Option<Arc<Transform>> {
+    let show = options.reports.content_trace.then(|| shown_by(tell));
+    let transform = Transform { show, ..rules(&options.transforms) };
+    (!transform.is_empty()).then(|| Arc::new(transform))
+}
+
+fn shown_by(tell: &Tell) -> Show {
+    let tell = Arc::clone(tell);
+    Arc::new(move |mailbox, uid, octets| {
+        let name = printable(mailbox.as_bytes());
+        tell(&format!("msg {name}/{uid} {{{}}} as it is sent:", octets.len()));
+        for line in octets.split_inclusive(|&octet| octet == b'\n') {
+            tell(&printable(line.trim_ascii_end()));
+        }
+        tell(&format!("msg {name}/{uid} ends here"));
+    })
+}
+
+fn rules(asked: &Transforms) -> Transform {
     let rewrites = asked.rewrites.iter().cloned();
     let variables = &asked.variables;
-    let transform = Transform {
+    Transform {
         skip: asked.skip.iter().cloned().map(|it| Arc::new(Skipping(it)) as Test).collect(),
         rewrites: rewrites
             .map(|typed| Arc::new(Rewriting::new(typed, variables.clone())) as Rewrite)
@@ -32,8 +51,7 @@ pub(super) fn of(asked: &Transforms) -> Option<Arc<Transform>> {
         },
         date: if asked.date_from_header { DateFrom::Header } else { DateFrom::Listing },
         ..Transform::default()
-    };
-    (!transform.is_empty()).then(|| Arc::new(transform))
+    }
 }
 
 /// Tries each command once, before anything is connected.

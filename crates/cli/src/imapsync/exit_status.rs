@@ -347,6 +347,7 @@ mod tests {
         assert!(numbers.is_sorted_by(|one, other| one < other), "{numbers:?}");
     }
 
+    /// U76 of the unit catalogue: a class is that of the fault, not of its words.
     #[test]
     fn the_most_frequent_class_wins() {
         assert_eq!(most_frequent(&[]), ExitStatus::Ok);
@@ -357,6 +358,7 @@ mod tests {
         );
     }
 
+    /// U77 of the unit catalogue.
     #[test]
     fn a_tie_goes_to_the_first_name_in_the_alphabet() {
         assert_eq!(

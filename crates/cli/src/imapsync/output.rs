@@ -166,6 +166,7 @@ mod tests {
         "2026-11-23T02:38:58+00:00[UTC]".parse().unwrap()
     }
 
+    /// U72 of the unit catalogue; a size that is no number cannot be.
     #[test]
     fn sizes_switch_unit_at_a_thousand() {
         for (octets, shown) in [
@@ -225,6 +226,14 @@ mod tests {
              5.202 KiB/s 0.236 KiB copied ETA: Monday 23 November 2026-11-23 02:38:58 +0000 UTC  \
              1 s  14/15 msgs left"
         );
+    }
+
+    /// U74 of the unit catalogue.
+    #[test]
+    fn an_eta_has_two_blanks_around_its_seconds() {
+        let eta = Eta { end: half_past_two(), seconds: 0.0, left: 1, total: 2 };
+        let date = "Monday 23 November 2026-11-23 02:38:58 +0000 UTC";
+        assert_eq!(eta.line(), format!("ETA: {date}  0 s  1/2 msgs left"));
     }
 
     #[test]

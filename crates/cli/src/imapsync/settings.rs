@@ -2,6 +2,7 @@
 
 mod build;
 mod expression;
+mod identity;
 mod presets;
 mod secret;
 mod side;
@@ -66,6 +67,8 @@ pub struct ImapsyncOptions {
     pub abort: AbortWay,
     /// Whether nothing may be changed anywhere.
     pub dry: bool,
+    /// Whether messages are read in a dry run.
+    pub dry_reads: bool,
     /// host1, the source.
     pub side1: SideOptions,
     /// host2, the target.
@@ -156,6 +159,8 @@ pub struct FolderNames {
     pub fix_slash: bool,
     /// What rewrites the names last, in this order.
     pub rewrites: Vec<Typed<Rewrite>>,
+    /// Whether a folder of host2 is used that exists and is not listed.
+    pub mix: bool,
 }
 
 /// What is subscribed on host2.
@@ -184,8 +189,12 @@ pub struct MessageOptions {
     pub age_days_min: Option<f64>,
     /// Only messages of host1 and of host2 that this SEARCH finds; before the ages.
     pub searches: [Option<String>; 2],
+    /// Whether ages count from the arrival, to the second, on host1 and on host2.
+    pub by_arrival: [bool; 2],
     /// Which headers tell messages apart, and how.
     pub keys: KeyRule,
+    /// Whether messages with the same headers are the same only if their size or content is.
+    pub sizes_count: bool,
     /// Whether messages stay out that an earlier folder of host2 has.
     pub skip_cross_duplicates: bool,
     /// Whether equal messages of a folder are all copied, n-th to n-th.
@@ -196,6 +205,10 @@ pub struct MessageOptions {
     pub resync_flags: bool,
     /// What rewrites the flags of host1, in this order.
     pub flag_rewrites: Vec<Typed<Rewrite>>,
+    /// Whether flags are left out that host2 says it does not keep.
+    pub filter_flags: bool,
+    /// Whether the flags of copies are read back, and set where they are not there.
+    pub read_flags_back: bool,
     /// Whether copies keep their INTERNALDATE.
     pub sync_internal_dates: bool,
 }
@@ -205,6 +218,10 @@ pub struct MessageOptions {
 pub struct Deletions {
     /// On host1: messages that are proven to be on host2.
     pub on_host1: bool,
+    /// On host1: of these only what is marked as deleted there.
+    pub marked_on_host1: bool,
+    /// On host1: folders that hold nothing.
+    pub empty_on_host1: bool,
     /// On host2: messages that host1 does not have.
     pub messages: bool,
     /// All but the first of equal messages.
@@ -241,6 +258,12 @@ pub struct Reports {
     pub errors_listed: bool,
     /// More words about decisions.
     pub debug: bool,
+    /// What each folder is called on host2, and why others take no part.
+    pub folder_trace: bool,
+    /// What becomes of flags.
+    pub flag_trace: bool,
+    /// Each message as it is sent.
+    pub content_trace: bool,
     /// The dialogue with host1, secrets masked.
     pub trace1: bool,
     /// The dialogue with host2, secrets masked.
@@ -289,6 +312,50 @@ pub struct Process {
     pub pace: PaceOptions,
     /// The run stops when that many octets were copied.
     pub octets_max: Option<u64>,
+    /// What signals do.
+    pub signals: Signals,
+    /// Whether the log of another run that holds the pidfile is followed.
+    pub tail: bool,
+}
+
+/// What signals do, where that is not the usual.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signals {
+    /// These are told of, and nothing else.
+    pub ignored: Vec<Signal>,
+    /// These end the run.
+    pub ending: Vec<Signal>,
+}
+
+/// A signal that the program hears of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// INT.
+    Interrupt,
+    /// TERM.
+    Terminate,
+    /// QUIT.
+    Quit,
+    /// HUP.
+    HangUp,
+}
+
+impl Signal {
+    /// All of them.
+    pub const EVERY: [Self; 4] = [Self::Interrupt, Self::Terminate, Self::Quit, Self::HangUp];
+
+    /// Reads a name, `INT` or `SIGINT`, in any case.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let name = name.to_ascii_uppercase();
+        match name.strip_prefix("SIG").unwrap_or(&name) {
+            "INT" => Some(Self::Interrupt),
+            "TERM" => Some(Self::Terminate),
+            "QUIT" => Some(Self::Quit),
+            "HUP" => Some(Self::HangUp),
+            _ => None,
+        }
+    }
 }
 
 /// Limits on the traffic; `None` where there is none.

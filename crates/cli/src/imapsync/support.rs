@@ -122,22 +122,22 @@ mod tests {
 
     #[test]
     fn what_could_harm_mail_is_refused() {
-        for words in [["--useuid", ""], ["--fetch_hash_set", "1"]] {
-            let (notices, refused) = reviewed(&words);
-            assert_eq!((notices.len(), refused.len()), (0, 1), "{words:?}");
+        for word in ["--synclabels", "--resynclabels"] {
+            let (notices, refused) = reviewed(&[word]);
+            assert_eq!((notices.len(), refused.len()), (0, 1), "{word}");
         }
     }
 
     #[test]
     fn denying_what_is_refused_or_unsupported_is_no_request() {
-        let words = ["--nodelete1", "--no-useuid", "--noskipcrossduplicates", "--nocompress1"];
+        let words = ["--nodelete1", "--no-synclabels", "--noskipcrossduplicates", "--nocompress1"];
         assert_eq!(reviewed(&words), (vec![], vec![]));
     }
 
     #[test]
     fn denying_what_is_always_done_is_told() {
-        let (notices, refused) = reviewed(&["--nouid1", "--nomixfolders"]);
+        let (notices, refused) = reviewed(&["--nouid1", "--noresynclabels"]);
         assert_eq!(notices, ["--nouid1 has no effect: messages are always named by UID"]);
-        assert_eq!(refused, ["--nomixfolders"]);
+        assert_eq!(refused, Vec::<String>::new());
     }
 }

@@ -75,6 +75,7 @@ fn login(address: std::net::SocketAddr) -> Login {
         credentials: Credentials::with_password(sample::USER, sample::PASSWORD),
         token: None,
         compression: Compression::Never,
+        second_way: None,
     }
 }
 

@@ -120,7 +120,13 @@ fn login(
         }),
         mechanism: args.auth.map_or(Choice::Strongest, Choice::Only),
     };
-    Ok(Login { endpoint, credentials, token: None, compression: accounts.compress.policy() })
+    Ok(Login {
+        endpoint,
+        credentials,
+        token: None,
+        compression: accounts.compress.policy(),
+        second_way: None,
+    })
 }
 
 fn proxy(accounts: &Accounts) -> Result<Option<Proxy>, UsageError> {

@@ -100,6 +100,31 @@ async fn authenticate(
     credentials: &Credentials,
     mechanism: Mechanism,
 ) -> Result<(), LoginError> {
+    let offered = connection.capabilities().has(&format!("AUTH={}", mechanism.name()));
+    let outcome = attempt(connection, credentials, mechanism).await;
+    match outcome {
+        Err(error) if !offered && speaks_of_the_mechanism(&error) => {
+            let words = format!("{} is not offered, and was refused: {error}", mechanism.name());
+            Err(NoMechanism(words).into())
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether it may be the mechanism that was refused. Dovecot says so with an ALERT.
+fn speaks_of_the_mechanism(error: &LoginError) -> bool {
+    match error {
+        LoginError::Refused(_) | LoginError::TokenRefused(_) => true,
+        LoginError::Unavailable(words) => words.starts_with("NO [ALERT]"),
+        _ => false,
+    }
+}
+
+async fn attempt(
+    connection: &mut Connection,
+    credentials: &Credentials,
+    mechanism: Mechanism,
+) -> Result<(), LoginError> {
     let binding = binding(connection, credentials, mechanism);
     let mut exchange = exchange(connection, credentials, mechanism, binding)?;
     let (completion, broken_off) = converse(connection, mechanism, &mut *exchange).await?;

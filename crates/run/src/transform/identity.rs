@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::listing::{MessageListing, Row, SIZE_UNKNOWN};
-use mailferry_engine::message::{FlagSet, Uid};
+use mailferry_engine::message::FlagSet;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{
     Digests, PairInput, PairRule, Pairing, Pairs, SourceFate, SourceRef, TargetFate,
     TargetQuestion, pair,
 };
 use mailferry_engine::repair::{Fingerprint, Identity};
-use mailferry_store::contract::{AsListed, BodyEvent, Source, Wanted};
+use mailferry_store::contract::{AsListed, Source, Wanted};
 
+use super::gather::{Came, Gatherer};
 use super::work::{Gathered, Outcome, Prepared, make};
 use super::{DateFrom, Purpose, Subject, Transform};
 use crate::job::{Dates, Job};
@@ -155,36 +156,26 @@ impl Paired<'_> {
         let wanted =
             candidates.iter().map(|&at| Wanted { uid: whole.uid[at], size: whole.size[at] });
         source.open_bodies(listed(mailbox, whole), wanted.collect());
-        let mut open: Option<Result<Gathered, Uid>> = None;
+        let mut gatherer = Gatherer::default();
         loop {
-            let whole_message = match source.next_body().await? {
-                BodyEvent::Whole { uid, octets } => {
-                    let mut gathered = begin(uid, octets.len() as u64);
-                    push(&mut gathered, &octets);
-                    Some(gathered)
+            match gatherer.take(source.next_body().await?)? {
+                Came::Message(gathered) => {
+                    self.take_identity(gathered, (mailbox, whole), left).await;
                 }
-                BodyEvent::Begin { uid, octets } => {
-                    open = Some(begin(uid, octets));
-                    None
-                }
-                BodyEvent::Chunk(octets) => {
-                    if let Some(gathered) = &mut open {
-                        push(gathered, octets);
+                // It will fail when it is copied; until then nothing is said of it.
+                Came::Lost(uid, _) => {
+                    if let Some(at) = whole.position(uid) {
+                        left.push(whole, at, None);
+                        left.digests.insert_unavailable(uid);
                     }
-                    None
                 }
-                BodyEvent::End => open.take(),
                 // What is gone, or does not come, is told of when it is copied.
-                BodyEvent::Missing { .. } => None,
-                BodyEvent::Unavailable { fault } => return Err(fault),
-                BodyEvent::Finished => break,
-            };
+                Came::Missing(..) | Came::More => {}
+                Came::End => break,
+            }
             if self.stop.is_asked() {
                 let words = "stopped while messages were compared";
                 return Err(Fault::new(Side::Source, FaultKind::Interrupted, words));
-            }
-            if let Some(gathered) = whole_message {
-                self.take_identity(gathered, (mailbox, whole), left).await;
             }
         }
         left.listing.sort();
@@ -194,19 +185,13 @@ impl Paired<'_> {
 
     async fn take_identity(
         &self,
-        gathered: Result<Gathered, Uid>,
+        gathered: Gathered,
         (mailbox, whole): Mailbox<'_>,
         left: &mut Left,
     ) {
-        let uid = match &gathered {
-            Ok(gathered) => gathered.uid,
-            Err(uid) => *uid,
-        };
+        let uid = gathered.uid;
         let Some(at) = whole.position(uid) else { return };
-        let seen = match gathered {
-            Ok(gathered) => self.identity(gathered, mailbox).await,
-            Err(_) => None,
-        };
+        let seen = self.identity(gathered, mailbox).await;
         left.push(whole, at, seen);
         if seen.is_none() {
             // It will fail when it is copied; until then nothing is said of it.
@@ -256,19 +241,6 @@ impl Paired<'_> {
         let words = format!("messages could not be told apart in {PAIRING_ROUNDS_MAX} rounds");
         let fault = Fault::new(Side::Target, FaultKind::Limit, words).in_mailbox(self.target.0);
         Err(Fault { scope: Scope::Mailbox, ..fault })
-    }
-}
-
-fn begin(uid: Uid, octets: u64) -> Result<Gathered, Uid> {
-    Gathered::begin(uid, octets).map_err(|_| uid)
-}
-
-fn push(gathered: &mut Result<Gathered, Uid>, octets: &[u8]) {
-    if let Ok(open) = gathered {
-        let uid = open.uid;
-        if open.push(octets).is_err() {
-            *gathered = Err(uid);
-        }
     }
 }
 

@@ -158,3 +158,27 @@ fn the_date_is_that_of_the_header_as_it_is_sent() {
     assert_eq!(date(&transform, "A: b\r\nDate: no date\r\n\r\n"), None);
     assert_eq!(date(&transform, "A: b\r\n\r\nDate: x\r\n"), None);
 }
+
+/// U66 of the unit catalogue.
+#[test]
+fn a_message_is_cut_where_it_is_longer() {
+    for (octets, expected) in [(Some(2), "ab"), (Some(4), "abc"), (None, "abc")] {
+        let transform = Transform { cut_at: octets, ..Transform::default() };
+        assert_eq!(sent(&transform, "abc"), expected);
+    }
+}
+
+#[test]
+fn a_message_is_shown_as_it_is_sent() {
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&shown);
+    let show: Show = Arc::new(move |mailbox, uid, octets| {
+        seen.lock().unwrap().push((mailbox.clone(), uid, octets.to_vec()));
+    });
+    let transform = Transform { show: Some(show), ..rewriting([("a", "b")]) };
+    assert!(!transform.is_empty());
+    assert_eq!(sent(&transform, "a"), "b");
+    applied(&transform, "a", Purpose::Recognising).unwrap();
+    let expected = ("INBOX".into(), Uid::new(7).unwrap(), b"b".to_vec());
+    assert_eq!(*shown.lock().unwrap(), [expected]);
+}

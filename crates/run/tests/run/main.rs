@@ -9,6 +9,7 @@ mod choices;
 mod copies;
 mod deletions;
 mod doubles;
+mod emptied;
 mod extensions;
 mod faults;
 mod flags;

@@ -13,7 +13,7 @@ use mailferry_imap::uid_set::UidSet;
 use super::mailboxes::Present;
 use super::messages::UID_SET_BYTES_MAX;
 use super::{Access, ImapAccount};
-use crate::contract::{AsListed, FlagUpdate, Removable};
+use crate::contract::{AsListed, Emptiness, FlagUpdate, Removable};
 
 /// CREATE commands in flight at first: fewer than the errors after which a server hangs up.
 const CREATE_COMMANDS_MIN: usize = 4;
@@ -326,6 +326,10 @@ impl Removable for ImapAccount {
         uids: &[Uid],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         self.expunge_messages(mailbox, uids).await
+    }
+
+    async fn delete_empty_mailbox(&mut self, mailbox: &MailboxName) -> Result<Emptiness, Fault> {
+        self.remove_empty_mailbox(mailbox).await
     }
 }
 

@@ -16,7 +16,9 @@ use super::folder::{Found, fresh_validity};
 use super::lock::{Lock, add, read_or_empty, replace, sync_folder};
 use super::uid_list::UidList;
 use super::{MaildirAccount, disk, folder_of, info, moving, subscriptions};
-use crate::contract::{Appended, AsListed, Envelope, FlagUpdate, Moved, Removable, Target, Turn};
+use crate::contract::{
+    Appended, AsListed, Emptiness, Envelope, FlagUpdate, Moved, Removable, Target, Turn,
+};
 
 /// Messages that are put on the disk together.
 const WRITTEN_MAX: usize = 100;
@@ -434,6 +436,32 @@ impl Removable for MaildirAccount {
         uids: &[Uid],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         self.delete_messages(mailbox, uids).await
+    }
+
+    async fn delete_empty_mailbox(&mut self, mailbox: &MailboxName) -> Result<Emptiness, Fault> {
+        self.files.catalogue.forget();
+        let folder = self.files.catalogue.folder(mailbox)?;
+        // A folder that holds something cannot be removed, not even if it came this moment.
+        for (at, name) in ["new", "cur"].into_iter().enumerate() {
+            match fs::remove_dir(folder.join(name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Ok(()) => {}
+                Err(error) => {
+                    if at > 0 {
+                        // Whoever delivers next would make it anew.
+                        let _ = fs::create_dir(folder.join("new"));
+                    }
+                    return match error.kind() {
+                        io::ErrorKind::DirectoryNotEmpty => Ok(Emptiness::HoldsMail),
+                        _ => {
+                            let (side, kind) = (Side::Source, FaultKind::DeleteMailbox);
+                            Err(disk(side, kind, &folder, &error).in_mailbox(mailbox))
+                        }
+                    };
+                }
+            }
+        }
+        self.delete_mailbox(mailbox).await.map(|()| Emptiness::Deleted)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Default::Off;
 use super::Kind::{Float, Int, List, Switch};
-use super::Support::{AcceptedWithNotice, Refused, Works};
+use super::Support::{AcceptedWithNotice, Works};
 use super::{Declaration, Group, Priority, Side, Support};
 
 /// The many traces that have no counterpart here.
@@ -10,10 +10,8 @@ const TRACED_BY_DEBUG: Support =
     AcceptedWithNotice("not in this version; `--debug` and `--debugimap` tell more");
 
 /// imapsync's own tests test imapsync.
-const NO_SELF_TEST: Support = Refused(
-    "imapsync's own tests are no part of this program",
-    "try `--dry` or `--justlogin` on your accounts",
-);
+const NO_SELF_TEST: Support =
+    AcceptedWithNotice("imapsync's own tests are no part of this program");
 
 options! { DEBUGGING = "Traces";
     DEBUG "debug": Switch(Off), Run, B, Works;
@@ -26,17 +24,17 @@ options! { DEBUGGING = "Traces";
         "show the IMAP dialogue with host2";
     DEBUGLIST "debuglist": Switch(Off), Run, C, TRACED_BY_DEBUG;
         "show the UIDs that take part";
-    DEBUGCONTENT "debugcontent": Switch(Off), Run, B, TRACED_BY_DEBUG;
+    DEBUGCONTENT "debugcontent": Switch(Off), Run, B, Works;
         "show each message as it is sent";
     DEBUGSLEEP "debugsleep": Float("SECONDS"), Run, C, TRACED_BY_DEBUG;
         "pause at each step";
-    DEBUGFLAGS "debugflags": Switch(Off), Run, B, TRACED_BY_DEBUG;
+    DEBUGFLAGS "debugflags": Switch(Off), Run, B, Works;
         "show what becomes of flags";
     DEBUGDEV "debugdev": Switch(Off), Run, C, TRACED_BY_DEBUG;
         "show what only developers want to know";
     DEBUGMEMORY "debugmemory": Switch(Off), Run, C, TRACED_BY_DEBUG;
         "show how much memory is in use";
-    DEBUGFOLDERS "debugfolders": Switch(Off), Run, B, TRACED_BY_DEBUG;
+    DEBUGFOLDERS "debugfolders": Switch(Off), Run, B, Works;
         "show how folder names are made";
     DEBUGSSL "debugssl": Int("LEVEL"), Both, C, TRACED_BY_DEBUG;
         "show what the TLS library does";

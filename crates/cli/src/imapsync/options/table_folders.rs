@@ -59,10 +59,8 @@ options! { FOLDER_NAMES = "Names on host2";
         "pair INBOX and Inbox where the servers spell it differently";
     REGEXTRANS2 "regextrans2": List("CODE"), Two, A, Works;
         "rewrite the names on host2 by Perl s/// or tr///";
-    MIXFOLDERS "mixfolders": Switch(On), Two, B,
-        Refused("folders that meet on one name of host2 are always joined in this version",
-                "leave such folders out with `--exclude`, or rename one with `--f1f2`");
-        "use a folder of host2 whose name differs only in case";
+    MIXFOLDERS "mixfolders": Switch(On), Two, B, Works;
+        "use a folder of host2 that exists and is not listed, since its name differs in case";
 }
 
 options! { FOLDER_TARGET = "Folders on host2";

@@ -2,7 +2,7 @@
 
 use super::Default::{Off, On, Open};
 use super::Kind::{Flag, Float, Int, List, Switch, Text};
-use super::Support::{AcceptedWithNotice, Refused, Works};
+use super::Support::{AcceptedWithNotice, Works};
 use super::declare::LATER;
 use super::{Declaration, Group, Priority, Side};
 
@@ -29,21 +29,17 @@ options! { MESSAGE_CHOICE = "Which messages";
         "leave out messages with a longer line";
     MINMAXLINELENGTH "minmaxlinelength": Int("OCTETS"), Run, C, Works;
         "leave out messages whose longest line is that or shorter";
-    ABLETOSEARCH "abletosearch": Switch(On), Both, B,
-        AcceptedWithNotice("messages are listed by FETCH in any case");
-        "trust the servers' SEARCH";
-    ABLETOSEARCH1 "abletosearch1": Switch(On), One, B,
-        AcceptedWithNotice("messages are listed by FETCH in any case");
+    ABLETOSEARCH "abletosearch": Switch(On), Both, B, Works;
+        "count ages in days by SEARCH; else from the arrival, to the second";
+    ABLETOSEARCH1 "abletosearch1": Switch(On), One, B, Works;
         "the same for host1 only";
-    ABLETOSEARCH2 "abletosearch2": Switch(On), Two, B,
-        AcceptedWithNotice("messages are listed by FETCH in any case");
+    ABLETOSEARCH2 "abletosearch2": Switch(On), Two, B, Works;
         "the same for host2 only";
     CHECKNOABLETOSEARCH "checknoabletosearch": Switch(On), Both, C,
         AcceptedWithNotice("messages are listed by FETCH in any case");
         "find out whether SEARCH can be trusted";
     FETCH_HASH_SET "fetch_hash_set": Text("SET"), Both, C,
-        Refused("choosing messages by sequence set is not in this version",
-                "choose by folder, `--maxage`, `--maxsize` or `--minsize`");
+        AcceptedWithNotice("all messages of a folder are listed");
         "sequence set listed in place of all messages";
     CHECKMESSAGEEXISTS "checkmessageexists": Switch(Off), One, C,
         AcceptedWithNotice("a message that went away meanwhile is noticed without asking first");
@@ -59,25 +55,19 @@ options! { IDENTITY = "Which messages are the same";
         "copy equal messages of a folder as often as host1 has them";
     SKIPCROSSDUPLICATES "skipcrossduplicates": Switch(Off), Two, A, Works;
         "leave out messages already seen in another folder of host2";
-    SKIPHEADER "skipheader": Text("PATTERN"), Both, B,
-        Refused("recognising messages by other headers is not in this version",
-                "leave the option out: Message-Id, Received and content decide");
+    SKIPHEADER "skipheader": Text("PATTERN"), Both, B, Works;
         "header lines that do not tell messages apart";
     WHOLEHEADERIFNEEDED "wholeheaderifneeded": Switch(On), Both, C,
         AcceptedWithNotice("content decides where those headers are missing");
         "read the whole header where those lines are missing";
     MESSAGEIDNODOMAIN "messageidnodomain": Switch(Off), Both, B, Works;
         "compare Message-Ids only up to the @";
-    SKIPSIZE "skipsize": Switch(On), Both, B,
-        AcceptedWithNotice("size, date and content are compared where headers are not enough");
-        "do not tell messages apart by size";
-    USEUID "useuid": Switch(Off), Both, B,
-        Refused("recognising messages by stored UIDs alone is not in this version",
-                "leave the option out: messages are recognised by what they are");
-        "recognise messages by UIDs kept from earlier runs";
-    USECACHE "usecache": Switch(Off), Both, B,
-        AcceptedWithNotice("messages are recognised without a cache");
-        "keep the UIDs of copied messages for the next run";
+    SKIPSIZE "skipsize": Switch(On), Both, B, Works;
+        "do not tell messages with the same headers apart by size";
+    USEUID "useuid": Switch(Off), Both, B, Works;
+        "each UID is a message of its own: equal ones are all copied";
+    USECACHE "usecache": Switch(Off), Both, B, Works;
+        "keep the UIDs of copied messages for the next run, as is done in any case";
     CACHEAFTERCOPY "cacheaftercopy": Switch(Open), Run, C,
         AcceptedWithNotice("messages are recognised without a cache");
         "write the cache after each message";
@@ -106,13 +96,13 @@ options! { TRANSFORMS = "Changing messages";
 options! { FLAGS_AND_DATES = "Flags and dates";
     RESYNCFLAGS "resyncflags": Switch(On), Two, A, Works;
         "make the flags of present messages the same as on host1";
-    SYNCFLAGSAFTERCOPY "syncflagsaftercopy": Switch(Off), Two, B, LATER;
-        "set the flags once more after each copy";
+    SYNCFLAGSAFTERCOPY "syncflagsaftercopy": Switch(Off), Two, B, Works;
+        "read the flags of copies back, and set those that are not there";
     REGEXFLAG "regexflag": List("CODE"), Run, A, Works;
         "rewrite flags by Perl s/// or tr///";
     NOREGEXFLAG "noregexflag": Flag, Run, C, Works;
         "let --exchange2 rewrite no flags";
-    FILTERFLAGS "filterflags": Switch(On), Two, B, LATER;
+    FILTERFLAGS "filterflags": Switch(On), Two, B, Works;
         "leave out flags that host2 does not keep";
     FILTERBUGGYFLAGS "filterbuggyflags": Switch(Off), Run, B, Works;
         "leave out system flags that no server should have";
@@ -127,14 +117,11 @@ options! { FLAGS_AND_DATES = "Flags and dates";
 options! { DELETIONS = "Deleting";
     DELETE1 "delete1" | "delete": Switch(Off), One, A, Works;
         "delete on host1 what is proven to be on host2";
-    EXPUNGEAFTEREACH "expungeaftereach": Switch(On), One, A,
-        AcceptedWithNotice("with --delete1 a folder is expunged when its copies are proven");
-        "with --delete1, expunge after each message";
-    EXPUNGE1 "expunge1" | "expunge": Switch(Open), One, B,
-        AcceptedWithNotice("on host1 only what --delete1 deletes is expunged, never what others marked");
-        "expunge the folders of host1";
-    DELETE1EMPTYFOLDERS "delete1emptyfolders": Flag, One, B,
-        AcceptedWithNotice("mail may arrive in an empty folder right before it is deleted, and would be lost");
+    EXPUNGEAFTEREACH "expungeaftereach": Switch(On), One, A, Works;
+        "with --delete1, expunge what is proven to be on host2, folder by folder";
+    EXPUNGE1 "expunge1" | "expunge": Switch(Open), One, B, Works;
+        "expunge on host1 what is marked as deleted there and proven to be on host2";
+    DELETE1EMPTYFOLDERS "delete1emptyfolders": Flag, One, B, Works;
         "delete the empty folders of host1";
     DELETE2 "delete2": Switch(Off), Two, A, Works;
         "delete on host2 the messages that host1 does not have";

@@ -28,9 +28,8 @@ options! { PRESETS = "Presets";
 options! { STOP_EARLY = "Doing less";
     DRY "dry": Switch(Off), Run, A, Works;
         "show what would be done and change nothing";
-    DRY1 "dry1": Switch(Open), One, B,
-        AcceptedWithNotice("a dry run fetches no message, and no other run is a dry one");
-        "with --dry, do not fetch messages either";
+    DRY1 "dry1": Switch(Open), One, B, Works;
+        "with --dry, do not read messages either; --nodry1 goes over them";
     JUSTLOGIN "justlogin": Switch(Off), Run, A, Works;
         "log in on both sides, then stop";
     JUSTCONNECT "justconnect": Switch(Off), Run, A, Works;
@@ -105,17 +104,17 @@ options! { PROCESS = "Files and processes";
         "stop the run that the pidfile names";
     ABORTBYFILE "abortbyfile": Flag, Run, C, Works;
         "stop that run by a file it watches";
-    TAIL "tail": Switch(Off), Run, C,
-        AcceptedWithNotice("use `tail -f` on the log file that the pidfile names");
-        "follow the log of a run that is under way";
-    SIGEXIT "sigexit": List("SIGNAL"), Run, C, LATER;
-        "signals that end the run";
-    SIGRECONNECT "sigreconnect": List("SIGNAL"), Run, C, LATER;
+    TAIL "tail": Switch(Off), Run, C, Works;
+        "with --pidfilelocking, follow the log of the run that holds the pidfile";
+    SIGEXIT "sigexit": List("SIGNAL"), Run, C, Works;
+        "signals that end the run, beside TERM and QUIT";
+    SIGRECONNECT "sigreconnect": List("SIGNAL"), Run, C,
+        AcceptedWithNotice("a connection that breaks is opened again by itself");
         "signals that connect anew";
-    SIGIGNORE "sigignore": List("SIGNAL"), Run, C, LATER;
+    SIGIGNORE "sigignore": List("SIGNAL"), Run, C, Works;
         "signals without effect";
-    DOCKERCONTEXT "dockercontext": Switch(Open), Run, B, LATER;
-        "behave as inside a container";
+    DOCKERCONTEXT "dockercontext": Switch(Open), Run, B, Works;
+        "no log file and no pidfile unless asked for; never found out by itself";
     VAR "var": List("NAME=VALUE"), Run, C,
         AcceptedWithNotice("only imapsync's web form shows it");
         "a value shown by the web form";

@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
-use mailferry_engine::identity::{Headers, KeyRule, MessageIdDomain};
 use mailferry_engine::name::MailboxName;
 use mailferry_expression::Variables;
 
 use super::expression::{matching, patterns, rewrites, variables, without_buggy_flags};
+use super::identity::keys;
 use super::presets::Presets;
 use super::side::{Findings, SIDE1, SIDE2, SideOptions};
 use super::transforms::Transforms;
 use super::{
     AbortWay, Addresses, Deletions, Expunge, FolderChoice, FolderNames, ImapsyncOptions, LogFile,
-    LogWish, MessageOptions, Mode, PaceOptions, PidFile, Process, Reports, Subscribe,
+    LogWish, MessageOptions, Mode, PaceOptions, PidFile, Process, Reports, Signal, Signals,
+    Subscribe,
 };
 use crate::imapsync::getopt::{Parsed, octets, shown};
 use crate::imapsync::options::{self as o, Declaration};
@@ -35,6 +36,7 @@ pub(super) fn options_of(parsed: &Parsed) -> Result<ImapsyncOptions, Refusals> {
         mode,
         abort: if on(parsed, &o::ABORTBYFILE) { AbortWay::ByFile } else { AbortWay::BySignal },
         dry: on(parsed, &o::DRY),
+        dry_reads: parsed.switch(&o::DRY1) == Some(false),
         side1,
         side2,
         addresses: addresses(parsed),
@@ -50,6 +52,11 @@ pub(super) fn options_of(parsed: &Parsed) -> Result<ImapsyncOptions, Refusals> {
         notices: Vec::new(),
     };
     presets.prepare(parsed, &mut options, &mut findings);
+    if options.deletions.marked_on_host1 && !options.messages.flag_rewrites.is_empty() {
+        // What counts is what host1 has, not what is made of it.
+        options.deletions.marked_on_host1 = false;
+        findings.notices.push("--expunge1 has no effect where flags are rewritten".into());
+    }
     if findings.refusals.is_empty() {
         Ok(ImapsyncOptions { notices: findings.notices, ..options })
     } else {
@@ -94,6 +101,8 @@ fn refuse_contradictions(parsed: &Parsed, findings: &mut Findings) {
 fn mode(parsed: &Parsed, sides: [&SideOptions; 2], findings: &mut Findings) -> Mode {
     let asked = [
         (&o::JUSTBANNER, Mode::JustBanner),
+        (&o::TESTS, Mode::JustBanner),
+        (&o::TESTSDEBUG, Mode::JustBanner),
         (&o::ABORT, Mode::Abort),
         (&o::ABORTBYFILE, Mode::Abort),
         (&o::JUSTCONNECT, Mode::JustConnect),
@@ -103,8 +112,12 @@ fn mode(parsed: &Parsed, sides: [&SideOptions; 2], findings: &mut Findings) -> M
         (&o::JUSTAUTOMAP, Mode::JustAutomap),
         (&o::JUSTFOLDERS, Mode::JustFolders),
     ];
-    let mode =
-        asked.iter().find(|(option, _)| on(parsed, option)).map_or(Mode::Sync, |(_, mode)| *mode);
+    let asked = asked.iter().find(|(option, _)| on(parsed, option));
+    let mode = match asked {
+        _ if parsed.has(&o::TESTSUNIT) => Mode::JustBanner,
+        Some((_, mode)) => *mode,
+        None => Mode::Sync,
+    };
     if matches!(mode, Mode::JustBanner | Mode::JustConnect | Mode::Abort) {
         return mode;
     }
@@ -189,7 +202,8 @@ fn folder_names(parsed: &Parsed, variables: &Variables, findings: &mut Findings)
     }
     let fix_slash = unless_denied(parsed, &o::FIXSLASH2);
     let rewrites = rewrites(parsed, &o::REGEXTRANS2, variables, findings);
-    FolderNames { automap, explicit, subfolder1, subfolder2, fix_slash, rewrites }
+    let mix = unless_denied(parsed, &o::MIXFOLDERS);
+    FolderNames { automap, explicit, subfolder1, subfolder2, fix_slash, rewrites, mix }
 }
 
 /// A subfolder is cut down to letters, digits, blanks and `-_./`, as imapsync does; if that
@@ -231,12 +245,20 @@ fn message_options(
         age_days_max: age(parsed, &o::MAXAGE, findings),
         age_days_min: age(parsed, &o::MINAGE, findings),
         searches: [search(parsed, &o::SEARCH1, findings), search(parsed, &o::SEARCH2, findings)],
+        by_arrival: [&o::ABLETOSEARCH1, &o::ABLETOSEARCH2].map(|option| {
+            let able = parsed.switch(option).or_else(|| parsed.switch(&o::ABLETOSEARCH));
+            able == Some(false)
+        }),
         keys: keys(parsed, findings),
+        sizes_count: parsed.switch(&o::SKIPSIZE) == Some(false),
         skip_cross_duplicates: on(parsed, &o::SKIPCROSSDUPLICATES),
-        sync_duplicates: on(parsed, &o::SYNCDUPLICATES),
+        // Each UID is a message of its own there.
+        sync_duplicates: on(parsed, &o::SYNCDUPLICATES) || on(parsed, &o::USEUID),
         add_header: on(parsed, &o::ADDHEADER),
         resync_flags: unless_denied(parsed, &o::RESYNCFLAGS),
         flag_rewrites: filter.into_iter().chain(own).collect(),
+        filter_flags: unless_denied(parsed, &o::FILTERFLAGS),
+        read_flags_back: on(parsed, &o::SYNCFLAGSAFTERCOPY),
         sync_internal_dates: unless_denied(parsed, &o::SYNCINTERNALDATES),
     }
 }
@@ -293,34 +315,7 @@ fn search(parsed: &Parsed, option: &Declaration, findings: &mut Findings) -> Opt
     Some(keys)
 }
 
-/// From which headers keys are made.
-fn keys(parsed: &Parsed, findings: &mut Findings) -> KeyRule {
-    let mut rule = KeyRule::default();
-    if on(parsed, &o::MESSAGEIDNODOMAIN) {
-        rule.message_id_domain = MessageIdDomain::Dropped;
-    }
-    let given = parsed.list(&o::USEHEADER);
-    let names: Vec<Vec<u8>> = given.iter().map(|name| octets(name).trim_ascii().to_vec()).collect();
-    // RFC 5322 §2.2, and nothing that would not stand in a list of names (RFC 9051 §9, atom).
-    let is_name = |name: &Vec<u8>| {
-        let fits = |octet: &u8| octet.is_ascii_graphic() && !b":(){%*\"\\]".contains(octet);
-        !name.is_empty() && name.iter().all(fits)
-    };
-    if let Some(at) = names.iter().position(|name| !is_name(name)) {
-        findings.refusals.push(Refusal::new(
-            format!("--useheader {}", shown(&given[at])),
-            "this is no name of a header",
-            "leave the option out: Message-Id, Received and content decide",
-        ));
-    } else if names.len() == 1 && names[0] == b"ALL" {
-        rule.headers = Headers::All;
-    } else if !names.is_empty() {
-        rule.headers = Headers::named(names.iter().map(Vec::as_slice));
-    }
-    rule
-}
-
-fn refuse_negative(asked: &str, findings: &mut Findings) {
+pub(super) fn refuse_negative(asked: &str, findings: &mut Findings) {
     findings.refusals.push(Refusal::new(
         asked,
         "it would leave out every message",
@@ -330,8 +325,8 @@ fn refuse_negative(asked: &str, findings: &mut Findings) {
 
 fn deletions(parsed: &Parsed, variables: &Variables, findings: &mut Findings) -> Deletions {
     let messages = on(parsed, &o::DELETE2);
-    let duplicates =
-        parsed.switch(&o::DELETE2DUPLICATES).unwrap_or(messages && !on(parsed, &o::SYNCDUPLICATES));
+    let keeps_all = on(parsed, &o::SYNCDUPLICATES) || on(parsed, &o::USEUID);
+    let duplicates = parsed.switch(&o::DELETE2DUPLICATES).unwrap_or(messages && !keeps_all);
     let expunge = if on(parsed, &o::EXPUNGE2) {
         Expunge::WholeFolder
     } else if parsed.switch(&o::UIDEXPUNGE2).unwrap_or(messages || duplicates) {
@@ -344,17 +339,29 @@ fn deletions(parsed: &Parsed, variables: &Variables, findings: &mut Findings) ->
     // Either of them asks for it, unless it is denied in so many words.
     let is_narrowed = folders_only.is_some() || folders_but_not.is_some();
     let folders = parsed.switch(&o::DELETE2FOLDERS).unwrap_or(is_narrowed);
-    let on_host1 = on(parsed, &o::DELETE1);
-    Deletions { on_host1, messages, duplicates, folders, folders_only, folders_but_not, expunge }
+    Deletions {
+        on_host1: on(parsed, &o::DELETE1),
+        marked_on_host1: on(parsed, &o::EXPUNGE1),
+        empty_on_host1: on(parsed, &o::DELETE1EMPTYFOLDERS),
+        messages,
+        duplicates,
+        folders,
+        folders_only,
+        folders_but_not,
+        expunge,
+    }
 }
 
 fn reports(parsed: &Parsed) -> Reports {
     let just_folders = on(parsed, &o::JUSTFOLDERS);
     let sizes = parsed.switch(&o::FOLDERSIZES);
     let sizes_before = sizes.unwrap_or(!just_folders);
+    let debug = on(parsed, &o::DEBUG);
     let both = on(parsed, &o::DEBUGIMAP);
     let (trace1, trace2) = (both || on(parsed, &o::DEBUGIMAP1), both || on(parsed, &o::DEBUGIMAP2));
-    let log = unless_denied(parsed, &o::LOG).then(|| {
+    // In a container nobody looks for a log file that was not asked for.
+    let in_container = on(parsed, &o::DOCKERCONTEXT);
+    let log = parsed.switch(&o::LOG).unwrap_or(!in_container).then(|| {
         let directory = parsed.text(&o::LOGDIR).map(PathBuf::from);
         let name = parsed.text(&o::LOGFILE).filter(|name| !name.is_empty()).map(PathBuf::from);
         let given = directory.is_some() || name.is_some();
@@ -370,7 +377,10 @@ fn reports(parsed: &Parsed) -> Reports {
             .switch(&o::FOLDERSIZESATEND)
             .unwrap_or(sizes_before || (just_folders && sizes.is_none())),
         errors_listed: unless_denied(parsed, &o::ERRORSDUMP),
-        debug: on(parsed, &o::DEBUG) || trace1 || trace2,
+        debug: debug || trace1 || trace2,
+        folder_trace: debug || on(parsed, &o::DEBUGFOLDERS),
+        flag_trace: debug || on(parsed, &o::DEBUGFLAGS),
+        content_trace: on(parsed, &o::DEBUGCONTENT),
         trace1,
         trace2,
         show_passwords: on(parsed, &o::SHOWPASSWORDS),
@@ -380,6 +390,7 @@ fn reports(parsed: &Parsed) -> Reports {
 
 fn process(parsed: &Parsed, findings: &mut Findings) -> Process {
     let pidfile = match parsed.text(&o::PIDFILE) {
+        None if on(parsed, &o::DOCKERCONTEXT) => PidFile::Nowhere,
         None => PidFile::Shared,
         Some(name) if name.is_empty() => PidFile::Nowhere,
         Some(name) => PidFile::At(name.into()),
@@ -391,6 +402,11 @@ fn process(parsed: &Parsed, findings: &mut Findings) -> Process {
         pidfile_locks: on(parsed, &o::PIDFILELOCKING),
         pace: pace(parsed),
         octets_max: size(parsed, &o::EXITWHENOVER, findings),
+        signals: Signals {
+            ignored: signals(parsed, &o::SIGIGNORE, findings),
+            ending: signals(parsed, &o::SIGEXIT, findings),
+        },
+        tail: on(parsed, &o::TAIL),
         reconnects_max: [&o::RECONNECTRETRY1, &o::RECONNECTRETRY2]
             .into_iter()
             .filter_map(|option| parsed.int(option))
@@ -402,4 +418,19 @@ fn process(parsed: &Parsed, findings: &mut Findings) -> Process {
             Err(_) => u32::MAX,
         },
     }
+}
+
+fn signals(parsed: &Parsed, option: &Declaration, findings: &mut Findings) -> Vec<Signal> {
+    let mut signals = Vec::new();
+    for word in parsed.list(option) {
+        match Signal::parse(&word.to_string_lossy()) {
+            Some(signal) => signals.push(signal),
+            None => findings.notices.push(format!(
+                "--{} {} has no effect: this program hears of INT, TERM, QUIT and HUP",
+                option.name,
+                shown(word)
+            )),
+        }
+    }
+    signals
 }

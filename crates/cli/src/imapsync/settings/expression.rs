@@ -85,6 +85,16 @@ pub(super) fn pattern(
     typed(option, text, findings, |text| Match::pattern(text, PatternFlags::Plain))
 }
 
+/// The same, in which neither blanks nor case count.
+pub(super) fn extended_pattern(
+    option: &Declaration,
+    text: Vec<u8>,
+    findings: &mut Findings,
+) -> Option<Typed<Match>> {
+    let flags = PatternFlags::ExtendedIgnoringCase;
+    typed(option, text, findings, |text| Match::pattern(text, flags))
+}
+
 /// An expression that a preset brings, as if it had been given by that option.
 pub(super) fn rewrite(
     option: &Declaration,

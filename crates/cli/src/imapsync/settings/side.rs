@@ -48,6 +48,9 @@ pub struct SideOptions {
     pub mechanism: Mechanism,
     /// The access token that logs in, in place of a password.
     pub token: Option<Token>,
+    /// Whether LOGIN is tried where `mechanism` is refused: asked for, denied, or open (then not with
+    /// a password that was refused, which could lock the account).
+    pub try_login: Option<bool>,
     /// Administrator who logs in for `user`.
     pub authuser: Option<Vec<u8>>,
     /// Whether `authuser` becomes `user` by the command PROXYAUTH.
@@ -63,6 +66,8 @@ pub enum Mechanism {
     Usual,
     /// By this one.
     Named(Sasl),
+    /// Not at all: the server knows by other means who is there (PREAUTH, RFC 9051 §7.1.4).
+    Preauth,
 }
 
 /// An access token: words, or the name of a file whose first line it is.
@@ -221,6 +226,10 @@ impl SideNames {
             separator: self.separator(parsed, findings),
             mechanism,
             token,
+            try_login: match authuser {
+                Some(_) => Some(false),
+                None => parsed.switch(&o::TRYLOGIN),
+            },
             authuser,
             proxyauth: parsed.has(&self.proxyauth),
             compress: parsed.switch(&self.compress),
@@ -280,6 +289,18 @@ impl SideNames {
         let on = |option| parsed.switch(option).unwrap_or(false);
         let proxyauth = parsed.has(&self.proxyauth);
         let asked = named.as_ref().map(|name| format!("--{} {name}", self.authmech.name));
+        if named.as_deref() == Some("PREAUTH") && token.is_none() {
+            return Mechanism::Preauth;
+        }
+        let is_unknown = known == Some(None) && token.is_none();
+        if is_unknown && tries_login(parsed) && !has_authuser && !proxyauth {
+            // What is not known here is as good as refused by the server.
+            findings.notices.push(format!(
+                "{} is not in this version: LOGIN logs in, unless --notrylogin is given",
+                asked.unwrap_or_default()
+            ));
+            return Mechanism::Usual;
+        }
         let mut refuse = |what: String, why: &str, instead: String| {
             findings.refusals.push(Refusal::new(what, why, instead));
             Mechanism::Usual
@@ -401,4 +422,9 @@ fn unquoted(word: &[u8]) -> &[u8] {
         [b'"', inner @ .., b'"'] => inner,
         _ => word,
     }
+}
+
+/// Whether LOGIN is tried where another mechanism is refused.
+fn tries_login(parsed: &Parsed) -> bool {
+    parsed.switch(&o::TRYLOGIN).unwrap_or(true)
 }

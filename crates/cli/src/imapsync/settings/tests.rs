@@ -191,7 +191,56 @@ fn a_named_mechanism_wins_over_authmd5_and_a_token_over_both() {
 
 #[test]
 fn a_mechanism_that_is_not_there_is_refused() {
-    assert_eq!(refused(&["--authmech2", "digest-md5"]), ["--authmech2 DIGEST-MD5"]);
+    let words = ["--authmech2", "digest-md5", "--notrylogin"];
+    assert_eq!(refused(&words), ["--authmech2 DIGEST-MD5"]);
+    let options = options(&words[..2]);
+    assert_eq!((options.side2.mechanism, options.notices.len()), (Mechanism::Usual, 1));
+}
+
+#[test]
+fn a_password_that_was_refused_is_tried_again_only_if_that_is_asked_for() {
+    let try_login = |words: &[&str]| options(words).side1.try_login;
+    assert_eq!(try_login(&["--authmech1", "PLAIN"]), None);
+    assert_eq!(try_login(&["--authmech1", "PLAIN", "--trylogin"]), Some(true));
+    assert_eq!(try_login(&["--authmech1", "PLAIN", "--notrylogin"]), Some(false));
+    assert_eq!(try_login(&["--authuser1", "root", "--trylogin"]), Some(false));
+}
+
+#[test]
+fn ages_may_count_from_the_arrival_on_one_side() {
+    let by_arrival = |words: &[&str]| options(words).messages.by_arrival;
+    assert_eq!(by_arrival(&[]), [false, false]);
+    assert_eq!(by_arrival(&["--noabletosearch"]), [true, true]);
+    assert_eq!(by_arrival(&["--noabletosearch", "--abletosearch2"]), [true, false]);
+    assert_eq!(by_arrival(&["--noabletosearch1"]), [true, false]);
+}
+
+/// U50 and the way imapsync compiles the pattern.
+#[test]
+fn headers_are_passed_over_by_a_pattern_without_blanks_and_case() {
+    let key = |words: &[&str], header: &[u8]| {
+        mailferry_engine::identity::header_key(header, &options(words).messages.keys)
+    };
+    let words = ["--useheader", "ALL", "--skipheader", "^x-  |received"];
+    let plain = key(&words, b"Subject: a\r\n\r\n");
+    assert_eq!(key(&words, b"X-Foo: b\r\nSubject: a\r\nReceived: c\r\n\r\n"), plain);
+    assert_ne!(key(&words, b"Subject: a\r\nDate: c\r\n\r\n"), plain);
+    assert_eq!(refused(&["--skipheader", "a("]).len(), 1);
+}
+
+#[test]
+fn each_uid_is_a_message_of_its_own_with_useuid() {
+    let options = options(&["--useuid", "--delete2"]);
+    assert!(options.messages.sync_duplicates && !options.deletions.duplicates);
+}
+
+#[test]
+fn in_a_container_files_are_written_only_if_asked_for() {
+    let quiet = options(&["--dockercontext"]);
+    assert_eq!((quiet.reports.log, quiet.process.pidfile), (None, PidFile::Nowhere));
+    let asked = options(&["--dockercontext", "--log", "--pidfile", "p"]);
+    assert!(asked.reports.log.is_some());
+    assert_eq!(asked.process.pidfile, PidFile::At("p".into()));
 }
 
 #[test]
@@ -449,4 +498,12 @@ fn narrowing_the_deletion_of_folders_asks_for_it_unless_denied() {
     let deletions = options(&["--delete2foldersbutnot", "m{a|b}i"]).deletions;
     assert!(deletions.folders && deletions.folders_but_not.is_some());
     assert!(!options(&["--delete2foldersbutnot", "/a/", "--nodelete2folders"]).deletions.folders);
+}
+
+#[test]
+fn what_is_marked_on_host1_counts_only_as_it_is_there() {
+    assert!(options(&["--expunge1"]).deletions.marked_on_host1);
+    let rewritten = options(&["--expunge1", "--regexflag", r"s/$/ \\Deleted/"]);
+    assert!(!rewritten.deletions.marked_on_host1);
+    assert_eq!(rewritten.notices.len(), 1);
 }
