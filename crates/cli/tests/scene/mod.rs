@@ -36,9 +36,7 @@ impl<'w> Scene<'w> {
 
     /// Nothing but these words.
     pub fn alone(&self, words: &[&str], status: i32) -> Finished {
-        let mut command = self.desk.shell("exec \"$0\" \"$@\"");
-        command.arg(env!("CARGO_BIN_EXE_imapsync")).args(words);
-        self.desk.finish(command).expect(status)
+        alone(&self.desk, words, status)
     }
 
     /// What is on the target: names with their numbers of messages, empty mailboxes left out.
@@ -62,9 +60,26 @@ impl<'w> Scene<'w> {
         self.target.read().messages(mailbox).iter().map(|it| it.flags.join(" ")).collect()
     }
 
+    /// How many messages a mailbox has on both sides.
+    pub fn counts(&self, mailbox: &str) -> (usize, usize) {
+        (self.source.read().messages(mailbox).len(), self.target.read().messages(mailbox).len())
+    }
+
+    /// A run the other way round.
+    pub fn back(&self, options: &[&str]) -> Finished {
+        self.desk.imapsync(&self.target, &self.source, options).expect(0)
+    }
+
     pub fn tls_port(&self) -> String {
         self.source.server.imaps().unwrap().port().to_string()
     }
+}
+
+/// The program with nothing but these words.
+pub fn alone(desk: &Desk, words: &[&str], status: i32) -> Finished {
+    let mut command = desk.shell("exec \"$0\" \"$@\"");
+    command.arg(env!("CARGO_BIN_EXE_imapsync")).args(words);
+    desk.finish(command).expect(status)
 }
 
 /// The output has these words.
@@ -88,13 +103,18 @@ pub fn run_under_way(s: &Scene<'_>) -> (Child, String) {
     let pidfile = s.desk.path().join("pid").to_str().unwrap().to_owned();
     let options = ["--pidfile", &pidfile, "--maxmessagespersecond", "1"];
     let child = s.desk.start(s.desk.imapsync_command(&s.source, &s.target, &options));
+    until_it_copies(s);
+    (child, pidfile)
+}
+
+/// Waits until the run of this scene has copied something.
+pub fn until_it_copies(s: &Scene<'_>) {
     for _ in 0..600 {
         if s.desk.output("stdout").contains("copied to") {
             break;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    (child, pidfile)
 }
 
 /// Whoever has an odd name has an odd password here.
