@@ -41,7 +41,7 @@ pub fn fault_text(fault: &Fault, front: Front) -> String {
             | FaultKind::Mechanism
             | FaultKind::Receipt
             | FaultKind::Transform
-    );
+    ) || (fault.kind == FaultKind::DayQuota && fault.wait.is_some());
     text.push_str(if is_ours { "" } else { "server: " });
     text.push_str(&mailferry_imap::session::printable(fault.words.as_bytes()));
     let hint = match front {
@@ -49,11 +49,20 @@ pub fn fault_text(fault: &Fault, front: Front) -> String {
         Front::Imapsync => imapsync_hint(fault).or_else(|| hint(fault)),
     };
     let hint = certificate_hint(fault, front).or_else(|| hint.map(str::to_owned));
+    let hint = moment_hint(fault).or(hint);
     if let Some(hint) = hint {
         text.push_str("\n\nhint: ");
         text.push_str(&hint);
     }
     text
+}
+
+/// When a server that wants to be left alone can be asked again.
+fn moment_hint(fault: &Fault) -> Option<String> {
+    let wait = fault.wait.filter(|_| fault.is_throttling())?;
+    let (moment, span) = (crate::moment::after(wait), crate::moment::span(wait));
+    let what = "run the same command again then: what has arrived is not copied twice";
+    Some(format!("it may go on at {moment}, in {span}; {what}"))
 }
 
 /// What accepts the certificate that was met, to be pasted.
@@ -135,6 +144,8 @@ fn what(fault: &Fault) -> String {
         FaultKind::AppendSize => format!("the {side} refused a message for its size"),
         FaultKind::AppendVirus => format!("the {side} took a message for a virus"),
         FaultKind::OverQuota => format!("the {side} is full"),
+        FaultKind::Throttled => format!("the {side} asks to be left alone"),
+        FaultKind::DayQuota => format!("the {side} has moved as much as it may in a day"),
         FaultKind::Flags => format!("the {side} did not change flags"),
         FaultKind::DeleteMessage => format!("the {side} did not remove a message"),
         FaultKind::Mapping => format!("a mailbox cannot have its name on the {side}"),
@@ -167,6 +178,19 @@ fn imapsync_hint(fault: &Fault) -> Option<&'static str> {
             "give the folder another name with --f1f2 SOURCE=TARGET, or leave it out with --exclude",
         ),
         _ => None,
+    }
+}
+
+fn hint_at_a_limit(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Throttled => {
+            "run it again later, or with fewer connections (--connections, MAILFERRY_CONNECTIONS)"
+        }
+        FaultKind::DayQuota => {
+            "providers lift it within a day: run the same command again then; what has arrived is not \
+             copied twice"
+        }
+        _ => "make room on the target and run it again: what is there is not copied twice",
     }
 }
 
@@ -223,8 +247,8 @@ fn hint(fault: &Fault) -> Option<&'static str> {
         (FaultKind::AppendSize, _) => {
             Some("leave such messages out with --maxsize, or raise the limit on the target")
         }
-        (FaultKind::OverQuota, _) => {
-            Some("make room on the target and run it again: what is there is not copied twice")
+        (FaultKind::Throttled | FaultKind::DayQuota | FaultKind::OverQuota, _) => {
+            Some(hint_at_a_limit(fault.kind))
         }
         (FaultKind::Create | FaultKind::Mapping, _) => Some(
             "give the mailbox another name with --map SOURCE=TARGET, or leave it out with --exclude",

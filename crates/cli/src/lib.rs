@@ -12,6 +12,7 @@ pub mod fault_text;
 pub mod imapsync;
 pub mod local_state;
 pub mod mailferry;
+mod moment;
 pub mod permission;
 pub mod screen;
 pub mod secret;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use mailferry_run::ledger::{Clock, Ledger};
 use mailferry_run::quarantine::{QuarantineLimits, QuarantinePlace};
 use mailferry_run::receipt::{About, Folder, Receipt};
 use mailferry_run::state::State;
@@ -164,6 +165,24 @@ pub fn open(servers: &Servers, places: &[Place], tell: &Tell) -> Option<Arc<Stat
         "notice: local state cannot be kept, so that every run lists both sides anew: {why}"
     ));
     None
+}
+
+/// The ledger of what these two accounts move in a day. Where it cannot be kept, or is not to be, it
+/// counts this run alone, and `tell` hears of the former.
+#[must_use]
+pub fn ledger(servers: &Servers, wanted: Use, tell: &Tell) -> Arc<Ledger> {
+    let clock: Clock = Arc::new(|| Timestamp::now().as_second());
+    let folder = own_place(wanted);
+    let opened = folder.map(|folder| Ledger::open(&folder, servers.metered(), clock.clone()));
+    let ledger = match opened {
+        Some(Ok(ledger)) => ledger,
+        Some(Err(words)) => {
+            tell(&format!("notice: what is moved in a day cannot be counted over runs: {words}"));
+            Ledger::of_this_run(servers.metered(), clock)
+        }
+        None => Ledger::of_this_run(servers.metered(), clock),
+    };
+    Arc::new(ledger)
 }
 
 /// What stands in such a folder is believed: it must be nobody else's. One that is not there will be

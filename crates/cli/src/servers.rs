@@ -11,6 +11,7 @@ use mailferry_engine::select::NamePattern;
 use mailferry_imap::compress::Compression as OnWire;
 use mailferry_imap::credentials::Credentials;
 use mailferry_imap::login::Endpoint;
+use mailferry_imap::meter::Meter;
 use mailferry_imap::mutf7;
 use mailferry_imap::session::printable;
 use mailferry_imap::tls::Met;
@@ -94,6 +95,22 @@ impl Site {
         }
     }
 
+    /// The same with its octets counted.
+    fn metered(mut self) -> Self {
+        if let Self::Server(login) = &mut self {
+            login.endpoint.meter = Some(Arc::default());
+        }
+        self
+    }
+
+    /// What counts its octets; there are none of a Maildir.
+    fn meter(&self) -> Arc<Meter> {
+        match self {
+            Self::Server(login) => login.endpoint.meter.clone().unwrap_or_default(),
+            Self::Maildir(_) => Arc::default(),
+        }
+    }
+
     /// The server, where there is one.
     fn host(&self) -> Option<String> {
         match self {
@@ -157,7 +174,7 @@ impl Servers {
     /// them, and of compression that was asked for and is not to be had, once a side.
     #[must_use]
     pub fn new(source: impl Into<Site>, target: impl Into<Site>, tell: Tell) -> Self {
-        let (source, target) = (source.into(), target.into());
+        let (source, target) = (source.into().metered(), target.into().metered());
         let (told, entered, second_ways) = (Arc::default(), Arc::default(), Arc::default());
         Self { source, target, tell, told, entered, second_ways, budget: None }
     }
@@ -265,6 +282,12 @@ impl Servers {
         if self.told.lock().is_ok_and(|mut told| told.insert((side, notice))) {
             (self.tell)(&words());
         }
+    }
+
+    /// What the two accounts are called, and what counts their octets.
+    #[must_use]
+    pub fn metered(&self) -> [(String, Arc<Meter>); 2] {
+        [&self.source, &self.target].map(|site| (site.name(), site.meter()))
     }
 
     /// Whether both sides are one account, as far as names tell.

@@ -10,7 +10,8 @@ use crate::imapsync::exit_status::{ErrorClass, ExitStatus, most_frequent};
 pub fn error_class(fault: &Fault) -> ErrorClass {
     let by_side = |source, target| if fault.side == Side::Source { source } else { target };
     match fault.kind {
-        FaultKind::Connection | FaultKind::Proxy => {
+        FaultKind::DayQuota => ErrorClass::TransferExceeded,
+        FaultKind::Connection | FaultKind::Proxy | FaultKind::Throttled => {
             by_side(ErrorClass::ConnectionHost1, ErrorClass::ConnectionHost2)
         }
         FaultKind::Tls | FaultKind::Certificate | FaultKind::OldTls => ErrorClass::Tls,

@@ -4,6 +4,7 @@
 #![cfg(unix)] // The pages are written for a shell.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod pair;
 mod world;
 
 use mailferry_cli::imapsync::ExitStatus;
@@ -337,6 +338,16 @@ fn lines_of_a_run_that_waits(source: &Place<'_>, target: &Place<'_>) -> Vec<Valu
     lines
 }
 
+/// A target that wants to be left alone for half a second.
+fn lines_of_a_run_that_is_throttled() -> Vec<Value> {
+    let throttling = sim::provider::exchange_throttling("APPEND", 3, Duration::from_millis(500));
+    let pair = pair::Pair::new(sim::Profile::modern(), throttling);
+    pair::fill(&pair.from, "INBOX", 1..6);
+    let desk = Desk::new();
+    let run = pair.within(&desk, "exec \"$@\"", (Front::Mailferry, "sync", &["--json"]));
+    desk.finish(run).expect(0).json_lines()
+}
+
 /// A target that refuses one message until it is repaired, and another one for ever.
 fn lines_of_refused_messages() -> Vec<Value> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -438,6 +449,7 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     lines.extend(lines_of_a_run_that_waits(&source, &target));
     lines.extend(lines_of_refused_messages());
     lines.extend(lines_of_what_is_kept(world));
+    lines.extend(lines_of_a_run_that_is_throttled());
     let moved = ["--folder", "Waited", "--delete-source", "--json"];
     lines.extend(desk.ferry("sync", &source, &target, &moved).expect(0).json_lines());
     let refused = Place { password: "wrong".to_owned(), ..target.clone() };

@@ -1,5 +1,7 @@
 //! What went wrong: how far it reaches, whether to try again, and the server's own words.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::message::Uid;
@@ -92,6 +94,10 @@ pub enum FaultKind {
     AppendVirus,
     /// The target is full.
     OverQuota,
+    /// The server wants to be left alone for a while.
+    Throttled,
+    /// The account has moved as much as it may in a day.
+    DayQuota,
     /// Flags could not be set.
     Flags,
     /// Messages could not be removed.
@@ -128,6 +134,9 @@ pub struct Fault {
     pub uid: Option<Uid>,
     /// The server's own words, or ours where no server spoke. Foreign text: escape to show.
     pub words: String,
+    /// How long to leave the server alone, where it said so.
+    #[serde(skip)]
+    pub wait: Option<Duration>,
 }
 
 impl Fault {
@@ -162,9 +171,17 @@ impl Fault {
             | K::Flags
             | K::DeleteMessage => (Scope::Message, Retry::Never),
             K::InUse => (Scope::Mailbox, Retry::Later),
-            K::OverQuota => (Scope::Account, Retry::Later),
+            K::OverQuota | K::Throttled | K::DayQuota => (Scope::Account, Retry::Later),
         };
-        Self { scope, retry, kind, side, mailbox: None, uid: None, words: words.into() }
+        let (mailbox, uid, wait) = (None, None, None);
+        Self { scope, retry, kind, side, mailbox, uid, words: words.into(), wait }
+    }
+
+    /// Whether the server asks to be left alone: it took nothing, and nothing is wrong with what it
+    /// was asked.
+    #[must_use]
+    pub fn is_throttling(&self) -> bool {
+        matches!(self.kind, FaultKind::Throttled | FaultKind::DayQuota)
     }
 
     /// The same fault with its mailbox named.

@@ -9,6 +9,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::capability::Capabilities;
 use crate::command::Command;
 use crate::compress::{Compression, CorruptStream, Deflated};
+use crate::meter::Meter;
 use crate::pace::Pace;
 use crate::response::Untagged;
 use crate::sasl::Channel;
@@ -67,6 +69,8 @@ pub struct Connection {
     compression: Compression,
     pace: Pace,
     room: Room,
+    /// Counts what is moved.
+    pub(crate) meter: Option<Arc<Meter>>,
     /// Where it leads, and through what.
     pub(crate) entrance: Entrance,
 }
@@ -113,6 +117,7 @@ impl Connection {
             compression: Compression::Off,
             pace: Pace::default(),
             room: Room::Untried,
+            meter: None,
             entrance: Entrance::default(),
         }
     }
@@ -307,6 +312,9 @@ impl Connection {
                 Poll::Ready(Ok(0)) => return Err(ConnectionError::Closed),
                 Poll::Ready(Ok(octets)) => {
                     self.session.sent(octets);
+                    if let Some(meter) = &self.meter {
+                        meter.count(0, octets as u64);
+                    }
                     if self.room == Room::Filled {
                         self.pace.octets += octets as u64;
                     }
@@ -338,6 +346,9 @@ impl Connection {
                     return Poll::Ready(Err(ConnectionError::Closed));
                 }
                 self.session.filled(received);
+                if let Some(meter) = &self.meter {
+                    meter.count(received as u64, 0);
+                }
                 if in_body {
                     self.pace.octets += received as u64;
                 }

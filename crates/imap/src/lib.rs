@@ -11,6 +11,7 @@ pub mod connection;
 pub mod credentials;
 pub mod date;
 pub mod login;
+pub mod meter;
 pub mod mutf7;
 pub mod pace;
 pub mod proxy;

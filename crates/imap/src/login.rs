@@ -15,6 +15,7 @@ use rustls_pki_types::ServerName;
 use self::reach::{Reached, reach};
 use crate::command::Command;
 use crate::connection::{Connection, ConnectionError, Entrance, Transport};
+use crate::meter::Meter;
 use crate::proxy::{Proxy, ProxyError};
 use crate::response::{ConditionKind, Untagged};
 use crate::sasl::Channel;
@@ -79,6 +80,8 @@ pub struct Endpoint {
     pub proxy: Option<Proxy>,
     /// Who is shown the dialogue.
     pub trace: Option<Trace>,
+    /// What counts the octets of the account.
+    pub meter: Option<Arc<Meter>>,
     /// Whether the server is told who we are (ID, RFC 2971 §3.1).
     pub introduction: Introduction,
     /// How long to wait for the TCP connection, and how long for any octet later.
@@ -98,6 +101,7 @@ impl Endpoint {
             family: Family::Any,
             proxy: None,
             trace: None,
+            meter: None,
             introduction: Introduction::Given,
             silence_max: USUAL_SILENCE,
         }
@@ -232,6 +236,7 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Greeted, ConnectError> {
         know_capabilities(&mut connection).await?;
     }
     connection.session.quirks.learn_from_words(&banner);
+    connection.meter.clone_from(&endpoint.meter);
     Ok(Greeted { connection, banner, certificate, peer, preauthenticated })
 }
 

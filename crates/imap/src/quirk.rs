@@ -43,6 +43,19 @@ pub struct Quirks {
     /// How many commands may be answered BAD or NO before the server hangs up: pymap ends
     /// the connection after 5, Courier after 9. Dovecot 2.3 answered 200 NO in a row and stayed.
     pub errors_max: u32,
+    /// What the account may move in a day before the server refuses it, in octets from and to the
+    /// server. Gmail: 2,500 MB and 500 MB by IMAP (support.google.com/a/answer/1071518), of one
+    /// million octets each, to be on the safe side.
+    pub day_octets: DayOctets,
+}
+
+/// What an account may move in a day, in octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayOctets {
+    /// From the server.
+    pub download: Option<u64>,
+    /// To the server.
+    pub upload: Option<u64>,
 }
 
 impl Default for Quirks {
@@ -58,6 +71,7 @@ impl Default for Quirks {
             uidvalidity_reused: false,
             no_condstore_parameter: false,
             errors_max: 4,
+            day_octets: DayOctets::default(),
         }
     }
 }
@@ -79,6 +93,10 @@ impl Quirks {
         }
         if says(b"courier-imap") {
             self.truncates_bodies = true;
+        }
+        if says(b"gimap ready") {
+            let (download, upload) = (Some(2_500_000_000), Some(500_000_000));
+            self.day_octets = DayOctets { download, upload };
         }
         if says(b"hoodiecrow") || uw_imapd {
             self.uidvalidity_reused = true;
@@ -119,6 +137,13 @@ mod tests {
         let other = learnt("Dovecot ready.");
         assert!(!other.no_multiappend && !other.drops_keywords && !other.lists_own_files);
         assert!(!other.truncates_bodies);
+    }
+
+    #[test]
+    fn a_day_of_gmail_has_the_octets_that_it_documents() {
+        let octets = learnt("Gimap ready for requests from 127.0.0.1 k2if6111336rvb.0").day_octets;
+        assert_eq!((octets.download, octets.upload), (Some(2_500_000_000), Some(500_000_000)));
+        assert_eq!(learnt("Dovecot ready.").day_octets, DayOctets::default());
     }
 
     #[test]

@@ -31,6 +31,7 @@ fn endpoint(address: SocketAddr, security: Security) -> Endpoint {
         family: Family::Any,
         silence_max: Duration::from_secs(2),
         trace: None,
+        meter: None,
         introduction: Introduction::Given,
     }
 }

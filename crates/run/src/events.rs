@@ -140,6 +140,13 @@ pub enum Event<'a> {
         /// How long is waited first.
         wait: Duration,
     },
+    /// A server asks to be left alone; the run goes on after that.
+    Throttled {
+        /// In what words.
+        fault: &'a Fault,
+        /// How long it is left alone.
+        wait: Duration,
+    },
     /// After a connection broke, so many messages that were not answered for were found on the
     /// target, and so many are to be sent again.
     Settled {
@@ -213,6 +220,16 @@ pub struct Leaving {
     pub octets: u32,
     /// Its INTERNALDATE, in seconds since 1970-01-01T00:00:00Z.
     pub date: Option<i64>,
+}
+
+impl<'a> Event<'a> {
+    /// Another attempt is made after a while, because of a fault.
+    pub(crate) fn another_attempt(fault: &'a Fault, wait: Duration) -> Self {
+        match fault.is_throttling() {
+            true => Self::Throttled { fault, wait },
+            false => Self::Reconnecting { fault, wait },
+        }
+    }
 }
 
 /// A message was copied.

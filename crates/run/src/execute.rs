@@ -16,6 +16,7 @@ use mailferry_store::contract::Target;
 use crate::accounts::{Accounts, Need};
 use crate::claiming::{Claiming, Standing};
 use crate::course::Landed;
+use crate::day;
 use crate::events::{Event, EventSink};
 use crate::job::Job;
 use crate::look_back::{Doubles, count, left_twice, look_back};
@@ -78,6 +79,7 @@ impl<A: Accounts> Execution<A> {
             events: self.events,
         });
         let Survey { plan, listings, faults, connections: (source, mut target), .. } = survey;
+        self.events = day::watch(&self.job, (&source, &target), (self.events, &self.stop));
         let claiming = Claiming::new(self.job.claims.clone(), survey.sightings);
         if let Some(receipt) = self.job.receipt.clone() {
             receipt.begin(&plan, &listings);
@@ -104,6 +106,9 @@ impl<A: Accounts> Execution<A> {
             // What comes then has a receipt of its own.
             shared.end_receipt(&landed, &mut report);
             return Box::pin(shared.go_on(report)).await;
+        }
+        if let Some(fault) = day::fault(&shared.execution.job, &report) {
+            shared.execution.note(fault, &mut report);
         }
         if let Some(state) = &shared.execution.job.state
             && !shared.is_unsettled()
@@ -246,8 +251,8 @@ impl<A: Accounts> Execution<A> {
         if !is_worth_another_try(fault) {
             return false;
         }
-        let Some(wait) = patience.next_wait() else { return false };
-        self.events.on(&Event::Reconnecting { fault, wait });
+        let Some(wait) = patience.wait_after(fault) else { return false };
+        self.events.on(&Event::another_attempt(fault, wait));
         report.reconnections[usize::from(fault.side == Side::Target)] += 1;
         patience::wait(wait, &self.stop).await;
         true

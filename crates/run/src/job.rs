@@ -21,6 +21,7 @@ use mailferry_store::contract::Selection;
 use crate::arrivals::Arrivals;
 use crate::claim::Claims;
 use crate::copy::AddHeader;
+use crate::ledger::Ledger;
 use crate::pace::PaceLimits;
 use crate::quarantine::QuarantinePlace;
 use crate::receipt::Receipt;
@@ -78,6 +79,43 @@ pub struct Job {
     pub claims: Option<Arc<Claims>>,
     /// Where it is written down what became of every message; a job with one is carried out once.
     pub receipt: Option<Arc<Receipt>>,
+    /// What is counted of each account, and what it may move in a day; `None`: nothing is counted.
+    pub ledger: Option<Arc<Ledger>>,
+    /// What the accounts may move in a day, for what is known of their servers.
+    pub day: DayPermits,
+}
+
+/// What an account may move in a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayPermits {
+    /// From the source.
+    pub download: DayPermit,
+    /// To the target.
+    pub upload: DayPermit,
+}
+
+/// Where the octets of a day come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DayPermit {
+    /// As many as the server's provider documents.
+    #[default]
+    OfServer,
+    /// So many.
+    Octets(u64),
+    /// As many as go.
+    Unlimited,
+}
+
+impl DayPermit {
+    /// In octets; `of_server`: what is known of the server.
+    #[must_use]
+    pub fn octets(self, of_server: Option<u64>) -> Option<u64> {
+        match self {
+            Self::OfServer => of_server,
+            Self::Octets(octets) => Some(octets),
+            Self::Unlimited => None,
+        }
+    }
 }
 
 /// What proves, of a copy whose UID is known, that a message of the source may be removed.
@@ -332,6 +370,8 @@ impl Job {
             proof: ProofRule::default(),
             claims: None,
             receipt: None,
+            ledger: None,
+            day: DayPermits::default(),
         }
     }
 
@@ -394,7 +434,13 @@ pub struct ReconnectLimits {
     /// How long a message that was sent and not answered for may still appear on the target after
     /// the connection broke, before it is sent again.
     pub settle_wait: Duration,
+    /// How long a server that asks to be left alone is left alone, all waits together until
+    /// something is achieved, before it is given up for this run (`--throttle-wait`).
+    pub throttle_wait: Duration,
 }
+
+/// How long that is, if nothing else is said.
+pub const THROTTLE_WAIT_USUAL: Duration = Duration::from_secs(3600);
 
 impl Default for ReconnectLimits {
     /// About a minute in all: a server that restarts is back by then.
@@ -403,6 +449,7 @@ impl Default for ReconnectLimits {
             attempts_max: 6,
             first_wait: Duration::from_secs(1),
             settle_wait: Duration::from_secs(1),
+            throttle_wait: THROTTLE_WAIT_USUAL,
         }
     }
 }

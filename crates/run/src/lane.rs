@@ -39,6 +39,8 @@ struct Run {
     outstanding: usize,
     copies: Copies,
     glance: Glance,
+    /// What the target refused because it takes nothing now: it is not there.
+    put_off: HashSet<Uid>,
 }
 
 /// How a lane ended.
@@ -348,6 +350,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             part,
             copies: Copies::default(),
             glance: Glance::default(),
+            put_off: HashSet::new(),
         });
         self.feeding.push_back(ticket);
         if self.feeding.len() == 1 { self.begin_front().await } else { Ok(()) }
@@ -355,6 +358,15 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
 
     fn take_note(&mut self, mut appended: Appended) {
         let Some(run) = self.runs.get_mut(appended.ticket) else { return };
+        if let Err(fault) = &appended.result
+            && fault.is_throttling()
+        {
+            // Nothing is wrong with the message: it goes again when the target takes some.
+            run.put_off.insert(appended.uid);
+            self.refusal = Some(Fault { uid: None, ..fault.clone() });
+            self.closing = Closing::Leaving;
+            return;
+        }
         run.strike_off(appended.uid);
         if run.feed.is_late(appended.uid) {
             appended.turn = Turn::Retried;
@@ -510,7 +522,9 @@ impl Run {
         let untold = self.feed.orders().iter().zip(&self.told).filter(|(_, told)| !**told);
         let orders: Vec<Order> = untold.map(|(order, _)| order.clone()).collect();
         let uids = orders.iter().map(|order| order.uid);
-        let in_doubt = uids.filter(|&uid| self.feed.was_handed_over(uid)).collect();
+        let may_be_there =
+            |uid: &Uid| self.feed.was_handed_over(*uid) && !self.put_off.contains(uid);
+        let in_doubt = uids.filter(may_be_there).collect();
         Rest { part: self.part, orders, in_doubt }
     }
 

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// A server that asks to be left alone for longer than the last time by this is news.
+const NEWS: Duration = Duration::from_secs(1);
 /// What may go at once, in the time that it takes at the permitted rate.
 const BURST: Duration = Duration::from_secs(1);
 
@@ -35,11 +37,14 @@ struct Due {
     /// When what went so far is paid for.
     octets: Instant,
     messages: Instant,
+    /// Until when a server is left alone.
+    held: Instant,
 }
 
 impl Pace {
     pub(crate) fn new(limits: PaceLimits, now: Instant) -> Self {
-        let due = Due { octets_free: limits.octets_free, octets: now, messages: now };
+        let octets_free = limits.octets_free;
+        let due = Due { octets_free, octets: now, messages: now, held: now };
         Self { limits, due: Mutex::new(due), copied: AtomicU64::new(0) }
     }
 
@@ -53,6 +58,15 @@ impl Pace {
         due.messages = later(due.messages, messages, self.limits.messages_per_second, now);
     }
 
+    /// Nothing more is to be taken for so long. Whether that is news.
+    pub(crate) fn hold(&self, wait: Duration, now: Instant) -> bool {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = now + wait;
+        let is_news = until > due.held + NEWS || due.held <= now;
+        due.held = due.held.max(until);
+        is_news
+    }
+
     /// Octets that went so far.
     pub(crate) fn copied(&self) -> u64 {
         self.copied.load(Ordering::Relaxed)
@@ -61,7 +75,8 @@ impl Pace {
     /// Until when nothing more is to be taken; `None`: go on.
     pub(crate) fn wait_until(&self, now: Instant) -> Option<Instant> {
         let due = *self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = due.octets.max(due.messages).checked_sub(BURST)?;
+        let paid = due.octets.max(due.messages).checked_sub(BURST);
+        let until = paid.map_or(due.held, |paid| paid.max(due.held));
         (until > now).then_some(until)
     }
 }
@@ -128,6 +143,19 @@ mod tests {
         assert_eq!(wait(8000, 2, 2000.0), 2);
         assert_eq!(wait(4000, 2, 0.0), 0);
         assert_eq!(wait(4000, 2, -1.0), 0);
+    }
+
+    #[test]
+    fn who_is_left_alone_is_told_of_once() {
+        let now = Instant::now();
+        let pace = Pace::new(PaceLimits::default(), now);
+        let minute = Duration::from_secs(60);
+        assert!(pace.hold(minute, now));
+        assert_eq!(pace.wait_until(now), Some(now + minute));
+        assert!(!pace.hold(minute, now + Duration::from_millis(500)), "the next connection");
+        assert!(pace.hold(minute * 2, now), "for longer");
+        assert_eq!(pace.wait_until(now + minute * 2), None);
+        assert!(pace.hold(minute, now + minute * 2), "again");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! How long is waited before a connection is opened again, and how often.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mailferry_engine::fault::{Fault, FaultKind, Retry};
 
+use crate::governor::{Bounds, Governor};
 use crate::job::ReconnectLimits;
 use crate::stop::Stop;
 
@@ -18,20 +19,32 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Patience {
     limits: ReconnectLimits,
     attempts: u32,
+    governor: Governor,
 }
 
 impl Patience {
     pub(crate) fn new(limits: ReconnectLimits) -> Self {
-        Self { limits, attempts: 0 }
+        let bounds = Bounds { first: limits.first_wait, total_max: limits.throttle_wait };
+        Self { limits, attempts: 0, governor: Governor::new(bounds) }
     }
 
     /// Something was achieved.
     pub(crate) fn restore(&mut self) {
         self.attempts = 0;
+        self.governor.restore();
     }
 
-    /// How long to wait before the next attempt; `None` where there are to be no more.
-    pub(crate) fn next_wait(&mut self) -> Option<Duration> {
+    /// How long to wait before the next attempt after this fault; `None` where there are to be no
+    /// more.
+    pub(crate) fn wait_after(&mut self, fault: &Fault) -> Option<Duration> {
+        if fault.is_throttling() {
+            let chance = u32::try_from(RandomState::new().hash_one(0) % 1001).unwrap_or(0);
+            return self.governor.next_wait(fault, Instant::now(), chance);
+        }
+        self.next_wait()
+    }
+
+    fn next_wait(&mut self) -> Option<Duration> {
         if self.attempts >= self.limits.attempts_max {
             return None;
         }

@@ -63,7 +63,11 @@ pub(crate) async fn repair_refused<S: Source, T: Target>(
             Ok(()) => {}
             Err(Lost::Message(fault)) => course.tell_refused(Refused { fault, ..refused }),
             Err(Lost::Connection(fault)) => {
-                course.tell_refused(refused);
+                // Who asks to be left alone is asked again.
+                match fault.is_throttling() {
+                    true => course.refused.push(refused),
+                    false => course.tell_refused(refused),
+                }
                 return Err(fault);
             }
         }

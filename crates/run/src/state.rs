@@ -23,6 +23,7 @@ use mailferry_engine::pairing::Digests;
 use mailferry_store::contract::AsListed;
 use rusqlite::Connection;
 
+pub(crate) use self::file::private as private_file;
 use self::table::{Place, Tables};
 
 /// The database cannot be used.

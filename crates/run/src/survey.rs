@@ -26,7 +26,7 @@ use mailferry_engine::summary::AccountFacts;
 use mailferry_store::contract::{AsListed, Source, Target};
 
 use self::lent::Lent;
-use self::listing::{GroupListing, Trust};
+use self::listing::{Carried, GroupListing, Trust};
 pub use self::oversize::{Oversized, Whose};
 use crate::accounts::Accounts;
 use crate::claiming::Sightings;
@@ -101,6 +101,7 @@ struct Surveyor<'a, A: Accounts> {
     target_account: AccountListing,
     /// Where what is taken away from the target is kept, on the target.
     kept: Option<Place>,
+    carried: &'a mut Carried,
     events: &'a dyn EventSink,
     stop: &'a Stop,
 }
@@ -126,19 +127,38 @@ pub async fn survey<A: Accounts>(
             state.forget_killed();
         }
     }
-    let mut opened = both(tokio::join!(accounts.open_source(), accounts.open_target()))?;
     let mut patience = Patience::new(job.limits.reconnect);
     let mut reconnections = [0, 0];
-    // Nothing is changed by listing, so that a connection that breaks costs only its time.
-    'anew: loop {
-        let mut faults = match survey_with(opened, job, events, stop).await {
-            Ok(survey) => return Ok(Survey { reconnections, ..survey }),
+    let mut opened = loop {
+        let faults = match both(tokio::join!(accounts.open_source(), accounts.open_target())) {
+            Ok(opened) => break opened,
             Err(faults) => faults,
         };
+        // One that wants to be left alone for so long says when to come again; nobody else does.
+        let Some(fault) = faults.iter().find(|_| faults.iter().all(Fault::is_throttling)) else {
+            return Err(faults);
+        };
+        let wait = patience.wait_after(fault).filter(|_| !stop.is_asked());
+        let Some(wait) = wait else { return Err(faults) };
+        events.on(&Event::another_attempt(fault, wait));
+        patience::wait(wait, stop).await;
+    };
+    // Nothing is changed by listing, so that a connection that breaks costs only its time.
+    let mut carried = Carried::default();
+    'anew: loop {
+        let before = carried.len();
+        let mut faults =
+            match Box::pin(survey_with(opened, (job, &mut carried), events, stop)).await {
+                Ok(survey) => return Ok(Survey { reconnections, ..survey }),
+                Err(faults) => faults,
+            };
+        if carried.len() > before {
+            patience.restore();
+        }
         while let Some(fault) = faults.iter().find(|_| faults.iter().all(is_worth_another_try)) {
-            let wait = patience.next_wait().filter(|_| !stop.is_asked());
+            let wait = patience.wait_after(fault).filter(|_| !stop.is_asked());
             let Some(wait) = wait else { return Err(faults) };
-            events.on(&Event::Reconnecting { fault, wait });
+            events.on(&Event::another_attempt(fault, wait));
             reconnections[usize::from(fault.side == Side::Target)] += 1;
             patience::wait(wait, stop).await;
             match both(tokio::join!(accounts.open_source(), accounts.open_target())) {
@@ -155,7 +175,7 @@ pub async fn survey<A: Accounts>(
 
 async fn survey_with<A: Accounts>(
     (mut source, mut target): (A::Source, A::Target),
-    job: &Job,
+    (job, carried): (&Job, &mut Carried),
     events: &dyn EventSink,
     stop: &Stop,
 ) -> Result<Survey<A>, Vec<Fault>> {
@@ -177,6 +197,7 @@ async fn survey_with<A: Accounts>(
         source_account,
         target_account,
         kept,
+        carried,
         events,
         stop,
     };

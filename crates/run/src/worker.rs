@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mailferry_engine::fault::{Fault, Scope, Side};
 use tokio::sync::mpsc;
@@ -169,7 +170,9 @@ impl<'a, A: Accounts> Worker<'a, A> {
     /// What a broken pair left undone is gone on with first.
     fn take_back(&mut self, unfinished: Vec<Course<'a>>, fault: &Fault, told: u64) {
         for (at, mut course) in unfinished.into_iter().enumerate() {
-            if told == 0 && (at == 0 || fault.side == Side::Target) {
+            // Who asks to be left alone does not break at a message.
+            let broke = !fault.is_throttling();
+            if broke && told == 0 && (at == 0 || fault.side == Side::Target) {
                 course.broke_in_vain(fault.side);
             }
             self.to_resume.push_back(course);
@@ -237,7 +240,7 @@ impl<'a, A: Accounts> Worker<'a, A> {
     /// A connection broke: waits before the next one, or gives up what was under way.
     async fn after_break(&mut self, fault: &Fault) -> Next {
         let stop = &self.shared.execution.stop;
-        let wait = self.patience.next_wait().filter(|_| !stop.is_asked());
+        let wait = self.patience.wait_after(fault).filter(|_| !stop.is_asked());
         let Some(wait) = wait else {
             match self.to_resume.pop_front() {
                 // Only this mailbox cannot be settled.
@@ -254,10 +257,19 @@ impl<'a, A: Accounts> Worker<'a, A> {
             self.patience.restore();
             return Next::Again;
         };
-        self.shared.execution.events.on(&Event::Reconnecting { fault, wait });
+        self.tell_wait(fault, wait);
         drop(self.tell.send(News::Reconnecting(fault.side)));
         patience::wait(wait, stop).await;
         Next::Again
+    }
+
+    /// Another attempt is made after a while. Where a server asks to be left alone, the others do so
+    /// as well, and it is told once.
+    fn tell_wait(&self, fault: &Fault, wait: Duration) {
+        let is_news = !fault.is_throttling() || self.shared.hold(wait);
+        if is_news {
+            self.shared.execution.events.on(&Event::another_attempt(fault, wait));
+        }
     }
 
     /// What was under way is left to the next run.
@@ -377,10 +389,10 @@ impl<'a, A: Accounts> Worker<'a, A> {
             return false;
         }
         let stop = &self.shared.execution.stop;
-        let Some(wait) = self.patience.next_wait().filter(|_| !stop.is_asked()) else {
+        let Some(wait) = self.patience.wait_after(fault).filter(|_| !stop.is_asked()) else {
             return false;
         };
-        self.shared.execution.events.on(&Event::Reconnecting { fault, wait });
+        self.tell_wait(fault, wait);
         patience::wait(wait, stop).await;
         true
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
@@ -156,6 +156,9 @@ pub(crate) async fn run_workers<A: Accounts>(
                 if let Some(receipt) = &shared.execution.job.receipt {
                     receipt.flush();
                 }
+                if let Some(ledger) = &shared.execution.job.ledger {
+                    ledger.flush();
+                }
                 let copied = shared.pace.copied();
                 if shared.has_ready() && growth.wants_another(copied, Instant::now()) {
                     match open_spare(&shared.execution.accounts) {
@@ -280,6 +283,11 @@ impl<A: Accounts> Shared<A> {
             recognition,
             unsettled: AtomicBool::new(false),
         }
+    }
+
+    /// Nothing more is taken from the source for so long; whether that is news.
+    pub(crate) fn hold(&self, wait: Duration) -> bool {
+        self.pace.hold(wait, Instant::now())
     }
 
     /// It is not known what became of some messages that were sent.

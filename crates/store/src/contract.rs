@@ -18,6 +18,8 @@ use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::pairing::Digests;
 use mailferry_engine::policy::PermanentFlags;
+pub use mailferry_imap::meter::Meter;
+pub use mailferry_imap::quirk::DayOctets;
 
 /// Which messages of a mailbox are selected: an IMAP SEARCH program (RFC 9051 §6.4.4),
 /// `None` for all. A narrowed listing still holds every message, with the selected marked.
@@ -163,6 +165,11 @@ pub enum BodyEvent<'a> {
 
 /// A place to read mail from.
 pub trait Source: Send {
+    /// What the account may move in a day, where that is known of its server.
+    fn day_octets(&self) -> DayOctets {
+        DayOctets::default()
+    }
+
     /// Every mailbox of the account.
     fn mailboxes(&mut self) -> impl Future<Output = Result<AccountListing, Fault>> + Send;
 

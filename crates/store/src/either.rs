@@ -11,8 +11,8 @@ use mailferry_engine::pairing::Digests;
 use mailferry_engine::policy::PermanentFlags;
 
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, Emptiness, Envelope, FlagUpdate, ListRequest, Moved,
-    OctetDigests, Removable, Selection, Source, Target, TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, DayOctets, Emptiness, Envelope, FlagUpdate, ListRequest,
+    Moved, OctetDigests, Removable, Selection, Source, Target, TellListed, Wanted,
 };
 
 /// An account of the one kind or of the other.
@@ -34,6 +34,10 @@ macro_rules! of {
 }
 
 impl<A: Source, B: Source> Source for Either<A, B> {
+    fn day_octets(&self) -> DayOctets {
+        of!(self, account => account.day_octets())
+    }
+
     async fn mailboxes(&mut self) -> Result<AccountListing, Fault> {
         of!(self, account => account.mailboxes().await)
     }

@@ -12,12 +12,13 @@ mod moves;
 mod opening;
 mod sample;
 mod subjects;
+mod throttle;
 mod way_in;
 mod welcome;
 
 use std::collections::HashMap;
 
-use mailferry_engine::fault::{Fault, FaultKind, Retry, Scope, Side};
+use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{AccountListing, Mark, MessageListing};
 use mailferry_engine::message::{Flag, Uid};
@@ -32,11 +33,12 @@ use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
 
 use self::compression::Compression;
+use self::throttle::{throttled, throttled_by};
 use self::way_in::{connect_fault, login_fault};
 pub use self::welcome::Welcome;
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, Envelope, FlagUpdate, ListRequest, Moved, OctetDigests,
-    Selection, Source, Target, TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, DayOctets, Envelope, FlagUpdate, ListRequest, Moved,
+    OctetDigests, Selection, Source, Target, TellListed, Wanted,
 };
 
 /// How long LOGOUT may take to be sent before the connection is simply dropped.
@@ -193,7 +195,8 @@ impl ImapAccount {
         untagged: impl FnMut(&Untagged<'_>),
     ) -> Result<Completion, Fault> {
         let result = self.connection.run(command, untagged).await;
-        result.map_err(|error| self.broken(&error))
+        let completion = result.map_err(|error| self.broken(&error))?;
+        throttled_by(self.side, &completion).map_or(Ok(completion), Err)
     }
 
     async fn run_all(
@@ -202,7 +205,9 @@ impl ImapAccount {
         untagged: impl FnMut(&Untagged<'_>),
     ) -> Result<Vec<Completion>, Fault> {
         let result = self.connection.run_all(commands, untagged).await;
-        result.map_err(|error| self.broken(&error))
+        let completions = result.map_err(|error| self.broken(&error))?;
+        let throttled = completions.iter().find_map(|it| throttled_by(self.side, it));
+        throttled.map_or(Ok(completions), Err)
     }
 
     /// Opens a mailbox anew, whichever was open: what it tells is of now.
@@ -352,6 +357,10 @@ impl Source for ImapAccount {
         uids: &[Uid],
     ) -> Result<HashMap<Uid, Vec<u8>>, Fault> {
         self.fetch_subjects(mailbox, uids).await
+    }
+
+    fn day_octets(&self) -> DayOctets {
+        self.connection.session.quirks.day_octets
     }
 
     fn has_room_for_bodies(&self) -> bool {
@@ -508,6 +517,11 @@ fn narrow(value: u64) -> u32 {
 }
 
 fn broken(side: Side, error: &ConnectionError) -> Fault {
+    if let ConnectionError::Goodbye(words) = error
+        && let Some(fault) = throttled(side, &format!("BYE {words}"))
+    {
+        return fault;
+    }
     let kind = match error {
         ConnectionError::Protocol(_) | ConnectionError::Corrupt(_) => FaultKind::Protocol,
         _ => FaultKind::Connection,
@@ -518,6 +532,9 @@ fn broken(side: Side, error: &ConnectionError) -> Fault {
 /// What a refused APPEND means (RFC 5530, RFC 9051 §7.1), by its code or, since half of the
 /// servers send none, by words that are known.
 fn append_fault(side: Side, completion: &Completion) -> Fault {
+    if let Some(fault) = throttled_by(side, completion) {
+        return fault;
+    }
     let text = completion.text().to_ascii_lowercase();
     let says = |words: &[u8]| memchr::memmem::find(&text, words).is_some();
     let too_big = says(b"too big")
@@ -541,7 +558,7 @@ fn append_fault(side: Side, completion: &Completion) -> Fault {
         // Cyrus has a limit on the keywords of a mailbox: the next message may have none.
         Some(Code::Limit) if says(b"keyword") || says(b"flag") => fault,
         Some(Code::Limit | Code::Unavailable | Code::InUse) if kind == FaultKind::Append => {
-            Fault { scope: Scope::Account, retry: Retry::Later, ..fault }
+            Fault::new(side, FaultKind::Throttled, completion.words())
         }
         _ => fault,
     }

@@ -1,7 +1,7 @@
 //! Events in the lines that other programs read.
 
 use std::sync::{Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Zoned};
 use mailferry_engine::account::Plan;
@@ -18,6 +18,7 @@ use crate::fault_text::room_words;
 use crate::imapsync::ImapsyncOptions;
 use crate::imapsync::output::{Copied, Eta, Place, ShownName, folder_line};
 use crate::imapsync::settings::Mechanism;
+use crate::moment;
 
 /// Writes events as imapsync does.
 pub(super) struct Lines<'a> {
@@ -196,6 +197,25 @@ impl Lines<'_> {
         self.log.line(&format!("- msg {message} skipped."));
         self.with_sums(|sums| sums.left = sums.left.saturating_sub(1));
     }
+
+    fn reconnecting(&self, fault: &Fault, wait: Duration) {
+        let number = if fault.side == Side::Source { 1 } else { 2 };
+        self.log.line(&format!(
+            "Host{number}: it broke off ({}), reconnecting in {:.1} s",
+            printable(fault.words.as_bytes()),
+            wait.as_secs_f32()
+        ));
+    }
+
+    fn left_alone(&self, fault: &Fault, wait: Duration) {
+        let number = if fault.side == Side::Source { 1 } else { 2 };
+        self.log.line(&format!(
+            "Host{number}: it asks to be left alone ({}), going on at {}, in {}",
+            printable(fault.words.as_bytes()),
+            moment::after(wait),
+            moment::span(wait)
+        ));
+    }
 }
 
 impl EventSink for Lines<'_> {
@@ -254,14 +274,8 @@ impl EventSink for Lines<'_> {
                 "Host2: msg {}/{uid} had been stored twice, this copy of it was removed",
                 raw(mailbox)
             )),
-            Event::Reconnecting { fault, wait } => {
-                let number = if fault.side == Side::Source { 1 } else { 2 };
-                self.log.line(&format!(
-                    "Host{number}: it broke off ({}), reconnecting in {:.1} s",
-                    printable(fault.words.as_bytes()),
-                    wait.as_secs_f32()
-                ));
-            }
+            Event::Reconnecting { fault, wait } => self.reconnecting(fault, *wait),
+            Event::Throttled { fault, wait } => self.left_alone(fault, *wait),
             Event::Failed(fault) => {
                 self.log.line(&error_line(fault, &self.parties));
                 self.with_sums(|sums| sums.errors.push((*fault).clone()));
@@ -309,6 +323,12 @@ pub(super) fn error_line(fault: &Fault, parties: &Parties) -> String {
             format!(
                 "{host} failure: Can not go to tls encryption on host{number} [{name}]: {words}"
             )
+        }
+        FaultKind::Throttled => {
+            format!("{host} failure: it asks to be left alone: {words}")
+        }
+        FaultKind::DayQuota => {
+            format!("{host} failure: it has moved as much as it may in a day: {words}")
         }
         FaultKind::Connection | FaultKind::Proxy => {
             format!(

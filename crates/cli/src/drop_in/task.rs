@@ -20,9 +20,9 @@ use mailferry_imap::sasl::{Mechanism as Sasl, Proof};
 use mailferry_imap::tls::{Identity, TlsPolicy, Unverified};
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
-    CopiedFlags, CopyOrder, Dates, EmptyMailboxes, HierarchyOverride, Job, LOCK_WAIT_USUAL, Limits,
-    MailboxChoice, MailboxDeletion, MailboxDeletionNarrowing, Naming, Pattern, ProofRule,
-    ReconnectLimits, Spelling, Unlisted,
+    CopiedFlags, CopyOrder, Dates, DayPermits, EmptyMailboxes, HierarchyOverride, Job,
+    LOCK_WAIT_USUAL, Limits, MailboxChoice, MailboxDeletion, MailboxDeletionNarrowing, Naming,
+    Pattern, ProofRule, ReconnectLimits, Spelling, Unlisted,
 };
 use mailferry_run::pace::PaceLimits;
 use mailferry_store::imap::compression::Compression;
@@ -280,6 +280,7 @@ fn login(
                 Addresses::V6 => Family::V6,
             },
             trace: None,
+            meter: None,
             introduction: if options.send_id {
                 Introduction::Given
             } else {
@@ -393,6 +394,8 @@ pub(super) fn job(
         proof: ProofRule::default(),
         claims: None,
         receipt: None,
+        ledger: None,
+        day: DayPermits::default(),
         limits: Limits {
             faults_max: options.process.errors_max as usize,
             pairs_max: pairs_max(),

@@ -69,6 +69,7 @@ fn login(address: std::net::SocketAddr) -> Login {
             proxy: None,
             family: Family::Any,
             trace: None,
+            meter: None,
             introduction: Introduction::Given,
             silence_max: Duration::from_secs(30),
         },

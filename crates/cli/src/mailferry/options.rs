@@ -1,6 +1,7 @@
 //! The options of the modern front.
 
 mod accounts;
+mod sparing;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 pub(super) use accounts::{Accounts, SideArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mailferry_run::job::LOCK_WAIT_USUAL;
+use sparing::Sparing;
 
 use super::comparison::Share;
 use crate::claims;
@@ -194,6 +196,9 @@ pub struct SyncArgs {
     /// Wait so many seconds for a mailbox of the target that another run works on
     #[arg(long, value_name = "SECONDS", default_value_t = LOCK_WAIT_USUAL.as_secs(), env = claims::WAIT_VARIABLE)]
     pub lock_wait: u64,
+    /// How servers are spared.
+    #[command(flatten)]
+    pub sparing: Sparing,
     /// Copy no more than SIZE a second (500k, 10M)
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_bytes_per_second: Option<u32>,
@@ -279,6 +284,9 @@ pub struct RestoreArgs {
     /// Wait so many seconds for a mailbox of the target that another run works on
     #[arg(long, value_name = "SECONDS", default_value_t = LOCK_WAIT_USUAL.as_secs(), env = claims::WAIT_VARIABLE)]
     pub lock_wait: u64,
+    /// How servers are spared.
+    #[command(flatten)]
+    pub sparing: Sparing,
     /// How it is shown.
     #[command(flatten)]
     pub output: Output,
@@ -464,6 +472,11 @@ fn parse_days(text: &str) -> Result<u32, String> {
 }
 
 fn parse_size(text: &str) -> Result<u32, String> {
+    u32::try_from(octets(text)?).map_err(|_| format!("`{text}` is more than 4 GiB"))
+}
+
+/// `2500M`, `1g`, `1048576`
+fn octets(text: &str) -> Result<u64, String> {
     let (digits, factor) = match text.trim().to_ascii_lowercase() {
         size if size.ends_with('k') => (size[..size.len() - 1].to_owned(), 1024),
         size if size.ends_with('m') => (size[..size.len() - 1].to_owned(), 1024 * 1024),
@@ -474,10 +487,7 @@ fn parse_size(text: &str) -> Result<u32, String> {
         .replace('_', "")
         .parse()
         .map_err(|_| format!("`{text}` is no size: write 10M or 1048576"))?;
-    number
-        .checked_mul(factor)
-        .and_then(|octets| u32::try_from(octets).ok())
-        .ok_or_else(|| format!("`{text}` is more than 4 GiB"))
+    number.checked_mul(factor).ok_or_else(|| format!("`{text}` is more than 4 GiB"))
 }
 
 #[cfg(test)]

@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mailferry_engine::account::Plan;
-use mailferry_engine::fault::Side;
+use mailferry_engine::fault::{Fault, Side};
 use mailferry_imap::session::printable;
 use mailferry_run::events::{Event, EventSink};
+use mailferry_run::forecast::Forecast;
 use serde_json::json;
 
 use super::options::Output;
 use super::render::{fault_json, json_line, size};
 use crate::claims::waiting_words;
 use crate::fault_text::{Front, fault_text, room_words, shown};
+use crate::moment;
 use crate::screen;
 
 /// How often a line is written where there is no terminal.
@@ -26,6 +28,7 @@ pub(super) struct Progress {
     bar: ProgressBar,
     messages: AtomicU64,
     last_line: Mutex<Instant>,
+    forecast: Mutex<Forecast>,
 }
 
 impl Progress {
@@ -42,7 +45,9 @@ impl Progress {
             ProgressStyle::with_template("{spinner} {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
-        Self { output, bar, messages: AtomicU64::new(0), last_line: Mutex::new(Instant::now()) }
+        let now = Instant::now();
+        let (last_line, forecast) = (Mutex::new(now), Mutex::new(Forecast::new(now)));
+        Self { output, bar, messages: AtomicU64::new(0), last_line, forecast }
     }
 
     /// Takes the bar away.
@@ -52,14 +57,29 @@ impl Progress {
 
     /// Shows the octets of a plan as they are read.
     pub(super) fn begin_copying(&self, plan: &Plan) {
-        let template = "{bar:30} {bytes}/{total_bytes}  {msg} messages  {bytes_per_sec}  ETA {eta}";
+        let template = "{bar:30} {bytes}/{total_bytes}  {msg}  {bytes_per_sec}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
         }
         self.bar.set_length(plan.summary.total.copy_octets);
         self.bar.set_position(0);
-        self.bar.set_message("0");
+        self.bar.set_message("0 messages");
         self.bar.reset_eta();
+        if let Ok(mut forecast) = self.forecast.lock() {
+            *forecast = Forecast::new(Instant::now());
+        }
+    }
+
+    /// How long the rest will take, by the pace of the last minutes, waits included.
+    fn left(&self) -> Option<Duration> {
+        let all = self.bar.length()?;
+        let forecast = self.forecast.lock().ok()?;
+        forecast.left(all.saturating_sub(self.bar.position()), Instant::now())
+    }
+
+    /// The same in words: `, about 3 h 5 min left`.
+    fn left_words(&self) -> String {
+        self.left().map(|left| format!(", about {} left", moment::span(left))).unwrap_or_default()
     }
 
     /// Shows how many messages were read on both sides and compared.
@@ -93,7 +113,8 @@ impl Progress {
     fn copied_so_far(&self) -> String {
         let (octets, all) = (self.bar.position(), self.bar.length().unwrap_or_default());
         let messages = self.messages.load(Ordering::Relaxed);
-        format!("{messages} messages copied, {} of {} read", size(octets), size(all))
+        let left = self.left_words();
+        format!("{messages} messages copied, {} of {} read{left}", size(octets), size(all))
     }
 
     fn compared_so_far(&self) -> String {
@@ -146,6 +167,17 @@ impl Progress {
                 );
                 self.bar.suspend(|| screen::news(&line));
             }
+            Event::Throttled { fault, wait } => {
+                let line = format!(
+                    "notice: the {} asks to be left alone ({}); going on at {}, in {}{}",
+                    side_name(fault.side),
+                    printable(fault.words.as_bytes()),
+                    moment::after(*wait),
+                    moment::span(*wait),
+                    self.left_words()
+                );
+                self.bar.suspend(|| screen::news(&line));
+            }
             event if self.output.verbose => {
                 if let Some(line) = verbose_line(event) {
                     self.bar.suspend(|| screen::news(&line));
@@ -165,6 +197,9 @@ impl EventSink for Progress {
             Event::Planned(plan) => self.begin_copying(plan),
             Event::Octets(octets) => {
                 self.bar.inc(*octets);
+                if let Ok(mut forecast) = self.forecast.lock() {
+                    forecast.note(*octets, Instant::now());
+                }
                 self.tell_in_passing(|| self.copied_so_far());
             }
             Event::Compared { messages } => {
@@ -173,12 +208,12 @@ impl EventSink for Progress {
             }
             Event::Copied(_) => {
                 let messages = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
-                self.bar.set_message(messages.to_string());
+                self.bar.set_message(format!("{messages} messages{}", self.left_words()));
             }
             _ => {}
         }
         if self.output.json {
-            if let Some(line) = json(event) {
+            if let Some(line) = json(event, self.left()) {
                 screen::line(&line);
             }
         } else {
@@ -229,7 +264,20 @@ fn json_of_removal(event: &Event<'_>) -> Option<String> {
     })
 }
 
-fn json(event: &Event<'_>) -> Option<String> {
+/// `left`: how long the rest will take.
+fn json_of_throttling(fault: &Fault, wait: Duration, left: Option<Duration>) -> String {
+    json_line(
+        "throttled",
+        json!({
+            "side": fault.side, "kind": fault.kind, "words": fault.words,
+            "wait_seconds": wait.as_secs_f32(), "goes_on_at": moment::second_after(wait),
+            "left_seconds": left.map(|left| left.as_secs()),
+        }),
+    )
+}
+
+/// `left`: how long the rest will take.
+fn json(event: &Event<'_>, left: Option<Duration>) -> Option<String> {
     Some(match event {
         Event::Accounts { source, target } => json_line(
             "accounts",
@@ -263,6 +311,7 @@ fn json(event: &Event<'_>) -> Option<String> {
             "reconnecting",
             json!({ "side": fault.side, "words": fault.words, "wait_seconds": wait.as_secs_f32() }),
         ),
+        Event::Throttled { fault, wait } => json_of_throttling(fault, *wait, left),
         Event::Waiting { mailbox, process, wait } => json_line(
             "waiting",
             json!({ "mailbox": shown(mailbox), "process": process, "wait_seconds": wait.as_secs_f32() }),

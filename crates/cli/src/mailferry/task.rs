@@ -18,6 +18,7 @@ use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
     CopyOrder, Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, ProofRule, Spelling,
 };
+use mailferry_run::ledger::Ledger;
 use mailferry_run::pace::PaceLimits;
 use mailferry_run::receipt::Receipt;
 use mailferry_run::state::State;
@@ -81,11 +82,14 @@ pub(super) fn sync_job(
         job.proof = ProofRule::Content;
     }
     job.state = state(args.nostate, servers, args.output);
+    job.ledger = ledger(args.nostate, servers, args.output);
     if args.add_header {
         job.add_header = AddHeader::IfUnidentified;
     }
     job.limits.pairs_max = args.connections.max(1);
     job.limits.lock_wait = Duration::from_secs(args.lock_wait);
+    job.limits.reconnect.throttle_wait = args.sparing.throttle_wait();
+    job.day = args.sparing.day();
     job.order = order(args.unordered);
     job.quarantine = local_state::quarantine(servers);
     job.receipt = receipt(args.noreceipt, servers, ("mailferry sync", args.output));
@@ -148,8 +152,11 @@ pub(super) fn restore_job(
     }
     let mut job = job(rules, &choice, servers)?;
     job.state = state(args.nostate, servers, args.output);
+    job.ledger = ledger(args.nostate, servers, args.output);
     job.limits.pairs_max = args.connections.max(1);
     job.limits.lock_wait = Duration::from_secs(args.lock_wait);
+    job.limits.reconnect.throttle_wait = args.sparing.throttle_wait();
+    job.day = args.sparing.day();
     job.order = order(args.unordered);
     job.receipt = receipt(args.noreceipt, servers, ("mailferry restore", args.output));
     Ok((job, GuardLimits::modern()))
@@ -205,6 +212,11 @@ fn state(nostate: bool, servers: &Servers, output: Output) -> Option<Arc<State>>
     }
     let places = local_state::places(local_state::Use::Kept, None);
     local_state::open(servers, &places, &teller(output))
+}
+
+fn ledger(nostate: bool, servers: &Servers, output: Output) -> Option<Arc<Ledger>> {
+    let wanted = if nostate { local_state::Use::None } else { local_state::Use::Kept };
+    Some(local_state::ledger(servers, wanted, &teller(output)))
 }
 
 pub(super) fn receipt(

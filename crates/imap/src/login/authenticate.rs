@@ -279,7 +279,9 @@ fn judge(
     };
     // A BAD speaks of our command or of the server's state (`BAD Request is throttled`), not
     // of the credentials: no panel may disable a user for it.
+    let throttled = completion.text().to_ascii_lowercase().starts_with(b"request is throttled");
     let passing = completion.status == Status::Bad
+        || throttled
         || matches!(
             completion.code(),
             Some(
@@ -289,6 +291,8 @@ fn judge(
                     | Code::ContactAdmin
                     | Code::ServerBug
                     | Code::Alert
+                    // Of Gmail's octets of a day.
+                    | Code::OverQuota
             )
         );
     Err(match (passing, proof) {

@@ -22,6 +22,7 @@ async fn logged_in(address: SocketAddr, security: Security) -> Connection {
         family: Family::Any,
         silence_max: Duration::from_secs(10),
         trace: None,
+        meter: None,
         introduction: Introduction::Given,
     };
     let credentials = Credentials::with_password("joe", "secret");

@@ -202,9 +202,9 @@ impl<A: Accounts> Reader<'_, A> {
 
     async fn reopen(&mut self, mut fault: Fault, patience: &mut Patience) -> Result<(), Fault> {
         loop {
-            let wait = patience.next_wait().filter(|_| !self.stop.is_asked());
+            let wait = patience.wait_after(&fault).filter(|_| !self.stop.is_asked());
             let Some(wait) = wait else { return Err(fault) };
-            self.events.on(&Event::Reconnecting { fault: &fault, wait });
+            self.events.on(&Event::another_attempt(&fault, wait));
             patience::wait(wait, self.stop).await;
             let opened = tokio::join!(self.accounts.open_source(), self.accounts.open_target());
             match opened {

@@ -171,7 +171,7 @@ fn prepared(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Opens a file that is for this user only. Mailbox names and digests are nobody else's business.
-fn private(path: &Path) -> std::io::Result<File> {
+pub(crate) fn private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]

@@ -1,5 +1,7 @@
 //! Listing the mailboxes of both sides at the same time, with what an earlier run knew.
 
+use std::collections::BTreeMap;
+
 use mailferry_engine::fault::{Fault, Scope, Side};
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{MailboxInfo, MessageListing};
@@ -42,6 +44,33 @@ pub(super) struct GroupListing {
 
 /// What became of each request, in their order; `None`: not told of.
 type Answers = Vec<Option<Result<Listed, Fault>>>;
+
+/// What was listed, on either side, before a server asked to be left alone: it is not asked for
+/// that again, else it would ask for the same each time.
+#[derive(Default)]
+pub(super) struct Carried([BTreeMap<MailboxName, Listed>; 2]);
+
+impl Carried {
+    /// How many mailboxes.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(BTreeMap::len).sum()
+    }
+
+    /// Of each mailbox of an inquiry what there is.
+    fn take(&mut self, inquiry: &Inquiry<'_>) -> Answers {
+        let there = &mut self.0[usize::from(inquiry.side == Side::Target)];
+        inquiry.mailboxes.iter().map(|(name, _)| there.remove(*name).map(Ok)).collect()
+    }
+
+    fn put(&mut self, inquiry: &Inquiry<'_>, answers: Answers) {
+        let there = &mut self.0[usize::from(inquiry.side == Side::Target)];
+        for ((name, _), answer) in inquiry.mailboxes.iter().zip(answers) {
+            if let Some(Ok(listed)) = answer {
+                there.insert((*name).clone(), listed);
+            }
+        }
+    }
+}
 
 /// One side and what is to be listed there.
 struct Inquiry<'a> {
@@ -87,8 +116,9 @@ impl<A: Accounts> Surveyor<'_, A> {
         // Each side on a task of its own: reading what one server says does not wait for the other,
         // and may take another processor.
         let (hear, heard) = unbounded_channel();
-        let mut source = context.ask(&of_source, self.source.take()?, hear.clone());
-        let mut target = context.ask(&of_target, self.target.take()?, hear);
+        let carried = (self.carried.take(&of_source), self.carried.take(&of_target));
+        let mut source = context.ask((&of_source, carried.0), self.source.take()?, hear.clone());
+        let mut target = context.ask((&of_target, carried.1), self.target.take()?, hear);
         let listing = async {
             context.tell_listed(heard, [&of_source, &of_target]).await;
             Ok::<_, Fault>((finished(&mut source).await?, finished(&mut target).await?))
@@ -96,7 +126,14 @@ impl<A: Accounts> Surveyor<'_, A> {
         let (source, target) = unless_stopped(self.stop, listing).await??;
         self.source.give_back(source.connection);
         self.target.give_back(target.connection);
-        let (sources, targets) = (source.answers?, target.answers?);
+        let (sources, targets) = (source.answers, target.answers);
+        if let Some(fault) = source.end.err().or(target.end.err()) {
+            if fault.is_throttling() && trust == Trust::State {
+                self.carried.put(&of_source, sources);
+                self.carried.put(&of_target, targets);
+            }
+            return Err(fault);
+        }
         if let Some(state) = self.job.state.as_deref() {
             keep(state, &context, &of_source, &sources);
             keep(state, &context, &of_target, &targets);
@@ -119,11 +156,13 @@ impl<A: Accounts> Surveyor<'_, A> {
         };
         let state = self.job.state.as_deref();
         let context = Context { keys: &self.job.keys, state, events: &Silent };
+        let none = inquiry.mailboxes.iter().map(|_| None).collect();
         let (hear, _) = unbounded_channel();
-        let mut target = context.ask(&inquiry, self.target.take()?, hear);
+        let mut target = context.ask((&inquiry, none), self.target.take()?, hear);
         let target = unless_stopped(self.stop, finished(&mut target)).await??;
         self.target.give_back(target.connection);
-        let answers = target.answers?;
+        target.end?;
+        let answers = target.answers;
         if let Some(state) = state {
             keep(state, &context, &inquiry, &answers);
         }
@@ -142,34 +181,36 @@ struct Heard {
 /// A connection that has asked, and what it was told.
 struct Done<S> {
     connection: S,
-    answers: Result<Answers, Fault>,
+    answers: Answers,
+    end: Result<(), Fault>,
 }
 
 impl Context<'_> {
-    /// Has it listed on a task of its own, which ends where the set is dropped. `hear` holds no more
-    /// than one line for each mailbox.
+    /// Has what is not answered yet listed on a task of its own, which ends where the set is dropped.
+    /// `hear` holds no more than one line for each mailbox.
     fn ask<S: Source + 'static>(
         &self,
-        inquiry: &Inquiry<'_>,
+        (inquiry, mut answers): (&Inquiry<'_>, Answers),
         mut connection: S,
         hear: UnboundedSender<Heard>,
     ) -> JoinSet<Done<S>> {
         let (side, keys) = (inquiry.side, self.keys.clone());
-        let known = |name| self.state.and_then(|state| state.listing(side, name, self.keys));
-        let requests: Vec<ListRequest> = inquiry
-            .mailboxes
-            .iter()
-            .map(|(name, info)| ListRequest {
-                mailbox: (*name).clone(),
+        let open = |at: &usize| answers[*at].is_none();
+        let asked: Vec<usize> = (0..inquiry.mailboxes.len()).filter(open).collect();
+        let request = |&at: &usize| {
+            let (name, info) = inquiry.mailboxes[at];
+            ListRequest {
+                mailbox: name.clone(),
                 selection: inquiry.selection.clone(),
                 now: info.mark.clone(),
-                known: known(name),
-            })
-            .collect();
+                known: self.state.and_then(|state| state.listing(side, name, self.keys)),
+            }
+        };
+        let requests: Vec<ListRequest> = asked.iter().map(request).collect();
         let mut task = JoinSet::new();
         task.spawn(async move {
-            let mut answers: Answers = requests.iter().map(|_| None).collect();
             let mut tell = |at: usize, listed: Result<Listed, Fault>| {
+                let at = asked[at];
                 if let Ok(Listed { listing, .. }) = &listed {
                     let octets = listing.size.iter().map(|&size| u64::from(size)).sum();
                     // Nobody hears it where nobody asked to.
@@ -177,8 +218,9 @@ impl Context<'_> {
                 }
                 answers[at] = Some(listed);
             };
-            let done = connection.list(requests, &keys, &mut tell).await;
-            Done { connection, answers: done.map(|()| answers) }
+            let told = connection.list(requests, &keys, &mut tell).await;
+            let end = told.and_then(|()| left_alone(&answers));
+            Done { connection, answers, end }
         });
         task
     }
@@ -192,6 +234,15 @@ impl Context<'_> {
             }
         }
     }
+}
+
+/// A server that wants to be left alone is to have been asked nothing more.
+fn left_alone(answers: &Answers) -> Result<(), Fault> {
+    let fault = |answer: &Option<Result<Listed, Fault>>| match answer {
+        Some(Err(fault)) if fault.is_throttling() => Some(fault.clone()),
+        _ => None,
+    };
+    answers.iter().find_map(fault).map_or(Ok(()), Err)
 }
 
 async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Result<T, Fault> {

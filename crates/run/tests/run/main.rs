@@ -26,6 +26,7 @@ mod room;
 mod side_by_side;
 mod steps;
 mod storm;
+mod throttling;
 mod transforms;
 mod undoing;
 mod waits;

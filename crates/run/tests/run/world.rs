@@ -13,6 +13,7 @@ use mailferry_engine::guard::{self, Approval, GuardLimits, NearlyAll};
 use mailferry_engine::policy::Rules;
 use mailferry_imap::credentials::Credentials;
 use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
+use mailferry_imap::meter::Meter;
 use mailferry_imap::tls::TlsPolicy;
 use mailferry_run::accounts::{Accounts, Need, Seat};
 use mailferry_run::events::{Event, EventSink};
@@ -45,6 +46,8 @@ pub(crate) struct Addresses {
     /// Pairs of connections for which there is leave.
     pub(crate) seats: usize,
     pub(crate) taken: Arc<AtomicUsize>,
+    /// What counts the octets of either side.
+    pub(crate) meters: [Arc<Meter>; 2],
 }
 
 impl Accounts for Addresses {
@@ -53,8 +56,11 @@ impl Accounts for Addresses {
     type Target = ImapAccount;
 
     async fn open_source(&self) -> Result<ImapAccount, Fault> {
-        ImapAccount::open(Side::Source, &endpoint(self.source, self.silence_max), &credentials())
-            .await
+        let endpoint = Endpoint {
+            meter: Some(self.meters[0].clone()),
+            ..endpoint(self.source, self.silence_max)
+        };
+        ImapAccount::open(Side::Source, &endpoint, &credentials()).await
     }
 
     async fn open_removal(&self) -> Result<ImapAccount, Fault> {
@@ -62,8 +68,11 @@ impl Accounts for Addresses {
     }
 
     async fn open_target(&self) -> Result<ImapAccount, Fault> {
-        ImapAccount::open(Side::Target, &endpoint(self.target, self.silence_max), &credentials())
-            .await
+        let endpoint = Endpoint {
+            meter: Some(self.meters[1].clone()),
+            ..endpoint(self.target, self.silence_max)
+        };
+        ImapAccount::open(Side::Target, &endpoint, &credentials()).await
     }
 
     fn seat(&self, need: Need) -> Option<Seat> {
@@ -93,6 +102,7 @@ fn endpoint(address: SocketAddr, silence_max: Duration) -> Endpoint {
         proxy: None,
         family: Family::Any,
         trace: None,
+        meter: None,
         introduction: Introduction::Given,
         silence_max,
     }
@@ -126,6 +136,7 @@ impl World {
             silence_max,
             seats: 10,
             taken: Arc::default(),
+            meters: Default::default(),
         };
         Running { addresses, source, target }
     }
@@ -290,8 +301,12 @@ pub(crate) fn job(rules: Rules) -> Job {
 /// Waits that are no waits.
 pub(crate) fn quick() -> Limits {
     let wait = Duration::from_millis(5);
-    let reconnect =
-        ReconnectLimits { first_wait: wait, settle_wait: wait, ..ReconnectLimits::default() };
+    let reconnect = ReconnectLimits {
+        first_wait: wait,
+        settle_wait: wait,
+        throttle_wait: Duration::from_millis(400),
+        ..ReconnectLimits::default()
+    };
     Limits { reconnect, ..Limits::default() }
 }
 

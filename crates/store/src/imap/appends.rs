@@ -82,6 +82,8 @@ pub(super) struct Appends {
     /// Messages of batches that a full target refused: sent one by one, so that what fits
     /// is kept, until one of them is refused alone.
     one_by_one: VecDeque<Item>,
+    /// The target asked to be left alone: where it breaks off after that, this is why.
+    left_alone: Option<Fault>,
 }
 
 impl Appends {
@@ -194,6 +196,9 @@ impl Appends {
             return;
         };
         let Some(sent) = self.in_flight.remove(at) else { return };
+        if let Some(fault) = super::throttled_by(Side::Target, completion) {
+            self.left_alone = Some(fault);
+        }
         match sent.what {
             What::Streamed(to, envelope, octets) => {
                 let uid = appended_uids(completion, 1).pop().flatten();
@@ -281,7 +286,9 @@ impl ImapAccount {
         let had_room = self.appends.has_room(&self.connection);
         loop {
             let result = self.connection.step().await;
-            let completion = match result.map_err(|error| super::broken(self.side, &error))? {
+            let asked = &self.appends.left_alone;
+            let why = |error| asked.clone().unwrap_or_else(|| super::broken(self.side, &error));
+            let completion = match result.map_err(why)? {
                 Some(Event::Completed(completion)) => Some(completion),
                 _ => None,
             };

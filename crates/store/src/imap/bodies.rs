@@ -19,6 +19,7 @@ use mailferry_imap::uid_set::UidSet;
 
 use self::flight::{Asked, Doubt, Flight, Opening, Stage};
 use self::question::Resolved;
+use super::throttle::throttled_by;
 use super::{Access, ImapAccount, Selected, is_bad};
 use crate::contract::{AsListed, BodyEvent, Wanted};
 
@@ -255,6 +256,9 @@ impl ImapAccount {
 
     /// A command ended.
     fn take_completion(&mut self, completion: &Completion) -> Result<(), Fault> {
+        if let Some(fault) = throttled_by(self.side, completion) {
+            return Err(fault);
+        }
         let bodies = &mut self.bodies;
         if let Some(at) = bodies.recalled.iter().position(|&tag| tag == completion.tag) {
             bodies.recalled.swap_remove(at);

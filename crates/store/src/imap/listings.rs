@@ -133,6 +133,11 @@ impl ImapAccount {
             let Some(first) = flights.front_mut() else { break };
             let event = self.connection.next().await;
             let event = event.map_err(|error| super::broken(self.side, &error))?;
+            if let Event::Completed(completion) = &event
+                && let Some(fault) = super::throttled_by(self.side, completion)
+            {
+                return Err(fault);
+            }
             first.take_in(event, self.side, keys);
             while let Some(landed) = flights.pop_front_if(|first| first.is_done()) {
                 let at = landed.at;

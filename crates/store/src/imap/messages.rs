@@ -236,6 +236,9 @@ impl ImapAccount {
             let event = self.connection.next().await;
             match event.map_err(|error| super::broken(self.side, &error))? {
                 Event::Completed(completion) if completion.tag == tag => {
+                    if let Some(fault) = super::throttled_by(self.side, &completion) {
+                        return Err(fault);
+                    }
                     flags.apply(listing);
                     self.fetch_untold_flags(flags.untold, listing).await?;
                     return Ok(completion);

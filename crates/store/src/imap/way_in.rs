@@ -5,6 +5,7 @@ use mailferry_imap::login::{ConnectError, LoginError};
 use mailferry_imap::proxy::ProxyError;
 
 use super::broken;
+use super::throttle::throttled;
 
 pub(super) fn connect_fault(side: Side, error: &ConnectError) -> Fault {
     match error {
@@ -28,10 +29,10 @@ pub(super) fn connect_fault(side: Side, error: &ConnectError) -> Fault {
         ConnectError::NoStartTls { .. } | ConnectError::StartTls(_) | ConnectError::Setup(_) => {
             Fault::new(side, FaultKind::Tls, error.to_string())
         }
-        ConnectError::Greeting(_) => Fault {
+        ConnectError::Greeting(words) => throttled(side, words).unwrap_or_else(|| Fault {
             retry: Retry::Later,
             ..Fault::new(side, FaultKind::Connection, error.to_string())
-        },
+        }),
         ConnectError::Broken(inner) => broken(side, inner),
     }
 }
@@ -44,9 +45,10 @@ pub(super) fn login_fault(side: Side, error: &LoginError) -> Fault {
         LoginError::Exchange { .. } => {
             Fault::new(side, FaultKind::Authentication, error.to_string())
         }
-        LoginError::Unavailable(words) => {
-            Fault { retry: Retry::Later, ..Fault::new(side, FaultKind::Connection, words) }
-        }
+        LoginError::Unavailable(words) => throttled(side, words).unwrap_or_else(|| Fault {
+            retry: Retry::Later,
+            ..Fault::new(side, FaultKind::Connection, words)
+        }),
         LoginError::Broken(inner) => broken(side, inner),
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn endpoint(address: SocketAddr) -> Endpoint {
         proxy: None,
         family: Family::Any,
         trace: None,
+        meter: None,
         introduction: Introduction::Given,
         silence_max: Duration::from_secs(10),
     }
