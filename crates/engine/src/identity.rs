@@ -380,7 +380,7 @@ mod tests {
             let block = words.collect::<Vec<_>>().concat();
             for domain in [MessageIdDomain::Kept, MessageIdDomain::Dropped] {
                 for headers in [KeyRule::default().headers, Headers::All] {
-                    let rule = KeyRule { headers, message_id_domain: domain };
+                    let rule = KeyRule { headers, message_id_domain: domain, passed_over: None };
                     let text = identity_text(&block, &rule);
                     let text = text.map(|text| text.sorted().collect::<Vec<_>>().concat());
                     proptest::prop_assert_eq!(text, described(&block, &rule));
