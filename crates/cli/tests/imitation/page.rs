@@ -33,6 +33,11 @@ has is not brought back under the labels that were taken from it, since a restor
 moved. Domino rewrites headers and tells no UIDs: the run that copies to it looks at the copies, says that
 nobody will recognise them, and ends with 111. – stands for a further run, which says so, too: nothing is
 copied twice nor removed.
+
+**Known, and not handled:** Yahoo shows the newest 10,000 messages of a mailbox. What is older is not copied
+from there; a presync or an exact backup of such a mailbox would remove from the target what Yahoo does not
+show any more; and as a target it would get the older messages again. Leave such mailboxes out
+(`--exclude`), or split them there before.
 ";
 
 type Rows = BTreeMap<(Provider, Side), BTreeMap<&'static str, Verdict>>;
