@@ -2,6 +2,7 @@
 
 mod comparison;
 mod demo;
+mod doctor;
 mod explain;
 mod login;
 mod options;

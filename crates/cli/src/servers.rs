@@ -191,7 +191,7 @@ impl Servers {
             entered.insert(side);
         }
         let name = if side == Side::Source { "source" } else { "target" };
-        if let Some(Met { fingerprint: Some(fingerprint), complaint: Some(complaint) }) =
+        if let Some(Met { fingerprint: Some(fingerprint), complaint: Some(complaint), .. }) =
             &account.welcome.certificate
         {
             // It may quote the certificate, which is the server's.

@@ -6,7 +6,7 @@
 //! differs fails, so that the list stays true. `DIFFERENTIAL_CASE=--delete2` tries only the cases
 //! with these words.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+#![allow(clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod contest;
 mod world;

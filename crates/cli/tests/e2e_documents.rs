@@ -452,6 +452,7 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     lines.extend(lines_of_a_run_that_is_throttled());
     let moved = ["--folder", "Waited", "--delete-source", "--json"];
     lines.extend(desk.ferry("sync", &source, &target, &moved).expect(0).json_lines());
+    lines.extend(desk.ferry("doctor", &source, &target, &["--json"]).expect(0).json_lines());
     let refused = Place { password: "wrong".to_owned(), ..target.clone() };
     lines.extend(desk.ferry("sync", &source, &refused, &["--json"]).expect(162).json_lines());
     lines

@@ -7,7 +7,9 @@ use mailferry_testkit::certificate;
 use mailferry_testkit::dovecot::{Logins, Tokens};
 use mailferry_testkit::proxy::{Cut, Manner, Proxy, Weather};
 use mailferry_testkit::token::access_token;
-use world::{Desk, Dovecot, Expect, Finished, Layout, Place, Setup, assert_copied, mails, server};
+use world::{
+    Desk, Dovecot, Expect, Finished, Layout, Place, Setup, assert_copied, farm, mails, server,
+};
 
 const ALL: [&str; 3] = ["scram-sha-256", "scram-sha-1", "cram-md5"];
 
@@ -74,6 +76,29 @@ fn a_wrong_password_is_told_at_once_and_not_tried_in_another_way() {
     let options = ["--debugimap1", "--authmech1", "SCRAM-SHA-1"];
     let run = Desk::new().imapsync(&wrong, &target, &options).expect(161);
     assert_eq!(attempts(&run, "AUTHENTICATE") + attempts(&run, "LOGIN"), 1, "{}", run.report());
+}
+
+/// Dovecot has no NTLM of its own any more; Cyrus SASL has.
+#[test]
+fn ntlm_logs_in_where_a_server_takes_it() {
+    let offering = farm::Server::start_offering_if_there(farm::Kind::Cyrus, "NTLM PLAIN LOGIN");
+    let Some(server) = offering.unwrap() else { return };
+    let place = Place::on(&server);
+    place.put("INBOX", &mails("ntlm", 2));
+    let desk = Desk::new();
+    let ntlm = |place: &Place<'_>, words: &[&str]| {
+        let mut command = desk.command_of_ferry();
+        command.args(["doctor", &place.url("imap+plain"), "--source-auth", "NTLM", "--trace"]);
+        command.args(words).env("MAILFERRY_SOURCE_PASSWORD", &place.password);
+        desk.finish(command)
+    };
+    let run = ntlm(&place, &["--json"]).expect(0).keeps_secret(&place.password);
+    assert_eq!(attempts(&run, "AUTHENTICATE NTLM"), 1, "{}", run.report());
+    let found = &run.json_lines()[0]["found"];
+    assert_eq!((&found["server"]["mechanism"], &found["messages"]), (&"NTLM".into(), &2.into()));
+    ntlm(&Place { password: "wrong".to_owned(), ..place.clone() }, &[]).expect(161);
+    let options = ["--authmech1", "NTLM", "--domain1", "FARM", "--justlogin"];
+    desk.imapsync(&place, &place, &options).expect(0);
 }
 
 #[test]

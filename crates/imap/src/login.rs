@@ -20,7 +20,7 @@ use crate::proxy::{Proxy, ProxyError};
 use crate::response::{ConditionKind, Untagged};
 use crate::sasl::Channel;
 use crate::session::{Event, printable};
-use crate::tls::{Met, TlsPolicy, TlsSetupError, Unverified, client_config, is_too_old};
+use crate::tls::{Met, TlsPolicy, TlsSetupError, Unverified, Version, client_config, is_too_old};
 use crate::trace::Trace;
 
 /// How long a server may stay silent, if nothing else is said.
@@ -304,8 +304,11 @@ async fn handshake(
     };
     match tokio::time::timeout(endpoint.silence_max, connector.connect(name, transport)).await {
         Ok(Ok(stream)) => {
-            let (channel, binding) = channel(stream.get_ref().1);
-            Ok(Secured { transport: Box::new(stream), met: what_was_met(&met), channel, binding })
+            let tls = stream.get_ref().1;
+            let (channel, binding) = channel(tls);
+            let met =
+                Met { version: tls.protocol_version().and_then(Version::of), ..what_was_met(&met) };
+            Ok(Secured { transport: Box::new(stream), met, channel, binding })
         }
         Ok(Err(error)) if is_too_old(&error) => Err(ConnectError::OldTls {
             host: endpoint.host.clone(),

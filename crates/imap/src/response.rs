@@ -5,11 +5,13 @@
 mod code;
 mod fetch;
 mod mailbox;
+mod quota;
 mod search;
 
 pub use code::Code;
 pub use fetch::{Body, Fetch, HeadItem, head_item, head_sequence, head_uid, parse_head};
 pub use mailbox::{List, NamespaceEntry, StatusItems};
+pub use quota::QuotaResource;
 pub use search::Numbering;
 
 use std::borrow::Cow;
@@ -143,6 +145,13 @@ pub enum Untagged<'a> {
         /// Shared ones.
         shared: Vec<NamespaceEntry<'a>>,
     },
+    /// QUOTA (RFC 9208 §5.1).
+    Quota {
+        /// What the limits are of; mostly empty. Foreign.
+        root: Cow<'a, [u8]>,
+        /// The limits.
+        resources: Vec<QuotaResource<'a>>,
+    },
     /// ID (RFC 2971 §3.2): fields and their values.
     Id(Vec<IdField<'a>>),
     /// FETCH or UIDFETCH.
@@ -217,6 +226,10 @@ fn untagged<'a>(after_star: &'a [u8], frame: Frame<'a>) -> Option<Untagged<'a>> 
         b"ESEARCH" => search::parse_esearch(cursor)?,
         b"VANISHED" => search::parse_vanished(cursor)?,
         b"NAMESPACE" => mailbox::parse_namespace(cursor),
+        b"QUOTA" => {
+            let (root, resources) = quota::parse_quota(cursor)?;
+            Untagged::Quota { root, resources }
+        }
         b"ID" => Untagged::Id(id(cursor)),
         _ => return None,
     })

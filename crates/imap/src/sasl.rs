@@ -4,12 +4,14 @@
 
 mod choice;
 mod cram_md5;
+mod ntlm;
 mod oauth;
 mod plain;
 mod scram;
 
 pub use choice::{Channel, NoMechanism, Offer, choose};
 pub use cram_md5::CramMd5;
+pub use ntlm::{Ntlm, Own};
 pub use oauth::{OAuthBearer, XOAuth2};
 pub use plain::{External, Login, Plain};
 pub use scram::{ChannelBinding, Hash, Identities, Scram};
@@ -31,6 +33,8 @@ pub enum Mechanism {
     ScramSha1,
     /// RFC 2195 §2.
     CramMd5,
+    /// Version 2 of Microsoft's (MS-NLMP §3.3.2).
+    Ntlm,
     /// RFC 4616 §2.
     Plain,
     /// The LOGIN command (RFC 9051 §6.2.3); where that is disabled, the SASL mechanism of this
@@ -44,13 +48,14 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every mechanism.
-    pub const EVERY: [Self; 10] = [
+    pub const EVERY: [Self; 11] = [
         Self::External,
         Self::ScramSha256Plus,
         Self::ScramSha1Plus,
         Self::ScramSha256,
         Self::ScramSha1,
         Self::CramMd5,
+        Self::Ntlm,
         Self::Plain,
         Self::Login,
         Self::OAuthBearer,
@@ -67,6 +72,7 @@ impl Mechanism {
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha1 => "SCRAM-SHA-1",
             Self::CramMd5 => "CRAM-MD5",
+            Self::Ntlm => "NTLM",
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
             Self::OAuthBearer => "OAUTHBEARER",

@@ -94,6 +94,16 @@ pub enum Version {
     Tls13,
 }
 
+impl Version {
+    pub(crate) fn of(version: rustls::ProtocolVersion) -> Option<Self> {
+        match version {
+            rustls::ProtocolVersion::TLSv1_2 => Some(Self::Tls12),
+            rustls::ProtocolVersion::TLSv1_3 => Some(Self::Tls13),
+            _ => None,
+        }
+    }
+}
+
 /// A client certificate and its key. The key never prints.
 #[derive(Clone, Debug)]
 pub struct Identity(Arc<Pair>);
@@ -130,6 +140,8 @@ pub struct Met {
     pub fingerprint: Option<Fingerprint>,
     /// Why it was not verified, in words; `None` where it was.
     pub complaint: Option<String>,
+    /// The version that was agreed on, once it was.
+    pub version: Option<Version>,
 }
 
 /// TLS could not be set up.
@@ -228,7 +240,7 @@ impl Judge {
 
     fn note(&self, fingerprint: Fingerprint, complaint: Option<String>) {
         if let Ok(mut met) = self.met.lock() {
-            *met = Met { fingerprint: Some(fingerprint), complaint };
+            *met = Met { fingerprint: Some(fingerprint), complaint, version: None };
         }
     }
 }

@@ -10,6 +10,7 @@ mod mailboxes;
 mod messages;
 mod moves;
 mod opening;
+mod quota;
 mod sample;
 mod subjects;
 mod throttle;
@@ -33,6 +34,7 @@ use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
 
 use self::compression::Compression;
+pub use self::quota::{Quota, QuotaUse};
 use self::throttle::{throttled, throttled_by};
 use self::way_in::{connect_fault, login_fault};
 pub use self::welcome::Welcome;
@@ -158,13 +160,19 @@ impl ImapAccount {
     ) -> Result<Self, Fault> {
         let greeted = connect(endpoint).await.map_err(|error| connect_fault(side, &error))?;
         let mut connection = greeted.connection;
-        if greeted.preauthenticated == Preauthenticated::No {
-            login(&mut connection, credentials).await.map_err(|error| login_fault(side, &error))?;
-        }
+        let mechanism = match greeted.preauthenticated {
+            Preauthenticated::Yes => None,
+            Preauthenticated::No => Some(
+                login(&mut connection, credentials)
+                    .await
+                    .map_err(|error| login_fault(side, &error))?,
+            ),
+        };
         if policy.is_due() {
             connection.compress().await.map_err(|error| broken(side, &error))?;
         }
-        let welcome = Welcome::new(greeted.banner, greeted.certificate, &connection);
+        let met = (greeted.banner, greeted.certificate, greeted.peer);
+        let welcome = Welcome::new(met, mechanism, &connection);
         let bodies = bodies::Bodies::default();
         let appends = appends::Appends::default();
         let introduction = endpoint.introduction;

@@ -112,6 +112,9 @@ impl Kind {
 /// The password of every account.
 const PASSWORD: &str = "pass-user";
 
+/// The SASL mechanisms that a Cyrus offers unless others are asked for.
+const MECHANISMS_USUAL: &str = "PLAIN LOGIN";
+
 /// Where one server lives.
 struct Place<'a> {
     /// Its own directory, which goes with it.
@@ -121,6 +124,7 @@ struct Place<'a> {
     port: u16,
     owner: &'a Owner,
     user: &'a str,
+    mechanisms: &'a str,
 }
 
 /// What starts a server, and what has to stay as long as it runs.
@@ -150,6 +154,10 @@ impl Server {
     /// # Errors
     /// [`Error::Missing`] if `scripts/servers` has not fetched it; others if it does not start.
     pub fn start(kind: Kind) -> Result<Self, Error> {
+        Self::start_offering(kind, MECHANISMS_USUAL)
+    }
+
+    fn start_offering(kind: Kind, mechanisms: &str) -> Result<Self, Error> {
         let owner = Owner::inspect(&["mail", "nobody"])?;
         let root = directory(&owner)?.join(kind.package());
         if !root.join(".origin").is_file() {
@@ -163,7 +171,7 @@ impl Server {
         }
         let mut last = Error::Start("never tried".to_owned());
         for _ in 0..START_ATTEMPTS_MAX {
-            match Self::attempt(kind, &root, &owner) {
+            match Self::attempt((kind, mechanisms), &root, &owner) {
                 Err(Error::Start(why)) => last = Error::Start(why),
                 done => return done,
             }
@@ -176,11 +184,20 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::start`].
-    #[allow(clippy::print_stderr)] // a test that is left out says so
     pub fn start_if_there(kind: Kind) -> Result<Option<Self>, Error> {
+        Self::start_offering_if_there(kind, MECHANISMS_USUAL)
+    }
+
+    /// As [`Server::start_if_there`], with these SASL mechanisms, names with blanks between; only a
+    /// Cyrus can.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    #[allow(clippy::print_stderr)] // a test that is left out says so
+    pub fn start_offering_if_there(kind: Kind, mechanisms: &str) -> Result<Option<Self>, Error> {
         let required = env::var(REQUIRE_VARIABLE).unwrap_or_default();
         let is_required = required.split_whitespace().any(|name| name == kind.package());
-        match Self::start(kind) {
+        match Self::start_offering(kind, mechanisms) {
             Err(Error::Missing(why)) if !is_required => {
                 eprintln!("left out: {why}");
                 Ok(None)
@@ -189,11 +206,15 @@ impl Server {
         }
     }
 
-    fn attempt(kind: Kind, root: &Path, owner: &Owner) -> Result<Self, Error> {
+    fn attempt(
+        (kind, mechanisms): (Kind, &str),
+        root: &Path,
+        owner: &Owner,
+    ) -> Result<Self, Error> {
         let dir = crate::harness::make_directory()?;
         let imap = free_port()?;
         let (port, user) = (imap.port(), kind.user());
-        let place = Place { dir: dir.path(), root, port, owner, user };
+        let place = Place { dir: dir.path(), root, port, owner, user, mechanisms };
         let Ready { command, company } = kind.prepare(&place)?;
         let watched = Watched::spawn(&command, dir)?;
         let server = Self { kind, imap, watched, _company: company };

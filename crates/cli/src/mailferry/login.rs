@@ -35,6 +35,17 @@ pub(super) fn target_alone(accounts: &Accounts, output: Output) -> Result<Server
     servers_with(accounts, output, &[Side::Target])
 }
 
+/// The same where there is no target.
+///
+/// # Errors
+/// As [`servers`].
+pub(super) fn source_alone(accounts: &Accounts, output: Output) -> Result<Servers, UsageError> {
+    let mut accounts = accounts.clone();
+    // Somewhere it has to be. Nobody goes there.
+    accounts.target.clone_from(&accounts.source);
+    servers_with(&accounts, output, &[Side::Source])
+}
+
 /// The same where nobody will log in at all.
 ///
 /// # Errors

@@ -32,6 +32,8 @@ pub enum Command {
     Plan(SyncArgs),
     /// Compare two accounts, and change nothing
     Check(CheckArgs),
+    /// Look at one account or two and say what a run would meet; change nothing
+    Doctor(Box<DoctorArgs>),
     /// Bring back from a backup what is missing, and remove nothing
     Restore(RestoreArgs),
     /// Bring in what the target refused and was kept aside; only the target is connected to
@@ -234,6 +236,23 @@ pub struct CheckArgs {
     /// With --deep: note in this file what was the same, and do not read it again next time
     #[arg(long, value_name = "FILE", requires = "deep")]
     pub resume: Option<PathBuf>,
+    /// How it is shown.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `doctor`.
+#[derive(Args, Clone, Debug)]
+#[command(mut_arg("target", |target| {
+    target.required(false).default_value("").hide_default_value(true)
+}))]
+pub struct DoctorArgs {
+    /// The accounts; the second is an empty text where there is only one.
+    #[command(flatten)]
+    pub accounts: Accounts,
+    /// What takes part.
+    #[command(flatten)]
+    pub choice: Choice,
     /// How it is shown.
     #[command(flatten)]
     pub output: Output,

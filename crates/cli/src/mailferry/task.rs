@@ -25,7 +25,7 @@ use mailferry_run::state::State;
 use mailferry_store::contract::Selection;
 use mailferry_store::files::FileAccount;
 
-use super::options::{CheckArgs, Choice, Flags, Output, RestoreArgs, SyncArgs};
+use super::options::{CheckArgs, Choice, DoctorArgs, Flags, Output, RestoreArgs, SyncArgs};
 use crate::budget::Budget;
 use crate::deletion_limit;
 use crate::local_state;
@@ -170,6 +170,15 @@ pub(super) fn check_job(args: &CheckArgs, servers: &Servers) -> Result<Job, Usag
     let mut rules = Rules::mirror();
     rules.unrecognised = Unrecognised::Append;
     job(rules, &args.choice, servers)
+}
+
+/// The job of `doctor`: what `sync` would copy. Nothing of an earlier run is used: what is told is
+/// of now.
+///
+/// # Errors
+/// As [`sync_job`].
+pub(super) fn examination_job(args: &DoctorArgs, servers: &Servers) -> Result<Job, UsageError> {
+    job(Rules::sync(), &args.choice, servers)
 }
 
 /// The job of `retry`: brings what was kept aside into the mailboxes that it was meant for, and

@@ -20,7 +20,8 @@ use serde_json::json;
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
 use super::{
-    comparison, demo, explain, login, oversize, permit, render, retry, runs, task, undo, why,
+    comparison, demo, doctor, explain, login, oversize, permit, render, retry, runs, task, undo,
+    why,
 };
 use crate::claims;
 use crate::fault_text::{Front, fault_text};
@@ -35,6 +36,7 @@ pub(super) async fn run(command: Command) -> ExitStatus {
         Command::Sync(args) => sync(&args).await,
         Command::Plan(args) => plan(&args).await,
         Command::Check(args) => comparison::run(&args).await,
+        Command::Doctor(args) => doctor::run(&args).await,
         Command::Restore(args) => restore(&args).await,
         Command::Retry(args) => retry::run(&args).await,
         Command::Undo(args) => undo::run(&args).await,

@@ -1,6 +1,8 @@
 //! Logging in: the lines of LOGIN and AUTHENTICATE (RFC 9051 §6.2.2, §6.2.3, RFC 4959 §3) around
 //! the exchanges of [`crate::sasl`].
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use data_encoding::BASE64;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
@@ -12,12 +14,14 @@ use crate::credentials::{Choice, Credentials, Manner, Secret};
 use crate::response::{Code, Status};
 use crate::sasl::{
     ChannelBinding, CramMd5, Exchange, External, Hash, Identities, Login, Mechanism, NoMechanism,
-    OAuthBearer, Offer, Plain, Proof, SaslError, Scram, XOAuth2, choose,
+    Ntlm, OAuthBearer, Offer, Own, Plain, Proof, SaslError, Scram, XOAuth2, choose,
 };
 use crate::session::{Completion, Event, printable};
 
 /// The random part of a nonce, before base64.
 const NONCE_BYTES: usize = 18;
+/// From 1601-01-01 to 1970-01-01 in units of 100 ns, as Windows counts time (MS-DTYP §2.3.3).
+const TICKS_TO_1970: u64 = 116_444_736_000_000_000;
 
 /// A login failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,28 +52,28 @@ pub enum LoginError {
     Broken(#[from] ConnectionError),
 }
 
-/// Logs in, and learns the capabilities that hold afterwards.
+/// Logs in, and learns the capabilities that hold afterwards. Answers by which mechanism.
 ///
 /// # Errors
 /// See [`LoginError`]; the connection is to be dropped.
 pub async fn login(
     connection: &mut Connection,
     credentials: &Credentials,
-) -> Result<(), LoginError> {
+) -> Result<Mechanism, LoginError> {
     let offer =
         Offer { capabilities: connection.capabilities(), channel: connection.entrance.channel };
-    let mechanism = choose(offer, credentials)?;
+    let mut mechanism = choose(offer, credentials)?;
     if mechanism == Mechanism::Login && !connection.capabilities().has("LOGINDISABLED") {
         let completion = login_command(connection, credentials).await?;
         judge(&completion, Proof::Password, None)?;
     } else {
-        authenticate(connection, credentials, mechanism).await?;
+        mechanism = authenticate(connection, credentials, mechanism).await?;
     }
     if let Some(Manner::ProxyAuth) = credentials.login_as.as_ref().map(|other| other.manner) {
         become_user(connection, &credentials.user).await?;
     }
     know_capabilities(connection).await?;
-    Ok(())
+    Ok(mechanism)
 }
 
 async fn login_command(
@@ -99,7 +103,7 @@ async fn authenticate(
     connection: &mut Connection,
     credentials: &Credentials,
     mechanism: Mechanism,
-) -> Result<(), LoginError> {
+) -> Result<Mechanism, LoginError> {
     let offered = connection.capabilities().has(&format!("AUTH={}", mechanism.name()));
     let outcome = attempt(connection, credentials, mechanism).await;
     match outcome {
@@ -124,7 +128,7 @@ async fn attempt(
     connection: &mut Connection,
     credentials: &Credentials,
     mechanism: Mechanism,
-) -> Result<(), LoginError> {
+) -> Result<Mechanism, LoginError> {
     let binding = binding(connection, credentials, mechanism);
     let mut exchange = exchange(connection, credentials, mechanism, binding)?;
     let (completion, broken_off) = converse(connection, mechanism, &mut *exchange).await?;
@@ -141,9 +145,9 @@ async fn attempt(
         let mut exchange =
             self::exchange(connection, credentials, unbound, ChannelBinding::Unsupported)?;
         let (completion, broken_off) = converse(connection, unbound, &mut *exchange).await?;
-        return conclude(unbound, &completion, broken_off, &*exchange);
+        return conclude(unbound, &completion, broken_off, &*exchange).map(|()| unbound);
     }
-    conclude(mechanism, &completion, broken_off, &*exchange)
+    conclude(mechanism, &completion, broken_off, &*exchange).map(|()| mechanism)
 }
 
 fn conclude(
@@ -199,6 +203,7 @@ fn exchange(
         (Mechanism::ScramSha1Plus | Mechanism::ScramSha1, _) => scram(Hash::Sha1)?,
         (Mechanism::External, _) => Box::new(External::new(&credentials.user)),
         (Mechanism::CramMd5, _) => Box::new(CramMd5::new(&user, secret)),
+        (Mechanism::Ntlm, _) => Box::new(Ntlm::new(&user, secret, own()?)),
         (Mechanism::Plain, _) => Box::new(Plain::new(authorise, &user, secret)),
         (Mechanism::Login, _) => Box::new(Login::new(&user, secret)),
         (Mechanism::OAuthBearer, _) => {
@@ -214,10 +219,25 @@ fn exchange(
 
 /// Random and printable, without commas.
 fn nonce() -> Result<String, ConnectionError> {
-    let mut octets = [0; NONCE_BYTES];
+    Ok(BASE64.encode(&random::<NONCE_BYTES>()?))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], ConnectionError> {
+    let mut octets = [0; N];
     let none = |_| ConnectionError::Io(std::io::Error::other("the system has no random numbers"));
     SystemRandom::new().fill(&mut octets).map_err(none)?;
-    Ok(BASE64.encode(&octets))
+    Ok(octets)
+}
+
+/// What NTLM wants of the client. A clock before 1970 counts as 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a login is of now; the exchange takes it as an argument"
+)]
+fn own() -> Result<Own, ConnectionError> {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let ticks = u64::try_from(since_1970.as_nanos() / 100).unwrap_or_default();
+    Ok(Own { challenge: random()?, now: ticks.saturating_add(TICKS_TO_1970) })
 }
 
 /// AUTHENTICATE to its end, and why it was broken off by us, if it was.

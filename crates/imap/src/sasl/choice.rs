@@ -31,7 +31,7 @@ pub struct NoMechanism(pub String);
 
 /// Strongest first. Inside TLS the password is safe from whoever listens, so that PLAIN is better
 /// than CRAM-MD5, which many servers offer and cannot do: they do not keep the password.
-const FOR_PASSWORDS_IN_TLS: [M; 7] = [
+const FOR_PASSWORDS_IN_TLS: [M; 8] = [
     M::ScramSha256Plus,
     M::ScramSha1Plus,
     M::ScramSha256,
@@ -39,10 +39,11 @@ const FOR_PASSWORDS_IN_TLS: [M; 7] = [
     M::Plain,
     M::Login,
     M::CramMd5,
+    M::Ntlm,
 ];
-const FOR_PASSWORDS_IN_CLEAR: [M; 5] =
-    [M::ScramSha256, M::ScramSha1, M::CramMd5, M::Plain, M::Login];
-const SIMPLEST_FIRST: [M; 7] = [
+const FOR_PASSWORDS_IN_CLEAR: [M; 6] =
+    [M::ScramSha256, M::ScramSha1, M::CramMd5, M::Ntlm, M::Plain, M::Login];
+const SIMPLEST_FIRST: [M; 8] = [
     M::Plain,
     M::Login,
     M::ScramSha256Plus,
@@ -50,6 +51,7 @@ const SIMPLEST_FIRST: [M; 7] = [
     M::ScramSha256,
     M::ScramSha1,
     M::CramMd5,
+    M::Ntlm,
 ];
 const FOR_TOKENS: [M; 2] = [M::OAuthBearer, M::XOAuth2];
 /// Those that name whose mailboxes are meant beside who logs in.
@@ -167,6 +169,9 @@ mod tests {
         assert_eq!(chosen("IMAP4rev1", Channel::Tls, &password()), Ok(M::Login));
         let only = "LOGINDISABLED AUTH=CRAM-MD5";
         assert_eq!(chosen(only, Channel::Tls, &password()), Ok(M::CramMd5));
+        let exchange = "LOGINDISABLED AUTH=NTLM AUTH=GSSAPI";
+        assert_eq!(chosen(exchange, Channel::Clear, &password()), Ok(M::Ntlm));
+        assert_eq!(chosen("AUTH=NTLM AUTH=PLAIN", Channel::Tls, &password()), Ok(M::Plain));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! What a server says of itself on the way in.
 
+use std::net::SocketAddr;
+
 use mailferry_engine::fault::{Fault, Side};
 use mailferry_imap::connection::Connection;
 use mailferry_imap::login::{Endpoint, connect};
+use mailferry_imap::sasl::Mechanism;
 use mailferry_imap::tls::Met;
 
 use super::ImapAccount;
@@ -15,16 +18,26 @@ pub struct Welcome {
     pub banner: Vec<u8>,
     /// The certificate, where there is TLS.
     pub certificate: Option<Met>,
+    /// The address reached: the server's, or the proxy's.
+    pub peer: SocketAddr,
+    /// What the login went by; `None` where nobody logged in.
+    pub mechanism: Option<Mechanism>,
     /// Capabilities: after login, or before where nobody logs in.
     pub capabilities: Vec<String>,
 }
 
 impl Welcome {
-    pub(super) fn new(banner: Vec<u8>, certificate: Option<Met>, connection: &Connection) -> Self {
+    pub(super) fn new(
+        (banner, certificate, peer): (Vec<u8>, Option<Met>, SocketAddr),
+        mechanism: Option<Mechanism>,
+        connection: &Connection,
+    ) -> Self {
         let capabilities = connection.capabilities().iter();
         Self {
             banner,
             certificate,
+            peer,
+            mechanism,
             capabilities: capabilities.map(|name| name.escape_ascii().to_string()).collect(),
         }
     }
@@ -37,6 +50,7 @@ impl ImapAccount {
     /// A fault of kind Connection or Tls.
     pub async fn greet(side: Side, endpoint: &Endpoint) -> Result<Welcome, Fault> {
         let greeted = connect(endpoint).await.map_err(|error| connect_fault(side, &error))?;
-        Ok(Welcome::new(greeted.banner, greeted.certificate, &greeted.connection))
+        let met = (greeted.banner, greeted.certificate, greeted.peer);
+        Ok(Welcome::new(met, None, &greeted.connection))
     }
 }

@@ -14,6 +14,17 @@ pub(super) enum Names {
     Dot,
 }
 
+/// NTLM needs MD4, which OpenSSL 3 keeps apart.
+const OLD_DIGESTS: &str = "openssl_conf = all
+[all]
+providers = both
+[both]
+default = on
+legacy = on
+[on]
+activate = 1
+";
+
 pub(super) fn prepare(place: &Place<'_>, names: Names) -> Result<Ready, Error> {
     let Place { dir, root, owner, .. } = *place;
     for name in ["conf/socket", "spool", "sock"] {
@@ -21,6 +32,7 @@ pub(super) fn prepare(place: &Place<'_>, names: Names) -> Result<Ready, Error> {
     }
     write(&dir.join("imapd.conf"), settings(place, names).as_bytes())?;
     write(&dir.join("cyrus.conf"), services(place).as_bytes())?;
+    write(&dir.join("openssl.cnf"), OLD_DIGESTS.as_bytes())?;
     let libraries = libraries(root);
     let mut password = Command::new(root.join("usr/sbin/saslpasswd2"));
     password.env("LD_LIBRARY_PATH", &libraries);
@@ -32,6 +44,7 @@ pub(super) fn prepare(place: &Place<'_>, names: Names) -> Result<Ready, Error> {
     command.arg("-C").arg(dir.join("imapd.conf")).arg("-M").arg(dir.join("cyrus.conf"));
     command.arg("-p").arg(dir.join("master.pid")).arg("-D");
     command.env("LD_LIBRARY_PATH", libraries).env("CYRUS_USER", &owner.user);
+    command.env("OPENSSL_CONF", dir.join("openssl.cnf"));
     debug_assert!(owner.rights == Rights::Ordinary || owner.user != "root");
     Ok(command.into())
 }
@@ -51,7 +64,7 @@ allowplaintext: yes
 sasl_pwcheck_method: auxprop
 sasl_auxprop_plugin: sasldb
 sasl_sasldb_path: {dir}/sasldb2
-sasl_mech_list: PLAIN LOGIN
+sasl_mech_list: {mechanisms}
 sasl_path: {sasl}
 servername: localhost
 defaultdomain: localhost
@@ -72,6 +85,7 @@ proc_path: {dir}/conf/proc
 ",
         user = owner.user,
         group = owner.group,
+        mechanisms = place.mechanisms,
     )
 }
 

@@ -105,9 +105,9 @@ options! { CONNECTION = "Connection and encryption";
 
 options! { AUTHENTICATION = "Authentication";
     AUTHMECH1 "authmech1": Text("NAME"), One, A, Works;
-        "mechanism of the login on host1: LOGIN, PLAIN, CRAM-MD5, SCRAM-SHA-256, XOAUTH2, …";
+        "mechanism of the login on host1: LOGIN, PLAIN, CRAM-MD5, NTLM, SCRAM-SHA-256, XOAUTH2, …";
     AUTHMECH2 "authmech2": Text("NAME"), Two, A, Works;
-        "mechanism of the login on host2: LOGIN, PLAIN, CRAM-MD5, SCRAM-SHA-256, XOAUTH2, …";
+        "mechanism of the login on host2: LOGIN, PLAIN, CRAM-MD5, NTLM, SCRAM-SHA-256, XOAUTH2, …";
     AUTHUSER1 "authuser1": Text("USER"), One, A, Works;
         "administrator who logs in on host1 for user1";
     AUTHUSER2 "authuser2": Text("USER"), Two, A, Works;
@@ -132,10 +132,8 @@ options! { AUTHENTICATION = "Authentication";
         "log in with CRAM-MD5 on host2";
     TRYLOGIN "trylogin": Switch(On), Both, B, Works;
         "try LOGIN once when another mechanism failed";
-    DOMAIN1 "domain1": Text("DOMAIN"), One, B,
-        AcceptedWithNotice("only NTLM would use it");
-        "NTLM domain of user1";
-    DOMAIN2 "domain2": Text("DOMAIN"), Two, B,
-        AcceptedWithNotice("only NTLM would use it");
-        "NTLM domain of user2";
+    DOMAIN1 "domain1": Text("DOMAIN"), One, B, Works;
+        "domain of user1, for `--authmech1 NTLM`";
+    DOMAIN2 "domain2": Text("DOMAIN"), Two, B, Works;
+        "domain of user2, for `--authmech2 NTLM`";
 }

@@ -131,6 +131,7 @@ pub(super) struct SideNames {
     authmech: Declaration,
     authuser: Declaration,
     authmd5: Declaration,
+    domain: Declaration,
     proxyauth: Declaration,
     oauthaccesstoken: Declaration,
     oauthdirect: Declaration,
@@ -153,6 +154,7 @@ pub(super) const SIDE1: SideNames = SideNames {
     authmech: o::AUTHMECH1,
     authuser: o::AUTHUSER1,
     authmd5: o::AUTHMD51,
+    domain: o::DOMAIN1,
     proxyauth: o::PROXYAUTH1,
     oauthaccesstoken: o::OAUTHACCESSTOKEN1,
     oauthdirect: o::OAUTHDIRECT1,
@@ -175,6 +177,7 @@ pub(super) const SIDE2: SideNames = SideNames {
     authmech: o::AUTHMECH2,
     authuser: o::AUTHUSER2,
     authmd5: o::AUTHMD52,
+    domain: o::DOMAIN2,
     proxyauth: o::PROXYAUTH2,
     oauthaccesstoken: o::OAUTHACCESSTOKEN2,
     oauthdirect: o::OAUTHDIRECT2,
@@ -209,7 +212,7 @@ impl SideNames {
         SideOptions {
             host: self.host(parsed, clean),
             port,
-            user: trimmed(&self.user).unwrap_or_default(),
+            user: self.in_domain(parsed, mechanism, trimmed(&self.user).unwrap_or_default()),
             password: trimmed(&self.password).map(|word| Password::new(unquoted(&word))),
             passfile: parsed.text(&self.passfile).map(PathBuf::from),
             ssl,
@@ -234,6 +237,16 @@ impl SideNames {
             proxyauth: parsed.has(&self.proxyauth),
             compress: parsed.switch(&self.compress),
         }
+    }
+
+    /// `DOMAIN\user`, as NTLM names people; a user who has a domain already keeps it.
+    fn in_domain(&self, parsed: &Parsed, mechanism: Mechanism, user: Vec<u8>) -> Vec<u8> {
+        let domain = parsed.text(&self.domain).map(octets).unwrap_or_default();
+        let is_for_ntlm = mechanism == Mechanism::Named(Sasl::Ntlm);
+        if !is_for_ntlm || domain.is_empty() || user.contains(&b'\\') {
+            return user;
+        }
+        [&domain[..], b"\\", &user].concat()
     }
 
     fn host(&self, parsed: &Parsed, clean: bool) -> String {
@@ -322,7 +335,7 @@ impl SideNames {
                 "this way of logging in is not in this version",
                 format!("there are {}", Sasl::EVERY.map(Sasl::name).join(", ")),
             ),
-            (Some(Some(mechanism @ (Sasl::Login | Sasl::CramMd5))), None)
+            (Some(Some(mechanism @ (Sasl::Login | Sasl::CramMd5 | Sasl::Ntlm))), None)
                 if has_authuser && !proxyauth =>
             {
                 refuse(

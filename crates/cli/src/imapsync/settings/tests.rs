@@ -190,6 +190,19 @@ fn a_named_mechanism_wins_over_authmd5_and_a_token_over_both() {
 }
 
 #[test]
+fn ntlm_names_people_with_their_domain() {
+    let user = |words: &[&str]| {
+        let words = [&["--user1", "joe"], words].concat();
+        String::from_utf8(options(&words).side1.user).unwrap()
+    };
+    assert_eq!(user(&["--authmech1", "NTLM", "--domain1", "CORP"]), "CORP\\joe");
+    assert_eq!(user(&["--authmech1", "NTLM"]), "joe");
+    assert_eq!(user(&["--domain1", "CORP"]), "joe", "no other mechanism has domains");
+    let named = ["--authmech1", "ntlm", "--domain1", "CORP", "--user1", "OTHER\\ann"];
+    assert_eq!(options(&named).side1.user, b"OTHER\\ann");
+}
+
+#[test]
 fn a_mechanism_that_is_not_there_is_refused() {
     let words = ["--authmech2", "digest-md5", "--notrylogin"];
     assert_eq!(refused(&words), ["--authmech2 DIGEST-MD5"]);
