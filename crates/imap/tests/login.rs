@@ -156,7 +156,7 @@ async fn logged_in(mechanism: Choice, words: &'static str) -> Result<(), LoginEr
         })
         .await;
     let mut greeted = connect(&endpoint(address, Security::ClearText)).await.unwrap();
-    login(&mut greeted.connection, &credentials(b"secret", mechanism)).await
+    login(&mut greeted.connection, &credentials(b"secret", mechanism)).await.map(drop)
 }
 
 #[tokio::test]
@@ -365,7 +365,7 @@ async fn tried(
     })
     .await;
     let mut greeted = connect(&endpoint(address, Security::ClearText)).await.unwrap();
-    let result = login(&mut greeted.connection, &credentials).await;
+    let result = login(&mut greeted.connection, &credentials).await.map(drop);
     let said = said.lock().unwrap().clone();
     (result, said)
 }
