@@ -4,6 +4,7 @@ mod comparison;
 mod demo;
 mod doctor;
 mod explain;
+mod jobs;
 mod login;
 mod options;
 mod oversize;

@@ -2,10 +2,17 @@
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 /// A command that gives a secret may print at most this much.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
+/// How long a command that gives a secret may take, if nothing else is said: somebody may have to
+/// type a passphrase.
+pub const COMMAND_WAIT_USUAL: Duration = Duration::from_secs(300);
+/// How often it is looked whether a command has ended.
+const COMMAND_LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A place that holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +24,12 @@ pub enum SecretFrom {
     /// The first line of a file.
     File(PathBuf),
     /// The first line that a command prints.
-    Command(String),
+    Command {
+        /// The command.
+        command: String,
+        /// How long it may take.
+        wait: Duration,
+    },
     /// An environment variable.
     Environment(String),
     /// Asked for, without echo.
@@ -69,7 +81,7 @@ impl SecretFrom {
                 Ok(first_line_of_file(Path::new(&os_word(words))).unwrap_or_else(|_| words.clone()))
             }
             Self::File(path) => first_line_of_file(path),
-            Self::Command(command) => first_line_of_command(command),
+            Self::Command { command, wait } => first_line_of_command(command, *wait),
             Self::Environment(name) => std::env::var_os(name)
                 .map(os_octets)
                 .ok_or_else(|| SecretError::Environment(name.clone())),
@@ -117,7 +129,7 @@ fn os_word(octets: &[u8]) -> std::ffi::OsString {
     }
 }
 
-fn first_line_of_command(command: &str) -> Result<Vec<u8>, SecretError> {
+fn first_line_of_command(command: &str, wait: Duration) -> Result<Vec<u8>, SecretError> {
     let fail = |reason: String| SecretError::Command { command: command.to_owned(), reason };
     let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("/bin/sh", "-c") };
     let mut child = Command::new(shell)
@@ -126,14 +138,20 @@ fn first_line_of_command(command: &str) -> Result<Vec<u8>, SecretError> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| fail(format!("could not be started: {error}")))?;
-    let mut octets = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        stdout
-            .take(SECRET_BYTES_MAX)
-            .read_to_end(&mut octets)
-            .map_err(|error| fail(error.to_string()))?;
-    }
-    let status = child.wait().map_err(|error| fail(error.to_string()))?;
+    let end = Instant::now() + wait;
+    let printed = read_aside(&mut child);
+    let octets = printed.recv_timeout(wait);
+    let ended = match octets {
+        Err(mpsc::RecvTimeoutError::Timeout) => Ok(None),
+        _ => wait_until(&mut child, end),
+    };
+    let Some(status) = ended.map_err(|error| fail(error.to_string()))? else {
+        // What it started itself may go on; nobody waits for it.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(fail(format!("has not ended within {} s", wait.as_secs())));
+    };
+    let octets = octets.unwrap_or(Ok(Vec::new())).map_err(|error| fail(error.to_string()))?;
     if !status.success() {
         return Err(fail(format!("failed ({status})")));
     }
@@ -142,6 +160,32 @@ fn first_line_of_command(command: &str) -> Result<Vec<u8>, SecretError> {
         line.pop();
     }
     if line.is_empty() { Err(fail("printed nothing".to_owned())) } else { Ok(line) }
+}
+
+/// Reads what a command prints, in a thread of its own: it may never end.
+fn read_aside(child: &mut Child) -> mpsc::Receiver<std::io::Result<Vec<u8>>> {
+    let (tell, told) = mpsc::channel();
+    if let Some(stdout) = child.stdout.take() {
+        std::thread::spawn(move || {
+            let mut octets = Vec::new();
+            let read = stdout.take(SECRET_BYTES_MAX).read_to_end(&mut octets);
+            let _ = tell.send(read.map(|_| octets));
+        });
+    }
+    told
+}
+
+/// Waits for the end of a command; `None` where it does not come in time.
+fn wait_until(child: &mut Child, end: Instant) -> std::io::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= end {
+            return Ok(None);
+        }
+        std::thread::sleep(COMMAND_LOOK_EVERY);
+    }
 }
 
 fn prompt(what: &str) -> Result<Vec<u8>, SecretError> {
@@ -157,4 +201,33 @@ fn prompt(what: &str) -> Result<Vec<u8>, SecretError> {
         return Err(SecretError::NoTerminal { what: what.to_owned() });
     }
     Ok(line.trim_end_matches(['\n', '\r']).as_bytes().to_vec())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn of(command: &str, milliseconds: u64) -> Result<Vec<u8>, String> {
+        let wait = Duration::from_millis(milliseconds);
+        let from = SecretFrom::Command { command: command.to_owned(), wait };
+        from.fetch().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_given_up_and_what_it_printed_is_not_told() {
+        for command in ["echo geheim; sleep 60", "sleep 60 & exec sleep 60", "exec >&-; sleep 60"] {
+            let began = Instant::now();
+            let words = of(command, 200).unwrap_err();
+            assert!(words.contains("has not ended within 0 s"), "{words}");
+            assert!(began.elapsed() < Duration::from_secs(20), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_command_gives_its_first_line_or_says_why_not() {
+        assert_eq!(of("printf 'one\\r\\ntwo\\n'", 20_000), Ok(b"one".to_vec()));
+        assert!(of("true", 20_000).unwrap_err().contains("printed nothing"));
+        assert!(of("exit 3", 20_000).unwrap_err().contains("failed"));
+    }
 }

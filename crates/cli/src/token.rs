@@ -106,6 +106,7 @@ impl TokenFrom {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::secret::COMMAND_WAIT_USUAL;
 
     #[tokio::test]
     async fn a_token_file_is_read_again_at_each_login() {
@@ -129,7 +130,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_fails_says_so_and_shows_no_token() {
-        let token = TokenFrom::new(SecretFrom::Command("echo geheim; exit 3".to_owned()));
+        let (command, wait) = ("echo geheim; exit 3".to_owned(), COMMAND_WAIT_USUAL);
+        let token = TokenFrom::new(SecretFrom::Command { command, wait });
         let words = token.fetch().await.unwrap_err().to_string();
         assert!(words.contains("failed") && words.matches("geheim").count() == 1, "{words}");
     }

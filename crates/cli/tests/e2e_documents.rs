@@ -404,6 +404,27 @@ fn lines_of_what_is_kept(world: &World) -> Vec<Value> {
     lines
 }
 
+/// A job is written, run and told of.
+fn lines_of_a_job(source: &Place<'_>, target: &Place<'_>) -> Vec<Value> {
+    let desk = Desk::new();
+    let (from, to) = (source.url("imap"), target.url("imap"));
+    let secret = |name: &str, place: &Place<'_>| desk.file(name, &place.password);
+    let (here, there) = (secret("here", source), secret("there", target));
+    let words = ["job", "add", "nightly", "sync", &from, &to, "--source-password-file"];
+    let rest = [here.to_str().unwrap(), "--target-password-file", there.to_str().unwrap()];
+    desk.mailferry(&[&words[..], &rest].concat()).expect(0);
+    let mut lines = Vec::new();
+    for words in [
+        &["job", "run", "nightly", "--json"][..],
+        &["job", "list", "--json"],
+        &["job", "show", "nightly", "--json"],
+        &["job", "status", "--json"],
+    ] {
+        lines.extend(desk.mailferry(words).expect(0).json_lines());
+    }
+    lines
+}
+
 /// Lines of all kinds, from all verbs.
 fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     let (source, target) = world.pair(Way::SlashToDot);
@@ -453,6 +474,7 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     let moved = ["--folder", "Waited", "--delete-source", "--json"];
     lines.extend(desk.ferry("sync", &source, &target, &moved).expect(0).json_lines());
     lines.extend(desk.ferry("doctor", &source, &target, &["--json"]).expect(0).json_lines());
+    lines.extend(lines_of_a_job(&source, &target));
     let refused = Place { password: "wrong".to_owned(), ..target.clone() };
     lines.extend(desk.ferry("sync", &source, &refused, &["--json"]).expect(162).json_lines());
     lines

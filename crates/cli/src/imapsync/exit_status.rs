@@ -31,6 +31,8 @@ pub enum ExitStatus {
     Unavailable,
     /// The program is at fault.
     Software,
+    /// It is not the moment: the job is running already. Of `mailferry job` only.
+    TemporaryFailure,
     /// No connection to host1.
     ConnectionFailureHost1,
     /// No connection to host2.
@@ -71,7 +73,7 @@ pub enum ExitStatus {
 
 impl ExitStatus {
     /// Every status, by number.
-    pub const EVERY: [Self; 31] = [
+    pub const EVERY: [Self; 32] = [
         Self::Ok,
         Self::CatchAll,
         Self::BySignal,
@@ -85,6 +87,7 @@ impl ExitStatus {
         Self::NoInput,
         Self::Unavailable,
         Self::Software,
+        Self::TemporaryFailure,
         Self::ConnectionFailureHost1,
         Self::ConnectionFailureHost2,
         Self::WithErrors,
@@ -104,6 +107,13 @@ impl ExitStatus {
         Self::AuthenticationFailureUser2,
         Self::TestsFailed,
     ];
+
+    /// The status of this number; that of any failure where there is none.
+    #[must_use]
+    pub fn of_number(number: u8) -> Self {
+        let mut every = Self::EVERY.into_iter();
+        every.find(|status| status.number() == number).unwrap_or(Self::CatchAll)
+    }
 
     /// The number the process ends with.
     #[must_use]
@@ -139,6 +149,7 @@ impl ExitStatus {
             Self::NoInput => (66, "EX_NOINPUT: cannot open input"),
             Self::Unavailable => (69, "EX_UNAVAILABLE: service unavailable"),
             Self::Software => (70, "EX_SOFTWARE: internal software error"),
+            Self::TemporaryFailure => (75, "EX_TEMPFAIL: temporary failure"),
             Self::ConnectionFailureHost1 => (101, "EXIT_CONNECTION_FAILURE_HOST1"),
             Self::ConnectionFailureHost2 => (102, "EXIT_CONNECTION_FAILURE_HOST2"),
             Self::WithErrors => (111, "EXIT_WITH_ERRORS"),
@@ -337,8 +348,8 @@ mod tests {
             assert_eq!(status.map(|s| s.text()), Some(text), "{name}");
         }
         assert_eq!(rows, 28, "the catalogue was read");
-        // The three that imapsync does not have.
-        assert_eq!(ExitStatus::EVERY.len(), rows + 3);
+        // The four that imapsync does not have.
+        assert_eq!(ExitStatus::EVERY.len(), rows + 4);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! `mailferry imapsync-explain`: what a command line of imapsync means, and its plan.
 
+mod job;
+
 use mailferry_engine::account::Plan;
 
 use super::options::{ExplainArgs, Output};
 use super::verbs::{Answer, Run};
-use super::{render, task};
+use super::{jobs, render, task};
 use crate::drop_in;
 use crate::imapsync::exit_status::ExitStatus;
-use crate::imapsync::settings::Request;
+use crate::imapsync::settings::{ImapsyncOptions, Request};
 use crate::imapsync::{Mode, explanation, parse};
 use crate::screen;
 
@@ -31,6 +33,9 @@ pub(super) async fn run(args: &ExplainArgs) -> ExitStatus {
         }
     };
     explanation(&options).iter().for_each(|line| screen::line(line));
+    if let Some(name) = &args.job {
+        return write_job(name, &options);
+    }
     let has_a_plan = matches!(options.mode, Mode::Sync | Mode::JustFolders | Mode::JustFolderSizes);
     if args.offline || !has_a_plan {
         return ExitStatus::Ok;
@@ -50,4 +55,23 @@ pub(super) async fn run(args: &ExplainArgs) -> ExitStatus {
             status
         }
     }
+}
+
+/// Writes the job that does the same, where there is one.
+fn write_job(name: &str, options: &ImapsyncOptions) -> ExitStatus {
+    let made = job::translate(options);
+    made.notices.iter().for_each(|words| screen::news(&format!("notice: {words}")));
+    for what in &made.refused {
+        screen::error(&format!(
+            "no job can say this: {what}\n\nhint: leave it out, or go on with `imapsync` itself from a \
+             timer of your own"
+        ));
+    }
+    if !made.refused.is_empty() {
+        return ExitStatus::Usage;
+    }
+    jobs::add(name, &made.settings).unwrap_or_else(|usage| {
+        screen::error(&usage.to_string());
+        ExitStatus::Usage
+    })
 }

@@ -195,7 +195,7 @@ fn token(args: SideArgs<'_>, user: &[u8]) -> Result<Option<TokenFrom>, UsageErro
         )
     };
     let place = match (args.token_command, args.token_file, args.token_grant) {
-        (Some(command), ..) => SecretFrom::Command(command.clone()),
+        (Some(command), ..) => of_command(command, args),
         (_, Some(file), _) => SecretFrom::File(file.clone()),
         (.., Some(path)) => return permission::of_file(path, user).map(Some).map_err(fail),
         _ if !matches!(args.auth.map(Mechanism::proof), None | Some(Proof::Token))
@@ -242,10 +242,14 @@ fn secret(args: SideArgs<'_>, has_token: bool) -> Result<Secret, UsageError> {
     }
 }
 
+fn of_command(command: &str, args: SideArgs<'_>) -> SecretFrom {
+    SecretFrom::Command { command: command.to_owned(), wait: args.secret_wait }
+}
+
 fn password_from(args: SideArgs<'_>) -> SecretFrom {
     let usual = format!("MAILFERRY_{}_PASSWORD", args.name().to_ascii_uppercase());
     match (args.password_command, args.password_file, args.password_env) {
-        (Some(command), _, _) => SecretFrom::Command(command.clone()),
+        (Some(command), _, _) => of_command(command, args),
         (_, Some(path), _) => SecretFrom::File(path.clone()),
         (_, _, Some(name)) => SecretFrom::Environment(name.clone()),
         _ if std::env::var_os(&usual).is_some() => SecretFrom::Environment(usual),

@@ -1,6 +1,7 @@
 //! The options of the modern front.
 
 mod accounts;
+pub(super) mod jobs;
 mod sparing;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mailferry_run::job::LOCK_WAIT_USUAL;
 use sparing::Sparing;
 
+use self::jobs::JobArgs;
 use super::comparison::Share;
 use crate::claims;
 
@@ -44,6 +46,8 @@ pub enum Command {
     Runs(RunsArgs),
     /// Tell what became of a message
     Why(WhyArgs),
+    /// Keep jobs in a file, run them, and tell how they went
+    Job(JobArgs),
     /// Permit access to the mail of an account that takes no password (OAuth2), once
     Login(LoginArgs),
     /// Start two servers in this process with sample mail, and sync them
@@ -58,6 +62,9 @@ pub struct ExplainArgs {
     /// Do not connect, and show no plan
     #[arg(long)]
     pub offline: bool,
+    /// Write it into the file of jobs under this name, and do not connect
+    #[arg(long, value_name = "NAME", conflicts_with = "offline")]
+    pub job: Option<String>,
     /// The words behind `imapsync`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
     pub words: Vec<OsString>,
@@ -465,15 +472,17 @@ pub struct DemoArgs {
 }
 
 /// Seconds.
-fn parse_age(text: &str) -> Result<i64, String> {
+pub(super) fn parse_age(text: &str) -> Result<i64, String> {
     let text = text.trim();
-    let (digits, seconds) = match text.char_indices().last() {
-        Some((at, 'd')) => (&text[..at], 86_400),
-        Some((at, 'h')) => (&text[..at], 3_600),
-        _ => return Err(format!("`{text}` is no age: write 30d or 12h")),
+    let fail = || format!("`{text}` is no time: write 30d, 12h, 90m or 30s");
+    let seconds = match text.chars().last() {
+        Some('d') => 86_400,
+        Some('h') => 3_600,
+        Some('m') => 60,
+        Some('s') => 1,
+        _ => return Err(fail()),
     };
-    let number: u32 =
-        digits.parse().map_err(|_| format!("`{text}` is no age: write 30d or 12h"))?;
+    let number: u32 = text[..text.len() - 1].parse().map_err(|_| fail())?;
     Ok(i64::from(number) * seconds)
 }
 
@@ -524,6 +533,7 @@ mod tests {
     fn ages_are_read_with_their_units() {
         assert_eq!(parse_age("30d"), Ok(30 * 86_400));
         assert_eq!(parse_age("12h"), Ok(12 * 3_600));
+        assert_eq!((parse_age("90m"), parse_age("5s")), (Ok(5_400), Ok(5)));
         for text in ["", "30", "d", "-1d", "3w", "1.5d"] {
             assert!(parse_age(text).is_err(), "{text}");
         }

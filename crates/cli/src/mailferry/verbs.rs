@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::Fault;
-use mailferry_engine::guard::{Approval, GuardLimits, check};
+use mailferry_engine::guard::{Approval, GuardLimits, Objection, check};
 use mailferry_engine::summary::PlanSummary;
 use mailferry_run::accounts::Accounts;
 use mailferry_run::events::{Event, EventSink, Silent};
@@ -20,8 +20,8 @@ use serde_json::json;
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
 use super::{
-    comparison, demo, doctor, explain, login, oversize, permit, render, retry, runs, task, undo,
-    why,
+    comparison, demo, doctor, explain, jobs, login, oversize, permit, render, retry, runs, task,
+    undo, why,
 };
 use crate::claims;
 use crate::fault_text::{Front, fault_text};
@@ -44,6 +44,7 @@ pub(super) async fn run(command: Command) -> ExitStatus {
         Command::Why(args) => why::run(&args),
         Command::Demo(args) => demo::run(args.output).await,
         Command::ImapsyncExplain(args) => Ok(explain::run(&args).await),
+        Command::Job(args) => jobs::run(&args).await,
         Command::Login(args) => permit::run(&args),
     };
     done.unwrap_or_else(|usage| {
@@ -53,6 +54,17 @@ pub(super) async fn run(command: Command) -> ExitStatus {
 }
 
 async fn sync(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
+    sync_within(args, None).await.map(|ended| ended.status)
+}
+
+/// `sync` that is asked to stop after this time.
+///
+/// # Errors
+/// The options ask for what cannot be; nothing was connected.
+pub(super) async fn sync_within(
+    args: &SyncArgs,
+    time_max: Option<Duration>,
+) -> Result<Ended, task::UsageError> {
     let servers = login::servers(&args.accounts, args.output)?;
     let (mut job, guard) = task::sync_job(args, &servers)?;
     job.claims = claims::open(&servers, &task::teller(args.output));
@@ -66,8 +78,8 @@ async fn sync(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
         })?),
     };
     let servers = servers.within(task::budget(args.nostate)?);
-    let run = Run::new(servers, job, guard, args.output);
-    Ok(run.carry_out(|plan| as_expected(plan, expected.as_deref())).await)
+    let run = Run { time_max, ..Run::new(servers, job, guard, args.output) };
+    Ok(run.carry_out_and_tell(|plan| as_expected(plan, expected.as_deref())).await)
 }
 
 /// Whether the plan is the one that was saved, octet for octet.
@@ -112,18 +124,29 @@ fn save(plan: &Plan, path: &std::path::Path) -> bool {
 }
 
 async fn restore(args: &RestoreArgs) -> Result<ExitStatus, task::UsageError> {
+    restore_within(args, None).await.map(|ended| ended.status)
+}
+
+/// `restore` that is asked to stop after this time.
+///
+/// # Errors
+/// As [`sync_within`].
+pub(super) async fn restore_within(
+    args: &RestoreArgs,
+    time_max: Option<Duration>,
+) -> Result<Ended, task::UsageError> {
     let servers = login::servers(&args.accounts, args.output)?;
     let (mut job, guard) = task::restore_job(args, &servers)?;
     job.claims = claims::open(&servers, &task::teller(args.output));
     let servers = servers.within(task::budget(args.nostate)?);
-    let run = Run::new(servers, job, guard, args.output);
-    let status = run
-        .carry_out(|plan| {
+    let run = Run { time_max, ..Run::new(servers, job, guard, args.output) };
+    let ended = run
+        .carry_out_and_tell(|plan| {
             show_plan(plan, args.output);
             if args.yes || plan.summary.total.act() == 0 { Answer::Go } else { ask() }
         })
         .await;
-    Ok(status)
+    Ok(ended)
 }
 
 fn show_plan(plan: &Plan, output: Output) {
@@ -171,6 +194,30 @@ pub(super) struct Run<A: Accounts> {
     pub(super) output: Output,
     /// Who else hears of what happens.
     pub(super) listener: Arc<dyn EventSink>,
+    /// After which it is asked to stop.
+    pub(super) time_max: Option<Duration>,
+}
+
+/// How a run ended, for whoever goes on from there.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// The exit status.
+    pub(super) status: ExitStatus,
+    /// Why it is not a good one, as far as the report does not tell.
+    pub(super) words: Vec<String>,
+    /// What was done, where anything was begun.
+    pub(super) report: Option<Report>,
+}
+
+impl Ended {
+    fn by_faults(faults: &[Fault], status: ExitStatus) -> Self {
+        let words = faults.iter().map(render::one_line).collect();
+        Self::unchanged(status, words)
+    }
+
+    fn unchanged(status: ExitStatus, words: Vec<String>) -> Self {
+        Self { status, words, report: None }
+    }
 }
 
 /// Two that hear of everything.
@@ -185,13 +232,27 @@ impl EventSink for Both {
 
 impl<A: Accounts> Run<A> {
     pub(super) fn new(accounts: A, job: Job, guard: GuardLimits, output: Output) -> Self {
-        Self { accounts, job, guard, output, listener: Arc::new(Silent) }
+        Self { accounts, job, guard, output, listener: Arc::new(Silent), time_max: None }
     }
 
     /// Surveys, lets `decide` look at the plan, asks the guard, and carries it out.
     pub(super) async fn carry_out(self, decide: impl FnOnce(&Plan) -> Answer) -> ExitStatus {
-        let began = Instant::now();
+        self.carry_out_and_tell(decide).await.status
+    }
+
+    /// The same, and all that came of it.
+    pub(super) async fn carry_out_and_tell(self, decide: impl FnOnce(&Plan) -> Answer) -> Ended {
         let stop = stop_on_ctrl_c();
+        let clock = self.time_max.map(|time| tokio::spawn(stop_after(time, stop.clone())));
+        let ended = self.go(decide, stop).await;
+        if let Some(clock) = clock {
+            clock.abort();
+        }
+        ended
+    }
+
+    async fn go(self, decide: impl FnOnce(&Plan) -> Answer, stop: Stop) -> Ended {
+        let began = Instant::now();
         let progress = Arc::new(Progress::new(self.output));
         let accounts = Arc::new(self.accounts);
         let surveyed = survey(&*accounts, &self.job, &*progress, &stop).await;
@@ -199,7 +260,7 @@ impl<A: Accounts> Run<A> {
             Ok(survey) => survey,
             Err(faults) => {
                 progress.finish();
-                return tell_faults(&faults, self.output);
+                return Ended::by_faults(&faults, tell_faults(&faults, self.output));
             }
         };
         progress.finish();
@@ -210,22 +271,26 @@ impl<A: Accounts> Run<A> {
         match decide(&survey.plan) {
             Answer::Go => drop(tell_faults(&faults, self.output)),
             Answer::Leave => {
-                let status = objections(&survey.plan, &self.guard).err().unwrap_or(named_in_vain);
+                let objected = objections(&survey.plan.summary, &self.guard).err();
+                let mut status = objected.map_or(named_in_vain, |_| ExitStatus::GuardRefused);
                 survey.close().await;
                 let state = self.job.state.as_ref();
                 local_state::tell_complaint(state, &task::teller(self.output));
-                return if faults.is_empty() { status } else { tell_faults(&faults, self.output) };
+                if !faults.is_empty() {
+                    status = tell_faults(&faults, self.output);
+                }
+                return Ended::unchanged(status, Vec::new());
             }
             Answer::Refused => {
                 survey.close().await;
-                return ExitStatus::GuardRefused;
+                return Ended::unchanged(ExitStatus::GuardRefused, Vec::new());
             }
         }
-        let approval = match objections(&survey.plan, &self.guard) {
+        let approval = match objections(&survey.plan.summary, &self.guard) {
             Ok(approval) => approval,
-            Err(status) => {
+            Err(words) => {
                 survey.close().await;
-                return status;
+                return Ended::unchanged(ExitStatus::GuardRefused, words);
             }
         };
         let progress = Arc::new(Progress::new(self.output));
@@ -240,8 +305,20 @@ impl<A: Accounts> Run<A> {
         local_state::tell_complaint(state.as_ref(), &tell);
         claims::tell_complaint(claims.as_ref(), &tell);
         local_state::tell_no_receipt(receipt.as_ref(), &tell);
-        tell_report(&report, named_in_vain, began.elapsed().as_secs_f64(), self.output)
+        let seconds = began.elapsed().as_secs_f64();
+        let status = tell_report(&report, named_in_vain, seconds, self.output);
+        Ended { status, words: Vec::new(), report: Some(report) }
     }
+}
+
+/// Asks a run to stop when its time is over.
+async fn stop_after(time: Duration, stop: Stop) {
+    tokio::time::sleep(time).await;
+    stop.ask();
+    screen::news(&format!(
+        "stopping after {} s, as long as it may run: what is in flight is finished",
+        time.as_secs()
+    ));
 }
 
 /// A mailbox that was named and does not exist is an error of whoever named it: the rest is
@@ -256,18 +333,20 @@ pub(super) fn tell_missing(plan: &Plan) -> ExitStatus {
     if plan.missing.is_empty() { ExitStatus::Ok } else { ExitStatus::Select }
 }
 
-fn objections(plan: &Plan, guard: &GuardLimits) -> Result<Approval, ExitStatus> {
-    approve(&plan.summary, guard)
-}
-
 /// The guard's approval, or what it objects to, told.
 pub(super) fn approve(summary: &PlanSummary, guard: &GuardLimits) -> Result<Approval, ExitStatus> {
+    objections(summary, guard).map_err(|_| ExitStatus::GuardRefused)
+}
+
+/// The same, in words.
+fn objections(summary: &PlanSummary, guard: &GuardLimits) -> Result<Approval, Vec<String>> {
     check(summary, guard).map_err(|objections| {
-        for objection in objections {
+        let tell = |objection: Objection| {
             let words = objection.words(crate::fault_text::shown);
             screen::error(&format!("{words}\n\nhint: {}", objection.hint()));
-        }
-        ExitStatus::GuardRefused
+            words
+        };
+        objections.into_iter().map(tell).collect()
     })
 }
 

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[cfg(unix)]
+pub mod disk;
+#[cfg(unix)]
 pub mod page;
 mod program;
 

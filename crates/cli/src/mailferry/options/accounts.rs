@@ -10,6 +10,7 @@ use mailferry_imap::sasl::Mechanism;
 use mailferry_imap::tls::Version;
 
 use crate::compress::{self, Compress};
+use crate::secret::COMMAND_WAIT_USUAL;
 
 /// The two accounts and how to get there.
 #[derive(Args, Clone, Debug)]
@@ -122,6 +123,9 @@ pub struct Accounts {
     /// Reach both sides through this proxy: socks5://[user:password@]host[:port], http://…
     #[arg(long, value_name = "URL", env = crate::detour::VARIABLE, hide_env_values = true)]
     pub proxy: Option<String>,
+    /// Seconds that a command may take which prints a password or an access token
+    #[arg(long, value_name = "SECONDS", default_value_t = COMMAND_WAIT_USUAL.as_secs())]
+    pub secret_timeout: u64,
     /// Seconds of silence after which a connection counts as dead
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub timeout: u64,
@@ -194,6 +198,8 @@ pub struct SideArgs<'a> {
     pub token_command: Option<&'a String>,
     /// The file that holds one.
     pub token_file: Option<&'a PathBuf>,
+    /// How long either command may take.
+    pub secret_wait: Duration,
     /// The file of a program's right to tokens.
     pub token_grant: Option<&'a PathBuf>,
     /// The mechanism.
@@ -230,6 +236,10 @@ impl Accounts {
         Duration::from_secs(self.timeout.max(1))
     }
 
+    fn secret_wait(&self) -> Duration {
+        Duration::from_secs(self.secret_timeout.max(1))
+    }
+
     /// The options about one side.
     #[must_use]
     pub fn side(&self, side: Side) -> SideArgs<'_> {
@@ -248,6 +258,7 @@ impl Accounts {
             password_env: self.source_password_env.as_ref(),
             token_command: self.source_token_command.as_ref(),
             token_file: self.source_token_file.as_ref(),
+            secret_wait: self.secret_wait(),
             token_grant: self.source_token_grant.as_ref(),
             auth: self.source_auth,
             login_as: self.source_login_as.as_ref(),
@@ -268,6 +279,7 @@ impl Accounts {
             password_env: self.target_password_env.as_ref(),
             token_command: self.target_token_command.as_ref(),
             token_file: self.target_token_file.as_ref(),
+            secret_wait: self.secret_wait(),
             token_grant: self.target_token_grant.as_ref(),
             auth: self.target_auth,
             login_as: self.target_login_as.as_ref(),

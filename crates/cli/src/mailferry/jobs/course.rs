@@ -1,0 +1,195 @@
+//! One run of a job: kept alone, carried out as the command line would, and written down.
+
+use std::time::Instant;
+
+use mailferry_run::report::Report;
+
+use super::super::options::Output;
+use super::super::render::one_line;
+use super::super::runs::moment;
+use super::super::task::UsageError;
+use super::super::verbs::{self, Ended};
+use super::definition::{Definition, Task};
+use super::record::{Counted, Held, LockError, Ran, Record, Shelf, now};
+use super::story;
+use crate::imapsync::exit_status::ExitStatus;
+use crate::screen;
+
+/// Faults of a run that are remembered in words.
+const WORDS_MAX: usize = 20;
+
+/// What is at hand while a job runs.
+struct Course {
+    shelf: Option<Shelf>,
+    record: Record,
+    /// What is wrong around the run, and harms no mail.
+    notices: Vec<String>,
+    /// Whether the run could not be written down.
+    unwritten: bool,
+}
+
+/// Runs a job to its end.
+pub(super) async fn run(definition: &Definition, output: Output) -> ExitStatus {
+    let name = &definition.name;
+    let (_held, mut course) = match begin(definition) {
+        Ok(begun) => begun,
+        Err(error) => {
+            screen::error(&format!(
+                "job `{name}`: {error}\n\nhint: this start is left out; `mailferry job status {name}` \
+                 shows the run at work"
+            ));
+            return ExitStatus::TemporaryFailure;
+        }
+    };
+    let (started, clock) = (now(), Instant::now());
+    course.look_at_clock(started);
+    course.record.begin(Ran { started, ..Ran::default() });
+    course.write_down();
+    let limit = definition.run_time_max;
+    let ended = match &definition.task {
+        Task::Sync(args) => verbs::sync_within(args, limit).await,
+        Task::Restore(args) => verbs::restore_within(args, limit).await,
+    };
+    let mut ran = judge(ended);
+    ran.started = started;
+    ran.ended = Some(now());
+    ran.seconds = clock.elapsed().as_secs_f64();
+    if limit.is_some_and(|limit| clock.elapsed() >= limit) && ran.status != 0 {
+        ran.words.insert(0, "it was stopped, as it ran for max_run_time".to_owned());
+    }
+    course.conclude(ran, definition, output)
+}
+
+fn begin(definition: &Definition) -> Result<(Option<Held>, Course), LockError> {
+    let shelf = Shelf::of(&definition.name);
+    let mut course =
+        Course { shelf, record: Record::default(), notices: Vec::new(), unwritten: false };
+    let Some(shelf) = course.shelf.clone() else {
+        course.complain("there is no home folder, so that this run is not written down".to_owned());
+        return Ok((None, course));
+    };
+    let held = match shelf.lock() {
+        Ok(held) => Some(held),
+        Err(LockError::Busy) => return Err(LockError::Busy),
+        // Mail comes first, and claims keep two runs out of one mailbox.
+        Err(error) => {
+            course.complain(format!("nothing keeps a second run of this job away: {error}"));
+            None
+        }
+    };
+    match shelf.read() {
+        Ok(record) => course.record = record,
+        Err(words) => course.notice(format!("what is known of earlier runs is lost: {words}")),
+    }
+    Ok((held, course))
+}
+
+/// What a run came to.
+fn judge(ended: Result<Ended, UsageError>) -> Ran {
+    match ended {
+        Ok(ended) => {
+            let mut words = ended.words;
+            let mut counts = None;
+            let mut receipt = None;
+            if let Some(report) = &ended.report {
+                words.extend(report.failures().take(WORDS_MAX).map(one_line));
+                counts = Some(counted(report));
+                receipt = report.receipt.as_ref().map(|receipt| receipt.run.clone());
+            }
+            let status = ended.status.number();
+            words.truncate(WORDS_MAX);
+            Ran { status, good: status == 0, words, counts, receipt, ..Ran::default() }
+        }
+        Err(usage) => {
+            screen::error(&usage.to_string());
+            let status = ExitStatus::Usage.number();
+            Ran { status, words: vec![usage.what], ..Ran::default() }
+        }
+    }
+}
+
+fn counted(report: &Report) -> Counted {
+    let total = report.total();
+    let sum = |of: fn(&mailferry_engine::summary::Counts) -> u64| {
+        report.mailboxes.iter().map(|mailbox| of(&mailbox.planned)).sum::<u64>()
+    };
+    Counted {
+        listed: sum(|planned| planned.listed),
+        copied: total.copied,
+        copied_octets: total.copied_octets,
+        present: sum(|planned| planned.present + planned.update_flags),
+        skipped: sum(|planned| planned.skip.total()) + total.left_out,
+        failed: total.failed + sum(|planned| planned.problem),
+        kept_aside: report.kept_aside.len() as u64,
+        expunged: total.expunged,
+        not_started: report.not_started(),
+        flags_updated: total.flags_updated,
+        deleted: total.deleted,
+        source_deleted: total.source_deleted,
+    }
+}
+
+impl Course {
+    fn notice(&mut self, words: String) {
+        screen::news(&format!("notice: {words}"));
+        self.notices.push(words);
+    }
+
+    /// Something that makes a good run one to be looked at.
+    fn complain(&mut self, words: String) {
+        screen::error(&words);
+        self.notices.push(words);
+        self.unwritten = true;
+    }
+
+    fn look_at_clock(&mut self, now: i64) {
+        let future = self.record.runs.iter().find(|run| run.is_of_the_future(now));
+        if let Some(started) = future.map(|run| run.started) {
+            self.notice(format!(
+                "a run is written down as begun at {}, which has not come yet: the clock was wrong \
+                 then, or is wrong now ({})",
+                moment(started),
+                moment(now)
+            ));
+        }
+    }
+
+    fn write_down(&mut self) {
+        let Some(shelf) = &self.shelf else { return };
+        if let Err(words) = shelf.keep(&self.record)
+            && !self.unwritten
+        {
+            self.complain(format!(
+                "this run cannot be written down: {words}\n\nhint: no mail is concerned; make room, \
+                 or name another folder with MAILFERRY_STATE_DIR"
+            ));
+        }
+    }
+
+    fn conclude(mut self, mut ran: Ran, definition: &Definition, output: Output) -> ExitStatus {
+        if let Some(jump) = ran.clock_jump() {
+            self.notice(format!("the clock of this machine was set by {jump} s during the run"));
+        }
+        ran.words.append(&mut self.notices);
+        self.settle(&mut ran);
+        self.record.end(ran.clone());
+        self.write_down();
+        // It may have become known only now that nothing can be written.
+        ran.words.append(&mut self.notices);
+        self.settle(&mut ran);
+        if output.json {
+            screen::line(&story::line(definition, &ran));
+        } else if !output.quiet {
+            screen::line(&story::sentence(&definition.name, &ran));
+        }
+        ExitStatus::of_number(ran.status)
+    }
+
+    /// A run that is not written down is none to rely on.
+    fn settle(&self, ran: &mut Ran) {
+        if self.unwritten && ran.status == 0 {
+            ran.status = ExitStatus::WithErrors.number();
+        }
+        ran.good &= ran.status == 0;
+    }
+}

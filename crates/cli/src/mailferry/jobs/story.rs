@@ -1,0 +1,89 @@
+//! A run of a job, told in words and as JSON (`docs/json.md`).
+
+use serde_json::{Value, json};
+
+use super::super::render::{json_line, size};
+use super::super::runs::moment;
+use super::definition::Definition;
+use super::record::{Counted, Ran};
+use crate::imapsync::exit_status::ExitStatus;
+
+/// All of it, as fields.
+pub(super) fn fields(definition: &Definition, ran: &Ran) -> Value {
+    json!({
+        "job": definition.name, "kind": definition.kind.name(),
+        "started": ran.started, "ended": ran.ended, "seconds": ran.seconds,
+        "status": ran.status, "status_name": ExitStatus::of_number(ran.status).name(),
+        "good": ran.good, "words": ran.words, "counts": ran.counts, "receipt": ran.receipt,
+    })
+}
+
+/// All of it, as a line.
+pub(super) fn line(definition: &Definition, ran: &Ran) -> String {
+    json_line("job-run", fields(definition, ran))
+}
+
+/// The outcome on one line.
+pub(super) fn sentence(job: &str, ran: &Ran) -> String {
+    let counts = ran.counts.as_ref().map(|counts| format!(": {}", sums(counts)));
+    let why = ran.words.first().map(|words| format!("; {}", words.lines().next().unwrap_or("")));
+    format!(
+        "job {job}: {} after {:.0} s{}{}",
+        verdict(ran),
+        ran.seconds,
+        counts.unwrap_or_default(),
+        why.unwrap_or_default()
+    )
+}
+
+/// Good or not, with the status.
+pub(super) fn verdict(ran: &Ran) -> String {
+    match (ran.good, ran.status) {
+        (true, _) => "good".to_owned(),
+        (false, status) => {
+            format!("NOT good (status {status}, {})", ExitStatus::of_number(status).name())
+        }
+    }
+}
+
+/// What became of the messages.
+pub(super) fn sums(counts: &Counted) -> String {
+    let mut words = vec![
+        format!("{} listed", counts.listed),
+        format!("{} copied ({})", counts.copied, size(counts.copied_octets)),
+        format!("{} present", counts.present),
+    ];
+    let mut add = |count: u64, what: &str| {
+        if count > 0 {
+            words.push(format!("{count} {what}"));
+        }
+    };
+    add(counts.skipped, "skipped");
+    add(counts.failed, "failed");
+    add(counts.kept_aside, "kept aside");
+    add(counts.not_started, "not started");
+    add(counts.deleted, "removed");
+    add(counts.source_deleted, "removed from the source");
+    words.join(", ")
+}
+
+/// A time that has passed, in its largest units: `3 d 4 h`, `12 min`.
+pub(super) fn span(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+/// When a run began, and how long ago; one from the future is said to be so.
+pub(super) fn when(ran: &Ran, now: i64) -> String {
+    let began = moment(ran.started);
+    if ran.is_of_the_future(now) {
+        format!("{began}, which has not come yet by the clock of this machine ({})", moment(now))
+    } else {
+        format!("{began}, {} ago", span((now - ran.started).max(0)))
+    }
+}
