@@ -95,7 +95,7 @@ pub(crate) fn post(url: &str, form: &[(&str, &str)]) -> Result<Value, RequestErr
         return Err(RequestError::Address(url.to_owned()));
     }
     let unreachable = |reason: String| RequestError::Unreachable { url: url.to_owned(), reason };
-    let request = agent().post(url).header("accept", "application/json");
+    let request = agent(REQUEST_MAX).post(url).header("accept", "application/json");
     let reply =
         request.send_form(form.iter().copied()).map_err(|error| unreachable(error.to_string()))?;
     let status = reply.status().as_u16();
@@ -123,7 +123,8 @@ pub(crate) fn post(url: &str, form: &[(&str, &str)]) -> Result<Value, RequestErr
     }
 }
 
-fn agent() -> ureq::Agent {
+/// The client that makes all requests, each within this time.
+pub(crate) fn agent(wait: Duration) -> ureq::Agent {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
@@ -131,7 +132,7 @@ fn agent() -> ureq::Agent {
         .unversioned_rustls_crypto_provider(provider)
         .build();
     let config = ureq::Agent::config_builder()
-        .timeout_global(Some(REQUEST_MAX))
+        .timeout_global(Some(wait))
         .http_status_as_error(false)
         // A secret goes where it was meant to and nowhere else.
         .max_redirects(0)

@@ -4,6 +4,7 @@
 mod assertion;
 pub mod authority;
 pub mod browser;
+pub mod delivery;
 pub mod device;
 pub mod grant;
 mod http;

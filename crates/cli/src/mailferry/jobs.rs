@@ -4,11 +4,13 @@ mod course;
 mod definition;
 mod edit;
 mod file;
+mod metrics;
 mod problem;
 mod record;
 mod schema;
 mod status;
 mod story;
+mod watch;
 
 use std::path::Path;
 
@@ -19,7 +21,9 @@ pub(super) use self::edit::Settings;
 pub(super) use self::file::Value;
 use self::file::{Entry, JobFile};
 use self::problem::Problem;
+use self::record::Ran;
 use self::schema::Kind;
+use self::watch::{Moment, News, Watch};
 use super::options::Output;
 use super::options::jobs::{JobArgs, JobCommand, JobRunArgs};
 use super::render::json_line;
@@ -234,6 +238,7 @@ async fn run_jobs(file: &JobFile, args: &JobRunArgs) -> Result<ExitStatus, Usage
             Ok(definition) => run_job(&definition.shown_as(args.output), args.output).await,
             Err(problems) => {
                 tell_problems(file, &problems);
+                tell_unusable(file, job, &problems).await;
                 ExitStatus::Usage
             }
         };
@@ -242,6 +247,24 @@ async fn run_jobs(file: &JobFile, args: &JobRunArgs) -> Result<ExitStatus, Usage
         }
     }
     Ok(status)
+}
+
+/// A job that cannot be run is a failed one, to whoever watches it.
+async fn tell_unusable(file: &JobFile, job: &Entry, problems: &[Problem]) {
+    let status = ExitStatus::Usage.number();
+    let words = problems.iter().map(|problem| problem.text(&file.path, &file.text)).collect();
+    let started = record::now();
+    let ran = Ran { started, ended: Some(started), status, words, ..Ran::default() };
+    let news = News {
+        job: job.name.clone(),
+        moment: Moment::Failure,
+        status: Some(status),
+        text: story::text(&job.name, &ran),
+        fields: story::fields_of(&job.name, job.text("kind"), &ran),
+    };
+    for words in Watch::read(job, &mut |_| {}).tell(news).await {
+        screen::news(&format!("notice: {words}"));
+    }
 }
 
 async fn run_job(definition: &Definition, output: Output) -> ExitStatus {

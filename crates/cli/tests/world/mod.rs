@@ -6,6 +6,7 @@
 
 #[cfg(unix)]
 pub mod disk;
+pub mod listener;
 #[cfg(unix)]
 pub mod page;
 mod program;

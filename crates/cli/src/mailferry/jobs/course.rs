@@ -1,4 +1,5 @@
-//! One run of a job: kept alone, carried out as the command line would, and written down.
+//! One run of a job: kept alone, carried out as the command line would, written down, and told to
+//! whoever watches it.
 
 use std::time::Instant;
 
@@ -11,17 +12,20 @@ use super::super::task::UsageError;
 use super::super::verbs::{self, Ended};
 use super::definition::{Definition, Task};
 use super::record::{Counted, Held, LockError, Ran, Record, Shelf, now};
-use super::story;
+use super::watch::{Moment, News};
+use super::{metrics, story};
 use crate::imapsync::exit_status::ExitStatus;
 use crate::screen;
 
 /// Faults of a run that are remembered in words.
 const WORDS_MAX: usize = 20;
+/// A source that lost fewer messages than that has not shrunk, whatever their share.
+const SHRUNK_MESSAGES_MIN: u64 = 20;
 
 /// What is at hand while a job runs.
-struct Course {
+pub(super) struct Course {
     shelf: Option<Shelf>,
-    record: Record,
+    pub(super) record: Record,
     /// What is wrong around the run, and harms no mail.
     notices: Vec<String>,
     /// Whether the run could not be written down.
@@ -31,20 +35,16 @@ struct Course {
 /// Runs a job to its end.
 pub(super) async fn run(definition: &Definition, output: Output) -> ExitStatus {
     let name = &definition.name;
-    let (_held, mut course) = match begin(definition) {
+    let (_held, mut course) = match Course::begin(definition) {
         Ok(begun) => begun,
-        Err(error) => {
-            screen::error(&format!(
-                "job `{name}`: {error}\n\nhint: this start is left out; `mailferry job status {name}` \
-                 shows the run at work"
-            ));
-            return ExitStatus::TemporaryFailure;
-        }
+        Err(error) => return leave_out(definition, &error).await,
     };
     let (started, clock) = (now(), Instant::now());
     course.look_at_clock(started);
-    course.record.begin(Ran { started, ..Ran::default() });
+    let begun = Ran { started, ..Ran::default() };
+    course.record.begin(begun.clone());
     course.write_down();
+    course.tell(definition, Moment::Start, &begun, format!("job {name} begins")).await;
     let limit = definition.run_time_max;
     let ended = match &definition.task {
         Task::Sync(args) => verbs::sync_within(args, limit).await,
@@ -57,31 +57,29 @@ pub(super) async fn run(definition: &Definition, output: Output) -> ExitStatus {
     if limit.is_some_and(|limit| clock.elapsed() >= limit) && ran.status != 0 {
         ran.words.insert(0, "it was stopped, as it ran for max_run_time".to_owned());
     }
-    course.conclude(ran, definition, output)
+    course.look_at_source(&mut ran, definition.shrink_max);
+    course.conclude(ran, definition, output).await
 }
 
-fn begin(definition: &Definition) -> Result<(Option<Held>, Course), LockError> {
-    let shelf = Shelf::of(&definition.name);
-    let mut course =
-        Course { shelf, record: Record::default(), notices: Vec::new(), unwritten: false };
-    let Some(shelf) = course.shelf.clone() else {
-        course.complain("there is no home folder, so that this run is not written down".to_owned());
-        return Ok((None, course));
+async fn leave_out(definition: &Definition, error: &LockError) -> ExitStatus {
+    let name = &definition.name;
+    screen::error(&format!(
+        "job `{name}`: {error}\n\nhint: this start is left out; `mailferry job status {name}` shows the \
+         run at work"
+    ));
+    let status = ExitStatus::TemporaryFailure;
+    let left_out = Ran { started: now(), status: status.number(), ..Ran::default() };
+    let news = News {
+        job: name.clone(),
+        moment: Moment::LeftOut,
+        status: Some(status.number()),
+        text: format!("job {name}: {error}, this start was left out"),
+        fields: story::fields(definition, &left_out),
     };
-    let held = match shelf.lock() {
-        Ok(held) => Some(held),
-        Err(LockError::Busy) => return Err(LockError::Busy),
-        // Mail comes first, and claims keep two runs out of one mailbox.
-        Err(error) => {
-            course.complain(format!("nothing keeps a second run of this job away: {error}"));
-            None
-        }
-    };
-    match shelf.read() {
-        Ok(record) => course.record = record,
-        Err(words) => course.notice(format!("what is known of earlier runs is lost: {words}")),
+    for words in definition.watch.tell(news).await {
+        screen::news(&format!("notice: {words}"));
     }
-    Ok((held, course))
+    status
 }
 
 /// What a run came to.
@@ -130,6 +128,36 @@ fn counted(report: &Report) -> Counted {
 }
 
 impl Course {
+    /// Keeps other runs of the job away, and reads what is known of earlier ones.
+    ///
+    /// # Errors
+    /// Only that the job is running.
+    pub(super) fn begin(definition: &Definition) -> Result<(Option<Held>, Self), LockError> {
+        let shelf = Shelf::of(&definition.name);
+        let mut course =
+            Self { shelf, record: Record::default(), notices: Vec::new(), unwritten: false };
+        let Some(shelf) = course.shelf.clone() else {
+            course.complain(
+                "there is no home folder, so that this run is not written down".to_owned(),
+            );
+            return Ok((None, course));
+        };
+        let held = match shelf.lock() {
+            Ok(held) => Some(held),
+            Err(LockError::Busy) => return Err(LockError::Busy),
+            // Mail comes first, and claims keep two runs out of one mailbox.
+            Err(error) => {
+                course.complain(format!("nothing keeps a second run of this job away: {error}"));
+                None
+            }
+        };
+        match shelf.read() {
+            Ok(record) => course.record = record,
+            Err(words) => course.notice(format!("what is known of earlier runs is lost: {words}")),
+        }
+        Ok((held, course))
+    }
+
     fn notice(&mut self, words: String) {
         screen::news(&format!("notice: {words}"));
         self.notices.push(words);
@@ -154,7 +182,31 @@ impl Course {
         }
     }
 
-    fn write_down(&mut self) {
+    /// Mail that is gone from the source is gone from its copies before long. The guard sees what
+    /// would be removed; this sees also what a rule would not.
+    fn look_at_source(&mut self, ran: &mut Ran, shrink_max: f64) {
+        let (Some(before), Some(now)) =
+            (self.record.listed_before(), ran.counts.map(|counts| counts.listed))
+        else {
+            return;
+        };
+        let lost = before.saturating_sub(now);
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let share = lost as f64 / before.max(1) as f64 * 100.0;
+        if lost >= SHRUNK_MESSAGES_MIN && share > shrink_max {
+            let words = format!("the source shrank from {before} messages to {now}");
+            screen::error(&format!(
+                "{words}\n\nhint: see whether that is meant; this is told once, and `shrink_max` in the \
+                 job sets how much may go from one run to the next ({shrink_max} %)"
+            ));
+            ran.words.insert(0, words);
+            if ran.status == 0 {
+                ran.status = ExitStatus::WithErrors.number();
+            }
+        }
+    }
+
+    pub(super) fn write_down(&mut self) {
         let Some(shelf) = &self.shelf else { return };
         if let Err(words) = shelf.keep(&self.record)
             && !self.unwritten
@@ -166,17 +218,29 @@ impl Course {
         }
     }
 
-    fn conclude(mut self, mut ran: Ran, definition: &Definition, output: Output) -> ExitStatus {
+    async fn conclude(
+        mut self,
+        mut ran: Ran,
+        definition: &Definition,
+        output: Output,
+    ) -> ExitStatus {
         if let Some(jump) = ran.clock_jump() {
             self.notice(format!("the clock of this machine was set by {jump} s during the run"));
         }
-        ran.words.append(&mut self.notices);
         self.settle(&mut ran);
         self.record.end(ran.clone());
         self.write_down();
+        self.write_metrics(definition);
         // It may have become known only now that nothing can be written.
-        ran.words.append(&mut self.notices);
         self.settle(&mut ran);
+        let moment = if ran.good { Moment::Success } else { Moment::Failure };
+        let text = story::text(&definition.name, &ran);
+        self.tell(definition, moment, &ran, text).await;
+        if !self.notices.is_empty() {
+            self.settle(&mut ran);
+            self.record.end(ran.clone());
+            self.write_down();
+        }
         if output.json {
             screen::line(&story::line(definition, &ran));
         } else if !output.quiet {
@@ -185,11 +249,29 @@ impl Course {
         ExitStatus::of_number(ran.status)
     }
 
-    /// A run that is not written down is none to rely on.
-    fn settle(&self, ran: &mut Ran) {
+    /// What was noticed belongs to the run, and one that is not written down is none to rely on.
+    fn settle(&mut self, ran: &mut Ran) {
+        ran.words.append(&mut self.notices);
         if self.unwritten && ran.status == 0 {
             ran.status = ExitStatus::WithErrors.number();
         }
         ran.good &= ran.status == 0;
+    }
+
+    /// Writes what is known for Prometheus, where that was asked for.
+    pub(super) fn write_metrics(&mut self, definition: &Definition) {
+        let Some(path) = &definition.watch.metrics else { return };
+        if let Err(error) = metrics::write(path, &definition.name, &self.record) {
+            self.notice(format!("metrics: {} cannot be written: {error}", path.display()));
+        }
+    }
+
+    async fn tell(&mut self, definition: &Definition, moment: Moment, ran: &Ran, text: String) {
+        let status = ran.ended.map(|_| ran.status);
+        let fields = story::fields(definition, ran);
+        let news = News { job: definition.name.clone(), moment, status, text, fields };
+        for words in definition.watch.tell(news).await {
+            self.notice(words);
+        }
     }
 }

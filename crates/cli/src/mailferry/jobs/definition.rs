@@ -13,7 +13,11 @@ use super::super::{login, task};
 use super::file::{Entry, Setting, Value};
 use super::problem::Problem;
 use super::schema::{self, Kind, OptionKey, Shape};
+use super::watch::Watch;
 use crate::account::AccountUrl;
+
+/// The share of the source's messages that may be gone in the next run, if nothing else is said.
+const SHRINK_MAX_USUAL: f64 = 10.0;
 
 /// A job that can be run.
 #[derive(Clone, Debug)]
@@ -26,6 +30,10 @@ pub(super) struct Definition {
     pub(super) task: Task,
     /// After which it is asked to stop.
     pub(super) run_time_max: Option<Duration>,
+    /// The share of the source's messages, in percent, that may be gone in the next run.
+    pub(super) shrink_max: f64,
+    /// Who is told.
+    pub(super) watch: Watch,
 }
 
 /// A verb and its options.
@@ -120,12 +128,14 @@ impl Reader<'_> {
             self.inspect_account(side);
         }
         let run_time_max = self.time("max_run_time");
+        let shrink_max = self.percentage("shrink_max").unwrap_or(SHRINK_MAX_USUAL);
+        let watch = Watch::read(self.entry, &mut |problem| self.problems.push(problem));
         let (Some(kind), true) = (kind, self.problems.is_empty()) else {
             return Err(self.problems);
         };
         let name = self.entry.name.clone();
         match self.task(kind) {
-            Ok(task) => Ok(Definition { name, kind, task, run_time_max }),
+            Ok(task) => Ok(Definition { name, kind, task, run_time_max, shrink_max, watch }),
             Err(problem) => Err(vec![problem]),
         }
     }
@@ -250,6 +260,17 @@ impl Reader<'_> {
         }
     }
 
+    fn percentage(&mut self, key: &str) -> Option<f64> {
+        let setting = self.entry.setting(key)?;
+        let digits = self.entry.text(key)?.trim().strip_suffix('%');
+        let share = digits.and_then(|digits| digits.trim().parse::<f64>().ok());
+        let share = share.filter(|share| (0.0..=100.0).contains(share));
+        if share.is_none() {
+            self.say(setting.value_at, "this is no share", format!("write `{key} = \"10%\"`"));
+        }
+        share
+    }
+
     /// Has the command line's own reader judge it, and what comes after that as far as nothing is
     /// connected.
     fn task(&self, kind: Kind) -> Result<Task, Problem> {
@@ -371,6 +392,13 @@ mod tests {
         one("maxage = 3\nsearch = \"ALL\"", "5:10", "cannot be used with");
         one("max_run_time = \"soon\"", "5:16", "is no time");
         one("mirror = true", "5:1", "the kind says it");
+        one("shrink_max = \"x\"", "5:14", "is no share");
+        one("ping = \"ftp://h\"", "5:8", "no http:// or https:// address");
+        one("command_timeout = \"x\"", "5:19", "is no time");
+        one("mail = \"-t\"", "5:8", "is no address");
+        one("mail_on = \"always\"", "5:11", "without `mail`");
+        one("mail = \"a@x\"\nmail_on = \"x\"", "6:11", "\"failure\" or \"always\"");
+        one("metrics = \"x.prom\"", "5:11", "relative path");
         one("source_password_file = \"secret\"", "5:24", "relative path");
         one("proxy = \"socks5://u:geheim@h\"", "5:9", "MAILFERRY_PROXY");
     }

@@ -65,11 +65,20 @@ pub(super) enum Shape {
 }
 
 /// Keys of a job that are no options of its verb.
-pub(super) const OWN: [(&str, Shape); 4] = [
+pub(super) const OWN: [(&str, Shape); 13] = [
     ("kind", Shape::Value),
     ("source", Shape::Value),
     ("target", Shape::Value),
     ("max_run_time", Shape::Value),
+    ("shrink_max", Shape::Value),
+    ("ping", Shape::Value),
+    ("webhook", Shape::Value),
+    ("command", Shape::Value),
+    ("command_timeout", Shape::Value),
+    ("mail", Shape::Value),
+    ("mail_on", Shape::Value),
+    ("mail_command", Shape::Value),
+    ("metrics", Shape::Value),
 ];
 
 /// Options that say how one run on a terminal is shown or agreed to, or what the kind says already.

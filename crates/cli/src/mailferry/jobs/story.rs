@@ -10,8 +10,13 @@ use crate::imapsync::exit_status::ExitStatus;
 
 /// All of it, as fields.
 pub(super) fn fields(definition: &Definition, ran: &Ran) -> Value {
+    fields_of(&definition.name, Some(definition.kind.name()), ran)
+}
+
+/// The same of a job that cannot be run.
+pub(super) fn fields_of(job: &str, kind: Option<&str>, ran: &Ran) -> Value {
     json!({
-        "job": definition.name, "kind": definition.kind.name(),
+        "job": job, "kind": kind,
         "started": ran.started, "ended": ran.ended, "seconds": ran.seconds,
         "status": ran.status, "status_name": ExitStatus::of_number(ran.status).name(),
         "good": ran.good, "words": ran.words, "counts": ran.counts, "receipt": ran.receipt,
@@ -20,7 +25,20 @@ pub(super) fn fields(definition: &Definition, ran: &Ran) -> Value {
 
 /// All of it, as a line.
 pub(super) fn line(definition: &Definition, ran: &Ran) -> String {
-    json_line("job-run", fields(definition, ran))
+    as_line(fields(definition, ran))
+}
+
+/// Fields of a run, as a line.
+pub(super) fn as_line(fields: Value) -> String {
+    json_line("job-run", fields)
+}
+
+/// The outcome, and everything that is to be said of it, a line each.
+pub(super) fn text(job: &str, ran: &Ran) -> String {
+    let mut lines = vec![sentence(job, ran)];
+    lines.extend(ran.words.iter().flat_map(|words| words.lines()).map(str::to_owned));
+    lines.extend(ran.receipt.as_ref().map(|run| format!("mailferry runs show {run}")));
+    lines.join("\n")
 }
 
 /// The outcome on one line.
