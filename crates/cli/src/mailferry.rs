@@ -13,6 +13,7 @@ mod progress;
 mod render;
 mod retry;
 mod runs;
+mod schedule;
 mod task;
 mod undo;
 mod verbs;

@@ -422,7 +422,25 @@ fn lines_of_a_job(source: &Place<'_>, target: &Place<'_>) -> Vec<Value> {
     ] {
         lines.extend(desk.mailferry(words).expect(0).json_lines());
     }
+    lines.extend(lines_of_a_timer(&desk));
     lines
+}
+
+/// Only the crontab is asked, which is a file here.
+fn lines_of_a_timer(desk: &Desk) -> Vec<Value> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = "#!/bin/sh\ncase $1 in -l) cat $HOME/table;; -) cat >$HOME/table;; esac\n";
+    desk.file("table", "");
+    let tool = desk.file("crontab", script);
+    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |words: &[&str]| {
+        let mut command = desk.command_of_ferry();
+        let path = format!("{}:/usr/bin:/bin", desk.path().display());
+        command.arg("schedule").args(words).env("PATH", path);
+        desk.finish(command).expect(0)
+    };
+    run(&["install", "nightly", "--with", "cron", "--every", "day"]);
+    run(&["list", "--json"]).json_lines()
 }
 
 /// Lines of all kinds, from all verbs.

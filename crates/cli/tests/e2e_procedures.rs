@@ -128,6 +128,47 @@ fn a_backup_is_made_every_night_checked_and_restored_on_trial() {
     assert!(check.stdout.contains(&kept), "{}", check.report());
 }
 
+/// A tool of that name in front of all others.
+fn fake(desk: &Desk, name: &str, script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = desk.path().join("bin").join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_job_is_written_run_watched_and_has_a_timer() {
+    let page = Page::open("jobs.md");
+    let Some(world) = World::open() else { return };
+    let (account, _) = world.pair(Way::SlashToDot);
+    furnish(&account);
+    let desk = Desk::new();
+    let (url, secret) = (account.url("imap"), desk.file("secret", &account.password));
+    let archive = format!("maildir:{}/archive", desk.path().display());
+    let trial = desk.path().join("trial").display().to_string();
+    let variables = [
+        ("ACCOUNT", &*url),
+        ("ARCHIVE", &*archive),
+        ("SECRET", secret.to_str().unwrap()),
+        ("TRIAL", &*trial),
+    ];
+    let run = |command: &str| shell(&desk, command, &variables);
+    for command in page.commands::<4>("") {
+        run(&command).expect(0);
+    }
+    fake(&desk, "systemctl", "exit 0");
+    fake(
+        &desk,
+        "crontab",
+        "case $1 in -l) cat $HOME/table 2>/dev/null || true;; -) cat >$HOME/table;; esac",
+    );
+    let [install, list, remove] = page.commands("By themselves");
+    run(&install).expect(0);
+    assert!(run(&list).expect(0).stdout.starts_with("alice  "));
+    run(&remove).expect(0);
+    assert_eq!(run(&list).expect(0).stdout, "");
+}
+
 #[test]
 fn what_goes_from_a_backup_is_kept_as_the_page_says() {
     let Some(world) = World::open() else { return };
@@ -158,7 +199,7 @@ fn what_goes_from_a_backup_is_kept_as_the_page_says() {
 
 #[test]
 fn every_command_of_these_pages_is_typed_above() {
-    for (name, expected) in [("migration.md", 6), ("backup.md", 6)] {
+    for (name, expected) in [("migration.md", 6), ("backup.md", 6), ("jobs.md", 7)] {
         let count: usize =
             Page::open(name).sections.iter().map(|section| section.commands().len()).sum();
         assert_eq!(count, expected, "{name}");

@@ -18,8 +18,8 @@ use serde_json::json;
 
 use self::definition::{Definition, words};
 pub(super) use self::edit::Settings;
-pub(super) use self::file::Value;
 use self::file::{Entry, JobFile};
+pub(super) use self::file::{Value, is_name};
 use self::problem::Problem;
 use self::record::Ran;
 use self::schema::Kind;
@@ -59,6 +59,19 @@ pub(super) fn add(name: &str, settings: &Settings) -> Result<ExitStatus, UsageEr
     let said = std::env::var_os(super::options::jobs::FILE_VARIABLE);
     let file = JobFile::open(file::path(said.as_deref().map(Path::new))?)?;
     add_job(&file, name, settings)
+}
+
+/// Makes sure that a job is there and can be run.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn require(file: Option<&Path>, name: &str) -> Result<(), UsageError> {
+    let file = JobFile::open(file::path(file)?)?;
+    let job = find(&file, name)?;
+    Definition::read(job).map(drop).map_err(|problems| {
+        let what = problems.first().map(|problem| problem.text(&file.path, &file.text));
+        UsageError::new(what.unwrap_or_default(), "`mailferry job check` tells of all of it")
+    })
 }
 
 /// The jobs of these names; all where none is named.

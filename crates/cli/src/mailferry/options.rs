@@ -2,6 +2,7 @@
 
 mod accounts;
 pub(super) mod jobs;
+pub(super) mod schedule;
 mod sparing;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use mailferry_run::job::LOCK_WAIT_USUAL;
 use sparing::Sparing;
 
 use self::jobs::JobArgs;
+use self::schedule::ScheduleArgs;
 use super::comparison::Share;
 use crate::claims;
 
@@ -48,6 +50,8 @@ pub enum Command {
     Why(WhyArgs),
     /// Keep jobs in a file, run them, and tell how they went
     Job(JobArgs),
+    /// Have jobs run by themselves: timers of systemd, or cron
+    Schedule(ScheduleArgs),
     /// Permit access to the mail of an account that takes no password (OAuth2), once
     Login(LoginArgs),
     /// Start two servers in this process with sample mail, and sync them

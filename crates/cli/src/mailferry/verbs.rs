@@ -20,8 +20,8 @@ use serde_json::json;
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
 use super::{
-    comparison, demo, doctor, explain, jobs, login, oversize, permit, render, retry, runs, task,
-    undo, why,
+    comparison, demo, doctor, explain, jobs, login, oversize, permit, render, retry, runs,
+    schedule, task, undo, why,
 };
 use crate::claims;
 use crate::fault_text::{Front, fault_text};
@@ -45,6 +45,7 @@ pub(super) async fn run(command: Command) -> ExitStatus {
         Command::Demo(args) => demo::run(args.output).await,
         Command::ImapsyncExplain(args) => Ok(explain::run(&args).await),
         Command::Job(args) => jobs::run(&args).await,
+        Command::Schedule(args) => schedule::run(&args),
         Command::Login(args) => permit::run(&args),
     };
     done.unwrap_or_else(|usage| {

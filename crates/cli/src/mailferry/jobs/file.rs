@@ -143,7 +143,7 @@ impl JobFile {
 }
 
 /// Whether a job may be called so: the name becomes a part of names of files and of units.
-pub(super) fn is_name(name: &str) -> bool {
+pub(in crate::mailferry) fn is_name(name: &str) -> bool {
     let is_good = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
     (1..=64).contains(&name.len())
         && name.bytes().all(is_good)
