@@ -416,6 +416,7 @@ fn lines_of_a_job(source: &Place<'_>, target: &Place<'_>) -> Vec<Value> {
     let mut lines = Vec::new();
     for words in [
         &["job", "run", "nightly", "--json"][..],
+        &["drill", "nightly", "--mailbox-prefix", "Drill", "--sample", "5%", "--json"],
         &["job", "list", "--json"],
         &["job", "show", "nightly", "--json"],
         &["job", "status", "--json"],

@@ -156,6 +156,9 @@ fn a_job_is_written_run_watched_and_has_a_timer() {
     for command in page.commands::<4>("") {
         run(&command).expect(0);
     }
+    let [drill] = page.commands("Drills");
+    let drilled = run(&drill).expect(0);
+    assert!(drilled.stdout.contains("drill alice: good: "), "{}", drilled.report());
     fake(&desk, "systemctl", "exit 0");
     fake(
         &desk,
@@ -199,7 +202,7 @@ fn what_goes_from_a_backup_is_kept_as_the_page_says() {
 
 #[test]
 fn every_command_of_these_pages_is_typed_above() {
-    for (name, expected) in [("migration.md", 6), ("backup.md", 6), ("jobs.md", 7)] {
+    for (name, expected) in [("migration.md", 6), ("backup.md", 6), ("jobs.md", 8)] {
         let count: usize =
             Page::open(name).sections.iter().map(|section| section.commands().len()).sum();
         assert_eq!(count, expected, "{name}");

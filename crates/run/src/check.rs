@@ -12,12 +12,12 @@ use mailferry_engine::plan::{Action, Decision, MailboxPlan, SkipReason, Subscrip
 use mailferry_store::contract::OctetDigest;
 use serde::Serialize;
 
-pub use self::octets::Sample;
 use self::octets::{Contents, Read, Reader};
 pub use self::record::{Record, RecordError};
 use crate::accounts::Accounts;
 use crate::events::EventSink;
 use crate::job::ReconnectLimits;
+pub use crate::sample::Sample;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, Survey};
 

@@ -25,6 +25,7 @@ use crate::ledger::Ledger;
 use crate::pace::PaceLimits;
 use crate::quarantine::QuarantinePlace;
 use crate::receipt::Receipt;
+use crate::sample::Sample;
 use crate::state::State;
 use crate::transform::Transform;
 
@@ -43,6 +44,8 @@ pub struct Job {
     pub keys: KeyRule,
     /// Which messages of the source take part.
     pub source_selection: Selection,
+    /// Of these, only a share of each mailbox.
+    pub source_sample: Sample,
     /// Which messages of the target count as extra, where deletions are narrowed too.
     pub target_selection: Selection,
     /// When the messages that take part arrived at the source, and at the target.
@@ -352,6 +355,7 @@ impl Job {
             flag_rewrite: None,
             keys: KeyRule::default(),
             source_selection: Selection::default(),
+            source_sample: Sample::ALL,
             target_selection: Selection::default(),
             arrivals: [Arrivals::default(); 2],
             add_header: AddHeader::Never,

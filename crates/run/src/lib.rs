@@ -35,6 +35,7 @@ mod removal;
 mod repairing;
 pub mod report;
 mod room;
+pub mod sample;
 mod settle;
 mod shortfall;
 mod source_deletion;

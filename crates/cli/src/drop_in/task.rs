@@ -25,6 +25,7 @@ use mailferry_run::job::{
     Pattern, ProofRule, ReconnectLimits, Spelling, Unlisted,
 };
 use mailferry_run::pace::PaceLimits;
+use mailferry_run::sample::Sample;
 use mailferry_store::imap::compression::Compression;
 
 use super::choice::chosen;
@@ -367,6 +368,7 @@ pub(super) fn job(
         keys: options.messages.keys.clone(),
         state: None,
         source_selection: chosen1.search,
+        source_sample: Sample::ALL,
         target_selection: chosen2.search,
         arrivals: [chosen1.arrivals, chosen2.arrivals],
         add_header: if options.messages.add_header {

@@ -75,6 +75,11 @@ pub struct Share {
 }
 
 impl Share {
+    /// So many of a million.
+    pub(super) fn per_million(self) -> u32 {
+        self.per_million
+    }
+
     /// Reads `10%` or `0.5%`.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod course;
 mod definition;
+mod drill;
 mod edit;
 mod file;
 mod metrics;
@@ -25,7 +26,7 @@ use self::record::Ran;
 use self::schema::Kind;
 use self::watch::{Moment, News, Watch};
 use super::options::Output;
-use super::options::jobs::{JobArgs, JobCommand, JobRunArgs};
+use super::options::jobs::{DrillArgs, JobArgs, JobCommand, JobRunArgs};
 use super::render::json_line;
 use super::task::UsageError;
 use crate::imapsync::exit_status::ExitStatus;
@@ -262,6 +263,22 @@ async fn run_jobs(file: &JobFile, args: &JobRunArgs) -> Result<ExitStatus, Usage
     Ok(status)
 }
 
+/// Carries `drill` out.
+///
+/// # Errors
+/// As [`run`], and where it is not said where to restore to.
+pub(super) async fn drill(args: &DrillArgs) -> Result<ExitStatus, UsageError> {
+    let file = JobFile::open(file::path(args.file.as_deref())?)?;
+    let job = find(&file, &args.name)?;
+    match Definition::read(job) {
+        Ok(definition) => Box::pin(course::run_drill(job, &definition, args)).await,
+        Err(problems) => {
+            tell_problems(&file, &problems);
+            Ok(ExitStatus::Usage)
+        }
+    }
+}
+
 /// A job that cannot be run is a failed one, to whoever watches it.
 async fn tell_unusable(file: &JobFile, job: &Entry, problems: &[Problem]) {
     let status = ExitStatus::Usage.number();
@@ -273,6 +290,7 @@ async fn tell_unusable(file: &JobFile, job: &Entry, problems: &[Problem]) {
         moment: Moment::Failure,
         status: Some(status),
         text: story::text(&job.name, &ran),
+        event: "job-run",
         fields: story::fields_of(&job.name, job.text("kind"), &ran),
     };
     for words in Watch::read(job, &mut |_| {}).tell(news).await {

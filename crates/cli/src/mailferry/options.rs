@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mailferry_run::job::LOCK_WAIT_USUAL;
 use sparing::Sparing;
 
-use self::jobs::JobArgs;
+use self::jobs::{DrillArgs, JobArgs};
 use self::schedule::ScheduleArgs;
 use super::comparison::Share;
 use crate::claims;
@@ -50,6 +50,8 @@ pub enum Command {
     Why(WhyArgs),
     /// Keep jobs in a file, run them, and tell how they went
     Job(JobArgs),
+    /// Restore the backup of a job on trial, compare, and take away what was restored
+    Drill(DrillArgs),
     /// Have jobs run by themselves: timers of systemd, or cron
     Schedule(ScheduleArgs),
     /// Permit access to the mail of an account that takes no password (OAuth2), once

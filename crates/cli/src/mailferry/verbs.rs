@@ -45,6 +45,7 @@ pub(super) async fn run(command: Command) -> ExitStatus {
         Command::Demo(args) => demo::run(args.output).await,
         Command::ImapsyncExplain(args) => Ok(explain::run(&args).await),
         Command::Job(args) => jobs::run(&args).await,
+        Command::Drill(args) => jobs::drill(&args).await,
         Command::Schedule(args) => schedule::run(&args),
         Command::Login(args) => permit::run(&args),
     };

@@ -1,7 +1,6 @@
 //! Comparing contents: both sides deliver a message, and SHA-256 of the octets must be the same.
 
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::message::Uid;
@@ -13,6 +12,7 @@ use crate::accounts::Accounts;
 use crate::events::{Event, EventSink};
 use crate::job::ReconnectLimits;
 use crate::patience::{self, Patience, is_worth_another_try};
+use crate::sample::Sample;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, listed};
 
@@ -20,45 +20,6 @@ use crate::survey::{MailboxListings, listed};
 const GROUP_MESSAGES_MAX: usize = 500;
 /// Octets of them, as listed on the source; a larger message is read alone.
 const GROUP_OCTETS_MAX: u64 = 64 << 20;
-
-/// Which of the messages that both sides have are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// So many of a million in each mailbox, rounded up.
-    pub per_million: u32,
-    /// Another number chooses other messages.
-    pub seed: u64,
-}
-
-impl Sample {
-    /// All of them.
-    pub const ALL: Self = Self { per_million: 1_000_000, seed: 0 };
-
-    /// How many of so many messages of one mailbox.
-    #[must_use]
-    pub fn of(self, messages: u64) -> u64 {
-        messages.saturating_mul(u64::from(self.per_million)).div_ceil(1_000_000)
-    }
-
-    /// Keeps the messages of the sample, in order.
-    fn take<T: Copy>(self, mailbox: &MailboxPlan, all: Vec<T>, uid: impl Fn(&T) -> Uid) -> Vec<T> {
-        let wanted = usize::try_from(self.of(all.len() as u64)).unwrap_or(usize::MAX);
-        if wanted >= all.len() {
-            return all;
-        }
-        let lot = |one: &T| {
-            let mut hasher = std::hash::DefaultHasher::new();
-            (self.seed, mailbox.target.as_bytes(), uid(one).value()).hash(&mut hasher);
-            hasher.finish()
-        };
-        let mut lots: Vec<(u64, usize)> =
-            all.iter().enumerate().map(|(at, one)| (lot(one), at)).collect();
-        lots.sort_unstable();
-        lots.truncate(wanted);
-        lots.sort_unstable_by_key(|(_, at)| *at);
-        lots.into_iter().map(|(_, at)| all[at]).collect()
-    }
-}
 
 /// What both sides delivered for one message; `None` where one could not be read.
 pub(super) type Contents = (Option<OctetDigest>, Option<OctetDigest>);
@@ -108,7 +69,7 @@ impl<A: Accounts> Reader<'_, A> {
         for part in 0..plan.parts.len() {
             let all = pairs(plan, listings, part);
             let known = all.len();
-            let mut pairs = self.sample.take(plan, all, |pair| pair.here);
+            let mut pairs = self.sample.take(&plan.target, all, |pair| pair.here);
             read.left_out += (known - pairs.len()) as u64;
             let place = Place::new(plan, listings, part);
             if let Some(record) = &self.record {

@@ -138,7 +138,13 @@ impl<A: Accounts> Surveyor<'_, A> {
             keep(state, &context, &of_source, &sources);
             keep(state, &context, &of_target, &targets);
         }
-        regroup(groups, sources, targets)
+        let mut listed = regroup(groups, sources, targets)?;
+        for (group, listed) in groups.iter().zip(&mut listed) {
+            for ((mapping, _), listing) in group.members.iter().zip(&mut listed.sources) {
+                self.job.source_sample.narrow(&mapping.source, listing);
+            }
+        }
+        Ok(listed)
     }
 
     /// Lists every mailbox of the target that can be opened.

@@ -6,14 +6,16 @@ use std::time::Instant;
 use mailferry_run::report::Report;
 
 use super::super::options::Output;
+use super::super::options::jobs::DrillArgs;
 use super::super::render::one_line;
 use super::super::runs::moment;
 use super::super::task::UsageError;
 use super::super::verbs::{self, Ended};
 use super::definition::{Definition, Task};
+use super::file::Entry;
 use super::record::{Counted, Held, LockError, Ran, Record, Shelf, now};
 use super::watch::{Moment, News};
-use super::{metrics, story};
+use super::{drill, metrics, story};
 use crate::imapsync::exit_status::ExitStatus;
 use crate::screen;
 
@@ -61,6 +63,51 @@ pub(super) async fn run(definition: &Definition, output: Output) -> ExitStatus {
     course.conclude(ran, definition, output).await
 }
 
+/// Restores the backup of a job on trial, while no run of it is at work.
+///
+/// # Errors
+/// It is not said where to.
+pub(super) async fn run_drill(
+    entry: &Entry,
+    definition: &Definition,
+    args: &DrillArgs,
+) -> Result<ExitStatus, UsageError> {
+    let name = &definition.name;
+    let (_held, mut course) = match Course::begin(definition) {
+        Ok(begun) => begun,
+        Err(error) => {
+            screen::error(&format!("job `{name}`: {error}\n\nhint: drill it after that"));
+            return Ok(ExitStatus::TemporaryFailure);
+        }
+    };
+    let mut drilled = drill::run(entry, definition, args).await?;
+    course.record.add_drill(drilled.clone());
+    course.write_down();
+    course.write_metrics(definition);
+    if course.unwritten && drilled.status == 0 {
+        drilled.status = ExitStatus::WithErrors.number();
+    }
+    let sentence = drill::sentence(name, &drilled);
+    if drilled.status != 0 {
+        let text = [std::slice::from_ref(&sentence), &drilled.words].concat().join("\n");
+        let moment = Moment::Failure;
+        let (job, status) = (name.clone(), Some(drilled.status));
+        let news = News {
+            job,
+            moment,
+            status,
+            text,
+            event: "drill",
+            fields: story::fields_of_drill(name, &drilled),
+        };
+        for words in definition.watch.tell(news).await {
+            screen::news(&format!("notice: {words}"));
+        }
+    }
+    screen::line(&if args.output.json { story::line_of_drill(name, &drilled) } else { sentence });
+    Ok(ExitStatus::of_number(drilled.status))
+}
+
 async fn leave_out(definition: &Definition, error: &LockError) -> ExitStatus {
     let name = &definition.name;
     screen::error(&format!(
@@ -74,6 +121,7 @@ async fn leave_out(definition: &Definition, error: &LockError) -> ExitStatus {
         moment: Moment::LeftOut,
         status: Some(status.number()),
         text: format!("job {name}: {error}, this start was left out"),
+        event: "job-run",
         fields: story::fields(definition, &left_out),
     };
     for words in definition.watch.tell(news).await {
@@ -269,7 +317,8 @@ impl Course {
     async fn tell(&mut self, definition: &Definition, moment: Moment, ran: &Ran, text: String) {
         let status = ran.ended.map(|_| ran.status);
         let fields = story::fields(definition, ran);
-        let news = News { job: definition.name.clone(), moment, status, text, fields };
+        let job = definition.name.clone();
+        let news = News { job, moment, status, text, event: "job-run", fields };
         for words in definition.watch.tell(news).await {
             self.notice(words);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::super::comparison::Share;
 use super::super::options::{Cli, Command, Output, RestoreArgs, SyncArgs, parse_age};
 use super::super::task::UsageError;
 use super::super::{login, task};
@@ -34,6 +35,8 @@ pub(super) struct Definition {
     pub(super) shrink_max: f64,
     /// Who is told.
     pub(super) watch: Watch,
+    /// Which share of the backup a drill restores; all of it where nothing is said.
+    pub(super) drill_sample: Option<Share>,
 }
 
 /// A verb and its options.
@@ -129,13 +132,17 @@ impl Reader<'_> {
         }
         let run_time_max = self.time("max_run_time");
         let shrink_max = self.percentage("shrink_max").unwrap_or(SHRINK_MAX_USUAL);
+        let drill_sample = self.drill_sample();
+        self.time("drill_max_age");
         let watch = Watch::read(self.entry, &mut |problem| self.problems.push(problem));
         let (Some(kind), true) = (kind, self.problems.is_empty()) else {
             return Err(self.problems);
         };
         let name = self.entry.name.clone();
         match self.task(kind) {
-            Ok(task) => Ok(Definition { name, kind, task, run_time_max, shrink_max, watch }),
+            Ok(task) => {
+                Ok(Definition { name, kind, task, run_time_max, shrink_max, watch, drill_sample })
+            }
             Err(problem) => Err(vec![problem]),
         }
     }
@@ -258,6 +265,15 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn drill_sample(&mut self) -> Option<Share> {
+        let setting = self.entry.setting("drill_sample")?;
+        let share = Share::parse(self.entry.text("drill_sample")?);
+        if let Err(words) = &share {
+            self.say(setting.value_at, words, "write `drill_sample = \"5%\"`");
+        }
+        share.ok()
     }
 
     fn percentage(&mut self, key: &str) -> Option<f64> {

@@ -35,6 +35,12 @@ fn text(job: &str, record: &Record) -> String {
         let what = "When the last good run began, in seconds since 1970-01-01.";
         page.gauge("last_success_timestamp_seconds", what, &[("", run.started as f64)]);
     }
+    if let Some(drill) = &record.good_drill {
+        let what = "When the backup was last restored on trial, in seconds since 1970-01-01.";
+        page.gauge("last_drill_timestamp_seconds", what, &[("", drill.started as f64)]);
+        let what = "How long that restore took.";
+        page.gauge("last_drill_duration_seconds", what, &[("", drill.restore_seconds)]);
+    }
     page.text
 }
 

@@ -27,6 +27,12 @@ pub(super) struct Record {
     pub(super) runs: Vec<Ran>,
     /// The last good one, which may be older than all of those.
     pub(super) good: Option<Ran>,
+    /// The newest drills, oldest first.
+    #[serde(default)]
+    pub(super) drills: Vec<Drilled>,
+    /// The last good one.
+    #[serde(default)]
+    pub(super) good_drill: Option<Drilled>,
 }
 
 /// One run.
@@ -77,6 +83,33 @@ pub(super) struct Counted {
     pub(super) deleted: u64,
     /// Removed from the source.
     pub(super) source_deleted: u64,
+}
+
+/// A backup restored on trial.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Drilled {
+    /// When it began, as with runs.
+    pub(super) started: i64,
+    /// When it ended.
+    pub(super) ended: i64,
+    /// How long all of it took, by a clock that nobody sets.
+    pub(super) seconds: f64,
+    /// How long the restore took of that.
+    pub(super) restore_seconds: f64,
+    /// The exit status.
+    pub(super) status: u8,
+    /// Whether everything came back as it is in the backup, and was taken away again.
+    pub(super) good: bool,
+    /// What is to be said of it.
+    pub(super) words: Vec<String>,
+    /// Messages restored.
+    pub(super) messages: u64,
+    /// Octets of those.
+    pub(super) octets: u64,
+    /// Mailboxes they were in.
+    pub(super) mailboxes: u64,
+    /// Messages of the backup, of which those are all, or a share.
+    pub(super) listed: u64,
 }
 
 /// Where the record and the lock of a job are.
@@ -205,6 +238,16 @@ impl Record {
         }
         self.runs.pop();
         self.runs.push(run);
+    }
+
+    /// Takes a drill in.
+    pub(super) fn add_drill(&mut self, drilled: Drilled) {
+        if drilled.good {
+            self.good_drill = Some(drilled.clone());
+        }
+        self.drills.push(drilled);
+        let surplus = self.drills.len().saturating_sub(RUNS_MAX);
+        self.drills.drain(..surplus);
     }
 
     /// How many messages the source had when it was listed to its end the last time.

@@ -65,7 +65,7 @@ pub(super) enum Shape {
 }
 
 /// Keys of a job that are no options of its verb.
-pub(super) const OWN: [(&str, Shape); 13] = [
+pub(super) const OWN: [(&str, Shape); 23] = [
     ("kind", Shape::Value),
     ("source", Shape::Value),
     ("target", Shape::Value),
@@ -79,6 +79,16 @@ pub(super) const OWN: [(&str, Shape); 13] = [
     ("mail_on", Shape::Value),
     ("mail_command", Shape::Value),
     ("metrics", Shape::Value),
+    ("drill_into", Shape::Value),
+    ("drill_mailbox_prefix", Shape::Value),
+    ("drill_sample", Shape::Value),
+    ("drill_max_age", Shape::Value),
+    ("drill_password_command", Shape::Value),
+    ("drill_password_file", Shape::Value),
+    ("drill_password_env", Shape::Value),
+    ("drill_token_command", Shape::Value),
+    ("drill_token_file", Shape::Value),
+    ("drill_pin", Shape::List),
 ];
 
 /// Options that say how one run on a terminal is shown or agreed to, or what the kind says already.

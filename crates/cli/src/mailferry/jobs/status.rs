@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use super::super::options::jobs::JobStatusArgs;
 use super::super::render::json_line;
+use super::super::runs::moment;
+use super::definition::duration;
 use super::file::Entry;
-use super::record::{Ran, Record, Shelf, now};
+use super::record::{CLOCK_SECONDS_MAX, Drilled, Ran, Record, Shelf, now};
 use super::story;
 use crate::imapsync::exit_status::ExitStatus;
 use crate::screen;
@@ -57,7 +59,30 @@ impl<'a> Standing<'a> {
         runs.into_iter().find(|run| run.good && !run.is_of_the_future(self.now))
     }
 
+    /// The last good drill that the clock of now can vouch for.
+    fn drill(&self) -> Option<&Drilled> {
+        let drills = self.record.drills.iter().rev().chain(&self.record.good_drill);
+        drills.into_iter().find(|it| it.good && it.started <= self.now + CLOCK_SECONDS_MAX)
+    }
+
+    /// Why a drill is due; `None`: none is.
+    fn drill_overdue(&self) -> Option<String> {
+        let age = duration(self.job.text("drill_max_age")?).ok()?;
+        let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        match self.drill() {
+            None => Some("it was never restored on trial".to_owned()),
+            Some(drill) if drill.started < self.now.saturating_sub(age) => {
+                Some(format!("the last good drill is older than {}", story::span(age)))
+            }
+            Some(_) => None,
+        }
+    }
+
     fn is_stale(&self) -> bool {
+        self.stale_after.is_some() && (self.has_no_recent_run() || self.drill_overdue().is_some())
+    }
+
+    fn has_no_recent_run(&self) -> bool {
         self.stale_after
             .is_some_and(|age| self.good().is_none_or(|run| run.started < self.now - age))
     }
@@ -80,7 +105,8 @@ impl<'a> Standing<'a> {
             "job": self.job.name, "kind": self.job.text("kind"), "state": self.state(),
             "last": last, "last_good": self.good(), "stale": self.is_stale(),
             "from_the_future": last.is_some_and(|run| run.is_of_the_future(self.now)),
-            "record_lost": self.lost,
+            "record_lost": self.lost, "last_drill": self.record.drills.last(),
+            "last_good_drill": self.drill(), "drill_overdue": self.drill_overdue().is_some(),
         })
     }
 
@@ -106,7 +132,24 @@ impl<'a> Standing<'a> {
             Some(run) => format!("last good run: {}", story::when(run, self.now)),
             None => "last good run: none".to_owned(),
         });
-        if self.is_stale() {
+        lines.push(match self.drill() {
+            Some(drill) => format!(
+                "last restored successfully: {}, {} ago: {} of {} messages in {:.0} s",
+                moment(drill.started),
+                story::span((self.now - drill.started).max(0)),
+                drill.messages,
+                drill.listed,
+                drill.restore_seconds
+            ),
+            None => "last restored successfully: never".to_owned(),
+        });
+        if let Some(drill) = self.record.drills.last().filter(|drill| !drill.good) {
+            lines.push(super::drill::sentence(name, drill));
+        }
+        lines.extend(
+            self.drill_overdue().map(|why| format!("WARNING: {why}: `mailferry drill {name}`")),
+        );
+        if self.stale_after.is_some() && self.has_no_recent_run() {
             let age = story::span(self.stale_after.unwrap_or_default());
             lines.push(format!("STALE: no good run has begun within {age}"));
         }

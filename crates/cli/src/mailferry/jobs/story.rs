@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::render::{json_line, size};
 use super::super::runs::moment;
 use super::definition::Definition;
-use super::record::{Counted, Ran};
+use super::record::{Counted, Drilled, Ran};
 use crate::imapsync::exit_status::ExitStatus;
 
 /// All of it, as fields.
@@ -25,12 +25,26 @@ pub(super) fn fields_of(job: &str, kind: Option<&str>, ran: &Ran) -> Value {
 
 /// All of it, as a line.
 pub(super) fn line(definition: &Definition, ran: &Ran) -> String {
-    as_line(fields(definition, ran))
+    as_line("job-run", fields(definition, ran))
 }
 
-/// Fields of a run, as a line.
-pub(super) fn as_line(fields: Value) -> String {
-    json_line("job-run", fields)
+/// Fields of a run or a drill, as a line.
+pub(super) fn as_line(event: &str, fields: Value) -> String {
+    json_line(event, fields)
+}
+
+/// A drill, as fields.
+pub(super) fn fields_of_drill(job: &str, drilled: &Drilled) -> Value {
+    let mut fields = json!(drilled);
+    if let Some(map) = fields.as_object_mut() {
+        map.insert("job".to_owned(), json!(job));
+    }
+    fields
+}
+
+/// A drill, as a line.
+pub(super) fn line_of_drill(job: &str, drilled: &Drilled) -> String {
+    as_line("drill", fields_of_drill(job, drilled))
 }
 
 /// The outcome, and everything that is to be said of it, a line each.

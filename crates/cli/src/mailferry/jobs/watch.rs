@@ -88,7 +88,9 @@ pub(super) struct News {
     pub(super) status: Option<u8>,
     /// For people: a sentence, and further lines.
     pub(super) text: String,
-    /// For programs (docs/json.md, `job-run`).
+    /// `job-run` or `drill`.
+    pub(super) event: &'static str,
+    /// For programs (docs/json.md).
     pub(super) fields: Json,
 }
 
@@ -99,7 +101,7 @@ impl News {
         if let Some(map) = fields.as_object_mut() {
             map.insert("moment".to_owned(), json!(self.moment.name()));
         }
-        story::as_line(fields)
+        story::as_line(self.event, fields)
     }
 
     fn text_in_bounds(&self) -> &str {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::super::comparison::Share;
 use super::{Output, parse_age};
 
 /// Names the file of jobs.
@@ -112,4 +113,27 @@ pub struct JobStatusArgs {
 pub struct JobRemoveArgs {
     /// Which
     pub name: String,
+}
+
+/// `drill`.
+#[derive(Args, Clone, Debug)]
+pub struct DrillArgs {
+    /// The job whose target is the backup
+    pub name: String,
+    /// Restore to this account, which has to be empty [default: `drill_into` of the job]
+    #[arg(long, value_name = "ACCOUNT")]
+    pub into: Option<String>,
+    /// Restore below this mailbox, which must not exist: of the account that is backed up, or of that of
+    /// --into [default: `drill_mailbox_prefix` of the job]
+    #[arg(long, value_name = "NAME")]
+    pub mailbox_prefix: Option<String>,
+    /// Only so many of the messages of each mailbox, others each time [default: all]
+    #[arg(long, value_name = "N%", value_parser = Share::parse)]
+    pub sample: Option<Share>,
+    /// The file of jobs [default: $XDG_CONFIG_HOME/mailferry/jobs.toml]
+    #[arg(long, value_name = "FILE", env = FILE_VARIABLE)]
+    pub file: Option<PathBuf>,
+    /// How it is shown.
+    #[command(flatten)]
+    pub output: Output,
 }

@@ -137,6 +137,7 @@ mod tests {
             moment: Moment::Failure,
             status: Some(102),
             text: format!("one\r\nSubject: two\n{}", "é".repeat(1000)),
+            event: "job-run",
             fields: serde_json::json!({}),
         };
         let message = mail.message(&news);
