@@ -23,7 +23,7 @@ const RUN_HERE: [(&str, usize); 8] = [
     ("2. See what is missing", 1),
     ("3. See the plan, then agree", 2),
     ("4. Check", 1),
-    ("Bringing back less", 3),
+    ("Bringing back less", 5),
     ("Bringing it back to one side", 1),
     ("Bringing back what was moved", 1),
     ("Bringing back flags", 1),
@@ -62,6 +62,9 @@ impl<'a> Case<'a> {
         let variables = [
             ("BACKUP", &*self.backup.url("imap")),
             ("ACCOUNT", &*self.account.url("imap")),
+            ("MESSAGE_ID", "<old@age.example>"),
+            ("FROM", &days_ago(100)),
+            ("TO", &days_ago(3)),
             ("MAILFERRY_SOURCE_PASSWORD", &*self.backup.password),
             ("MAILFERRY_TARGET_PASSWORD", &*self.account.password),
         ];
@@ -142,6 +145,13 @@ fn the_steps_bring_back_what_was_lost_and_touch_nothing_else() {
     assert_untouched(&saved, &case.backup.read());
 }
 
+/// A day so many days ago, as the options take it.
+fn days_ago(days: i64) -> String {
+    let now = jiff::Timestamp::now();
+    let then = now.checked_sub(jiff::SignedDuration::from_hours(24 * days)).unwrap();
+    then.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}
+
 /// Mail of Ann and Bob, dated so many days ago.
 fn furnish_with_ages(account: &Place<'_>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -167,10 +177,12 @@ fn furnish_with_ages(account: &Place<'_>) {
 fn less_is_brought_back_by_mailbox_by_age_or_by_search() {
     let page = Page::open("restore.md");
     let Some(world) = World::open() else { return };
-    let [by_mailbox, by_age, by_search] = page.commands("Bringing back less");
+    let [by_mailbox, by_age, by_days, by_id, by_search] = page.commands("Bringing back less");
     for (command, inbox, sent) in [
         (by_mailbox, vec!["kept", "young", "old"], vec!["sent kept"]),
         (by_age, vec!["kept", "young"], vec!["sent kept", "sent"]),
+        (by_days, vec!["kept"], vec!["sent kept", "sent old"]),
+        (by_id, vec!["kept", "old"], vec!["sent kept"]),
         (by_search, vec!["kept", "old"], vec!["sent kept", "sent"]),
     ] {
         let case = Case::new(&world, furnish_with_ages);

@@ -190,3 +190,35 @@ fn a_restore_from_a_maildir_brings_back_and_removes_nothing() {
     assert_copied(&original, &after, &Expect { order: Duty::May, ..Expect::superset() });
     assert_eq!(after.message_count(), original.message_count() + 2);
 }
+
+#[test]
+fn messages_of_an_archive_are_chosen_by_day_and_by_message_id() {
+    let Some(world) = World::open() else { return };
+    let case = Case::open(&world);
+    case.archive(&["--mirror"]).expect(0);
+    let account = Place::new(&world.slash, "empty");
+    case.desk.file("to", &account.password);
+    let restore = |options: &[&str]| {
+        let yes = [&["--yes"], options].concat();
+        case.run("restore", &case.url(), &account.url("imap"), &yes)
+    };
+    let ids =
+        ["--message-id", "<sent.3@e2e.example.org>", "--message-id", "<cafe.0@E2E.example.org>"];
+    restore(&ids).expect(0);
+    assert_eq!(subjects(&account.read(), "Sent"), ["sent 3"]);
+    assert_eq!(subjects(&account.read(), "Caf&AOk-"), ["cafe 0"]);
+    // The inbox is dated by 3600 s for each number, from 2020-09-13T12:26:40Z; one message is of 1975.
+    restore(&["--mailbox", "INBOX", "--before", "1980-01-01"]).expect(0);
+    let first = subjects(&account.read(), "INBOX");
+    assert_eq!(first.len(), 1);
+    restore(&["--mailbox", "INBOX", "--since", "2020-09-17", "--before", "2020-09-18"]).expect(0);
+    let found = subjects(&account.read(), "INBOX");
+    let dated = case.source.read();
+    let day = |seconds: i64| seconds.div_euclid(86_400);
+    // 2020-09-17.
+    let is_of_the_day = |message: &&Message| day(message.instant) == day(1_600_300_800);
+    let expected = dated.messages("INBOX").iter().filter(is_of_the_day);
+    assert_eq!(found.len() - 1, expected.count());
+    assert!(found.len() > 2, "{found:?}");
+    restore(&["--search", "UNSEEN"]).expect_failure();
+}

@@ -4,6 +4,8 @@
 //! A [`Catalogue`] says what there is. Files are read as they are asked for, in chunks; one that is
 //! gone or no longer what it was is a fault of its message.
 
+mod search;
+
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ use ring::digest::{Context, SHA256};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
+use self::search::Search;
 use crate::contract::{
     Among, AsListed, BodyEvent, ListRequest, Listed, OctetDigest, OctetDigests, Origin, Selection,
     Source, TellListed, Wanted,
@@ -192,10 +195,10 @@ impl<C: Catalogue> FileSource<C> {
     }
 
     async fn list_one(&mut self, request: &ListRequest, keys: &KeyRule) -> Result<Listed, Fault> {
-        no_search(&request.selection)?;
+        let search = Search::read(&request.selection)?;
         let known = request.known.as_ref();
         let mailbox = self.catalogue.mailbox(&request.mailbox)?;
-        let listing = mailbox.listing(keys, |_| true, known).await?;
+        let listing = mailbox.listing(keys, |_| true, (known, &search)).await?;
         let origin = if known.is_some() { Origin::Refreshed } else { Origin::Told };
         Ok(Listed { listing, origin })
     }
@@ -240,14 +243,6 @@ impl<C: Catalogue> FileSource<C> {
             Ok(_) => failed(&io::ErrorKind::UnexpectedEof.into()),
             Err(error) => failed(&error),
         }
-    }
-}
-
-fn no_search(selection: &Selection) -> Result<(), Fault> {
-    let words = "messages in files cannot be searched";
-    match selection.0 {
-        Some(_) => Err(Fault::new(Side::Source, FaultKind::Limit, words)),
-        None => Ok(()),
     }
 }
 
@@ -296,7 +291,7 @@ impl FileMailbox {
         &self,
         keys: &KeyRule,
         meant: impl Fn(Uid) -> bool,
-        known: Option<&MessageListing>,
+        (known, search): (Option<&MessageListing>, &Search),
     ) -> Result<MessageListing, Fault> {
         let known = known.filter(|known| known.uid_validity == self.uid_validity);
         let mut listing = MessageListing {
@@ -310,11 +305,16 @@ impl FileMailbox {
                 Some(key) => Ok(key),
                 None => message.key(keys).await,
             };
-            let key = key.map_err(|error| {
+            let unlisted = |error: io::Error| {
                 let words = unreadable(&message.path, &error);
                 let fault = Fault::new(Side::Source, FaultKind::ListingIncomplete, words);
                 fault.in_mailbox(&self.name).of_message(message.uid)
-            })?;
+            };
+            let key = key.map_err(unlisted)?;
+            let header = match search.asks_for_header() {
+                true => message.header().await.map_err(unlisted)?.unwrap_or_default(),
+                false => Vec::new(),
+            };
             let flags = listing.flag_table.intern(message.flags.clone());
             listing.push(Row {
                 uid: message.uid,
@@ -322,7 +322,7 @@ impl FileMailbox {
                 size,
                 date: message.date,
                 flags,
-                selected: true,
+                selected: search.finds(message.date, &header),
             });
         }
         Ok(listing)
@@ -401,8 +401,8 @@ impl<C: Catalogue> Source for FileSource<C> {
         selection: &Selection,
         keys: &KeyRule,
     ) -> Result<MessageListing, Fault> {
-        no_search(selection)?;
-        self.catalogue.mailbox(mailbox)?.listing(keys, |_| true, None).await
+        let search = Search::read(selection)?;
+        self.catalogue.mailbox(mailbox)?.listing(keys, |_| true, (None, &search)).await
     }
 
     async fn messages_among(
@@ -411,7 +411,10 @@ impl<C: Catalogue> Source for FileSource<C> {
         which: Among<'_>,
         keys: &KeyRule,
     ) -> Result<MessageListing, Fault> {
-        self.catalogue.mailbox(mailbox)?.listing(keys, |uid| which.holds(uid), None).await
+        self.catalogue
+            .mailbox(mailbox)?
+            .listing(keys, |uid| which.holds(uid), (None, &Search::default()))
+            .await
     }
 
     async fn list(

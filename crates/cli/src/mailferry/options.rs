@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 pub(super) use accounts::{Accounts, SideArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
 use mailferry_run::job::LOCK_WAIT_USUAL;
 use sparing::Sparing;
 
@@ -80,7 +81,7 @@ pub struct ExplainArgs {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Choice {
     /// Only this mailbox, by its name on the source (may be repeated)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, visible_alias = "mailbox", value_name = "NAME")]
     pub folder: Vec<String>,
     /// Only this mailbox and all below it (may be repeated)
     #[arg(long, value_name = "NAME")]
@@ -100,6 +101,15 @@ pub struct Choice {
     /// Only messages that came in the last DAYS days
     #[arg(long, value_name = "DAYS")]
     pub maxage: Option<f64>,
+    /// Only the message with this Message-Id (may be repeated)
+    #[arg(long, value_name = "ID", conflicts_with = "search")]
+    pub message_id: Vec<String>,
+    /// Only messages that came on this day or later: 2026-11-26
+    #[arg(long, value_name = "DATE", value_parser = parse_day, conflicts_with_all = ["search", "maxage"])]
+    pub since: Option<Date>,
+    /// Only messages that came before this day
+    #[arg(long, value_name = "DATE", value_parser = parse_day, conflicts_with = "search")]
+    pub before: Option<Date>,
     /// Only messages that this IMAP SEARCH program finds on the source
     #[arg(long, value_name = "PROGRAM", conflicts_with = "maxage")]
     pub search: Option<String>,
@@ -503,6 +513,11 @@ fn parse_days(text: &str) -> Result<u32, String> {
     let number: u32 = digits.parse().map_err(|_| format!("`{text}` is no age: write 30d or 4w"))?;
     let days = number.checked_mul(days).filter(|days| (1..=100_000).contains(days));
     days.ok_or_else(|| format!("`{text}` is no age: write a day or more"))
+}
+
+fn parse_day(text: &str) -> Result<Date, String> {
+    let day = text.trim().parse::<Date>().ok().filter(|day| (1..=9999).contains(&day.year()));
+    day.ok_or_else(|| format!("`{text}` is no day: write 2026-11-26"))
 }
 
 fn parse_size(text: &str) -> Result<u32, String> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use mailferry_engine::guard::{GuardLimits, SameAccountRule};
 use mailferry_engine::keeping::{Day, Keeping};
@@ -368,7 +369,37 @@ fn selection(choice: &Choice) -> Result<Option<Vec<u8>>, UsageError> {
         }
         return Ok(Some(program.clone().into_bytes()));
     }
-    let Some(days) = choice.maxage else { return Ok(None) };
+    let mut keys = Vec::new();
+    if let Some(days) = choice.maxage {
+        keys.push(format!("SINCE {}", imap_day(day_ago(days)?)));
+    }
+    keys.extend(choice.since.map(|day| format!("SINCE {}", imap_day(day))));
+    keys.extend(choice.before.map(|day| format!("BEFORE {}", imap_day(day))));
+    let ids = choice.message_id.iter().map(|id| having_id(id)).collect::<Result<Vec<_>, _>>()?;
+    // Of several any will do (RFC 9051 §6.4.4: OR takes two).
+    keys.extend(ids.into_iter().reduce(|one, other| format!("OR {one} {other}")));
+    Ok((!keys.is_empty()).then(|| keys.join(" ").into_bytes()))
+}
+
+/// A day as SEARCH takes it: `26-Nov-2026`.
+fn imap_day(day: Date) -> String {
+    day.strftime("%-d-%b-%Y").to_string()
+}
+
+/// What finds the message of this Message-Id.
+fn having_id(id: &str) -> Result<String, UsageError> {
+    let id = id.trim();
+    if id.is_empty() || !id.bytes().all(|octet| (b' '..0x7f).contains(&octet)) {
+        return Err(UsageError::new(
+            format!("`{}` is no Message-Id", id.escape_debug()),
+            "write --message-id '<4711@example.org>'",
+        ));
+    }
+    let quoted = id.replace('\\', "\\\\").replace('"', "\\\"");
+    Ok(format!("HEADER Message-Id \"{quoted}\""))
+}
+
+fn day_ago(days: f64) -> Result<Date, UsageError> {
     let seconds = days * 86_400.0;
     if !seconds.is_finite() || !(0.0..1e11).contains(&seconds) {
         return Err(UsageError::new(
@@ -380,6 +411,5 @@ fn selection(choice: &Choice) -> Result<Option<Vec<u8>>, UsageError> {
     let since = Timestamp::now()
         .checked_sub(SignedDuration::from_secs(seconds as i64))
         .unwrap_or(Timestamp::UNIX_EPOCH);
-    let date = since.to_zoned(TimeZone::system()).strftime("%-d-%b-%Y").to_string();
-    Ok(Some(format!("SINCE {date}").into_bytes()))
+    Ok(since.to_zoned(TimeZone::system()).date())
 }
