@@ -103,7 +103,7 @@ pub const SCENARIOS: &[(&str, Scenario)] = &[
         has_not(&s.run(&["--authmd52", "--justlogin", "--debugimap1"], 0), &[" LOGIN ***"]);
     }),
     ("S057", |s| drop(s.run(&["--authmech1", "PREAUTH", "--justlogin"], 16))),
-    ("S058", |s| drop(s.run(&["--authmech1", "NTLM", "--notrylogin", "--justlogin"], 64))),
+    ("S058", |s| drop(s.run(&["--authmech1", "NTLM", "--notrylogin", "--justlogin"], 161))),
     ("S060", |s| {
         let options = ["--authmech1", "NTLM", "--authmech2", "NTLM", "--trylogin", "--justlogin"];
         s.run(&options, 0);
