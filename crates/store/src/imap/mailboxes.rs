@@ -1,13 +1,14 @@
 //! Listing the mailboxes of an account (RFC 9051 §6.3.9, §6.3.10; RFC 5258, RFC 5819, RFC 6154).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use mailferry_engine::fault::{Fault, FaultKind};
 use mailferry_engine::listing::{AccountListing, MailboxInfo, Mark, Namespace};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_imap::command::Command;
 use mailferry_imap::login::Introduction;
-use mailferry_imap::response::{List, StatusItems, Untagged};
+use mailferry_imap::response::{Code, List, Status, StatusItems, Untagged};
 use mailferry_imap::session::Completion;
 
 use super::{ImapAccount, narrow};
@@ -52,6 +53,17 @@ fn is_own_file(name: &[u8], seen: &BTreeMap<MailboxName, Seen>) -> bool {
 const STATUS_COMMANDS_MIN: usize = 4;
 /// The same once the server answered as many without an error.
 const STATUS_COMMANDS_MAX: usize = 64;
+
+/// How long to wait before STATUS is asked again where it was refused.
+const STATUS_PAUSES: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(750)];
+
+/// Whether asking again is of no use.
+fn is_for_good(refusal: &Completion) -> bool {
+    let code = refusal.code();
+    refusal.status == Status::Bad
+        || matches!(code, Some(Code::NoPerm | Code::NonExistent | Code::Cannot))
+}
 
 /// What several answers told of one mailbox.
 #[derive(Default)]
@@ -113,33 +125,56 @@ impl ImapAccount {
 
     /// STATUS for each mailbox of which LIST told none, pipelined: all without LIST-STATUS
     /// (RFC 5819 §2), and with it those that were left out; Cyrus 3.6 leaves out one that is in use
-    /// at the moment. A mailbox that refuses it keeps its count unknown; opening it will tell why.
+    /// at the moment, and may refuse it here as well, so that it is asked some more times. A mailbox
+    /// that goes on refusing keeps its count unknown; opening it will tell why.
     async fn count_messages(
         &mut self,
         seen: &mut BTreeMap<MailboxName, Seen>,
     ) -> Result<(), Fault> {
         let can_be_opened =
             |entry: &Seen| entry.listed && !entry.is_parent_only() && entry.mark.messages.is_none();
-        let openable: Vec<MailboxName> = seen
+        let mut names: Vec<MailboxName> = seen
             .iter()
             .filter(|(_, entry)| can_be_opened(entry))
             .map(|(name, _)| name.clone())
             .collect();
-        let items = format!("({})", self.status_items());
-        let (mut left, mut window) = (&openable[..], STATUS_COMMANDS_MIN);
-        while !left.is_empty() {
-            let (names, rest) = left.split_at(window.min(left.len()));
-            left = rest;
-            let commands = status_commands(names, &items);
-            let completions = self.run_all(&commands, |data| note(seen, data)).await?;
+        let mut refused = 0;
+        for pause in std::iter::once(Duration::ZERO).chain(STATUS_PAUSES) {
+            tokio::time::sleep(pause).await;
+            names = self.ask_counts(names, &mut refused, seen).await?;
             // Courier and pymap hang up after a few errors; the counts are not worth it.
-            let refused = completions.iter().filter(|completion| !completion.is_ok()).count();
-            if refused as u64 >= u64::from(self.connection.session.quirks.errors_max) {
-                return Ok(());
+            let errors = refused.saturating_add(names.len());
+            if names.is_empty() || errors >= self.connection.session.quirks.errors_max as usize {
+                break;
             }
-            window = if refused == 0 { STATUS_COMMANDS_MAX } else { STATUS_COMMANDS_MIN };
         }
         Ok(())
+    }
+
+    /// Asks for the STATUS of each, and gives back those whose refusal may be of the moment.
+    async fn ask_counts(
+        &mut self,
+        names: Vec<MailboxName>,
+        refused: &mut usize,
+        seen: &mut BTreeMap<MailboxName, Seen>,
+    ) -> Result<Vec<MailboxName>, Fault> {
+        let items = self.marks_items();
+        let errors_max = self.connection.session.quirks.errors_max as usize;
+        let mut again = Vec::new();
+        let (mut left, mut window) = (&names[..], STATUS_COMMANDS_MIN);
+        while !left.is_empty() && *refused < errors_max {
+            let (some, rest) = left.split_at(window.min(left.len()));
+            left = rest;
+            let commands = status_commands(some, &items);
+            let completions = self.run_all(&commands, |data| note(seen, data)).await?;
+            let answered = some.iter().zip(&completions).filter(|(_, answer)| !answer.is_ok());
+            let refusals: Vec<(&MailboxName, &Completion)> = answered.collect();
+            *refused += refusals.len();
+            window = if refusals.is_empty() { STATUS_COMMANDS_MAX } else { STATUS_COMMANDS_MIN };
+            let of_the_moment = refusals.into_iter().filter(|(_, answer)| !is_for_good(answer));
+            again.extend(of_the_moment.map(|(name, _)| name.clone()));
+        }
+        Ok(again)
     }
 
     pub(super) async fn ask_marks(

@@ -96,6 +96,28 @@ async fn a_status_that_list_left_out_is_asked_for() {
     assert_eq!(server.state().commands_named("STATUS").len(), 1);
 }
 
+/// Cyrus 3.6 refuses the STATUS as well where the mailbox stays in use. A mirror would not delete a
+/// mailbox of which it is not known how much is in it.
+#[tokio::test]
+async fn a_status_refused_for_a_moment_is_asked_again() {
+    let refusal = |nth, words: &str| Fault::at_command("STATUS", nth, Effect::No(words.to_owned()));
+    for (words, asked, messages) in [
+        ("Mailbox is locked", 4, Some(3)),
+        ("[INUSE] Mailbox is locked", 4, Some(3)),
+        ("[NOPERM] Permission denied", 2, None),
+    ] {
+        let account = account();
+        fill(&account, "A", 1..4, 100);
+        // `A` is asked first and INBOX second; `A` again, if so, third and fourth.
+        let faults = vec![refusal(1, words), refusal(3, words)];
+        let profile = Profile { faults, ..Profile::modern().without(Extension::ListStatus) };
+        let server = Server::bind(profile, [account]).await.unwrap();
+        let listing = open(server.addr()).await.mailboxes().await.unwrap();
+        assert_eq!(listing.find(&name("A")).unwrap().messages, messages, "{words}");
+        assert_eq!(server.state().commands_named("STATUS").len(), asked, "{words}");
+    }
+}
+
 #[tokio::test]
 async fn what_belongs_to_others_is_told_apart() {
     let profile = Profile {
