@@ -138,6 +138,17 @@ fn split_port(place: &str) -> Result<(&str, Option<u16>), AccountUrlError> {
     Ok((host, port))
 }
 
+/// All but letters, digits and `-._*+` as %XX (RFC 3986 §2.1), as the user stands in an account's URL.
+pub(crate) fn percent_encoded(user: &[u8]) -> String {
+    let written = |&octet: &u8| match octet {
+        octet if octet.is_ascii_alphanumeric() || b"-._*+".contains(&octet) => {
+            char::from(octet).to_string()
+        }
+        _ => format!("%{octet:02X}"),
+    };
+    user.iter().map(written).collect()
+}
+
 fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -157,6 +168,13 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_user_is_written_so_that_it_is_read_the_same() {
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        assert_eq!(percent_decoded(&percent_encoded(&all)).unwrap(), all);
+        assert_eq!(percent_encoded(b"a+b*m@x.example"), "a+b*m%40x.example");
+    }
 
     #[test]
     fn a_url_names_protection_user_host_and_port() {

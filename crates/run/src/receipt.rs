@@ -241,6 +241,20 @@ struct Writing {
     moves: HashMap<(MailboxName, MailboxName), u32>,
 }
 
+impl Writing {
+    fn new(run: RunId, output: Output) -> Self {
+        Self {
+            run,
+            output,
+            sources: HashMap::new(),
+            targets: HashMap::new(),
+            counted: Vec::new(),
+            failed: HashSet::new(),
+            moves: HashMap::new(),
+        }
+    }
+}
+
 /// What was noted of one source mailbox.
 #[derive(Clone, Debug, Default)]
 struct Counted {

@@ -1,6 +1,5 @@
 //! How a receipt begins: with the plan, so that each message has its row before anything is done.
 
-use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -37,15 +36,7 @@ impl Writing {
         let pair = Pair::new(&about.source, &about.target);
         let (run, output) = create(folder, about.began, &pair)?;
         let earlier = folder::standings(folder, &pair, about);
-        let mut writing = Self {
-            run,
-            output,
-            sources: HashMap::new(),
-            targets: HashMap::new(),
-            counted: Vec::new(),
-            failed: HashSet::new(),
-            moves: HashMap::new(),
-        };
+        let mut writing = Self::new(run, output);
         let path = writing.output.path().to_owned();
         let written = writing.write_plan(about, (plan, listings), &earlier);
         written.map_err(|error| ReceiptError::write(&path, error))?;

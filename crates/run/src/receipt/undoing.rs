@@ -1,6 +1,5 @@
 //! The receipt of an undo: no message of a source, but what came back, changed and went.
 
-use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -21,15 +20,7 @@ impl Writing {
         plan: &UndoPlan,
     ) -> Result<Self, ReceiptError> {
         let (run, output) = create(folder, about.began, &Pair::new(&about.source, &about.target))?;
-        let mut writing = Self {
-            run,
-            output,
-            sources: HashMap::new(),
-            targets: HashMap::new(),
-            counted: Vec::new(),
-            failed: HashSet::new(),
-            moves: HashMap::new(),
-        };
+        let mut writing = Self::new(run, output);
         let path = writing.output.path().to_owned();
         let written = writing.write_undo(about, plan);
         written.map_err(|error| ReceiptError::write(&path, error))?;

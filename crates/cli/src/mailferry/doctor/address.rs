@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use mailferry_discovery::{Address, Found, Security, Sources, find};
 
 use super::super::task::UsageError;
+use crate::account::percent_encoded;
 use crate::screen;
 
 /// The environment variable that names a DNS server (`address:port`) in place of the system's.
@@ -53,17 +54,8 @@ fn url(found: &Found) -> String {
     };
     let usual = matches!((scheme, found.port), ("imaps", 993) | ("imap", 143));
     let port = if usual { String::new() } else { format!(":{}", found.port) };
-    let user: String = found.user.bytes().map(percent_encoded).collect();
+    let user = percent_encoded(found.user.as_bytes());
     format!("{scheme}://{user}@{}{port}", found.host)
-}
-
-fn percent_encoded(octet: u8) -> String {
-    match octet {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'+' => {
-            char::from(octet).to_string()
-        }
-        _ => format!("%{octet:02X}"),
-    }
 }
 
 fn sources() -> Result<Sources, UsageError> {

@@ -5,6 +5,7 @@ use mailferry_engine::identity::KeyRule;
 use mailferry_imap::mutf7;
 
 use super::super::jobs::{Settings, Value};
+use crate::account::percent_encoded;
 use crate::imapsync::Mode;
 use crate::imapsync::settings::{
     Addresses, CertificateCheck, Deletions, FolderChoice, FolderNames, ImapsyncOptions, Mechanism,
@@ -108,7 +109,7 @@ impl Translation {
         } else if scheme == "imap" {
             self.notice(format!("{name}: the job insists on STARTTLS"));
         }
-        let user: String = side.user.iter().copied().map(percent).collect();
+        let user = percent_encoded(&side.user);
         let host =
             if side.host.contains(':') { format!("[{}]", side.host) } else { side.host.clone() };
         let port = side.port.filter(|&port| port != usual).map(|port| format!(":{port}"));
@@ -304,15 +305,6 @@ impl Translation {
         if options.process.octets_max.is_some() {
             self.notice("--exitwhenover is left out: `max_run_time` ends a job");
         }
-    }
-}
-
-fn percent(octet: u8) -> String {
-    match octet {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
-            char::from(octet).into()
-        }
-        _ => format!("%{octet:02X}"),
     }
 }
 
