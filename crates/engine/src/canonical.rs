@@ -1,22 +1,20 @@
-//! The canonical form of a message's content, version 1, and its digest.
+//! The canonical form of a message's content, version 2, and its digest.
 //!
 //! Servers change octets on their own: line ends, NUL, 8-bit headers, the headers in which
 //! mbox stores keep flags. The canonical form leaves out whatever is known to change, so that
 //! the digest of a message is the same on both sides. `docs/design/canonical-form.md` has the
 //! reasons.
 
-use crate::identity::{first_half, is_made_up_message_id};
+use crate::identity::first_half;
 use crate::message::Digest;
 
 /// Sets this digest apart from every other use of BLAKE3, and one version of the form from
 /// the next.
-const CONTEXT: &str = "mailferry 2026 canonical form v1";
+const CONTEXT: &str = "mailferry 2026 canonical form v2";
 /// Octets gathered before they are digested.
 const GATHER_OCTETS: usize = 8192;
 /// Longer than every name that matters; a longer one is kept as it comes.
 const NAME_OCTETS_MAX: usize = 80;
-/// Longer than every made-up Message-Id; a longer one is kept as it comes.
-const MESSAGE_ID_OCTETS_MAX: usize = 64;
 /// Stands between header and body, and nowhere else: NUL is dropped everywhere.
 const BOUNDARY: u8 = 0;
 
@@ -71,11 +69,6 @@ enum Field {
     Drop,
     /// Its name so far, or all of a line without a colon.
     Name(Vec<u8>),
-    /// A Message-Id so far: the octets of the name, and those of the value.
-    MessageId {
-        name: Vec<u8>,
-        value: Vec<u8>,
-    },
 }
 
 impl Default for Canonical {
@@ -115,7 +108,6 @@ impl Canonical {
         if self.place == Place::Name {
             self.end_name(Colon::Missing);
         }
-        self.end_field();
         self.hasher.update(&self.gathered);
         Digest(first_half(self.hasher.finalize()))
     }
@@ -125,13 +117,9 @@ impl Canonical {
             // Dropped octets must not decide what a line is: a NUL may be gone or 0x80 on
             // the other side.
             (Place::LineStart | Place::Name, b'\r' | 0 | 0x80) => {}
-            (Place::LineStart, b'\n') => {
-                self.end_field();
-                self.place = Place::Body;
-            }
+            (Place::LineStart, b'\n') => self.place = Place::Body,
             (Place::LineStart, b' ' | b'\t') => self.place = Place::Value,
             (Place::LineStart, _) => {
-                self.end_field();
                 self.field = Field::Name(vec![octet]);
                 self.place = Place::Name;
             }
@@ -159,15 +147,11 @@ impl Canonical {
 
     /// Decides by its name what becomes of a field.
     fn end_name(&mut self, colon: Colon) {
-        let Field::Name(mut name) = std::mem::replace(&mut self.field, Field::Keep) else {
+        let Field::Name(name) = std::mem::replace(&mut self.field, Field::Keep) else {
             return;
         };
         match judge(&name, colon, self.any_kept) {
             Verdict::Drop => self.field = Field::Drop,
-            Verdict::MessageId => {
-                name.push(b':');
-                self.field = Field::MessageId { name, value: Vec::new() };
-            }
             Verdict::Keep => {
                 self.any_kept = Kept::Some;
                 self.gather_header(&name);
@@ -179,29 +163,8 @@ impl Canonical {
     }
 
     fn take_value(&mut self, octet: u8) {
-        match &mut self.field {
-            Field::Keep => self.gather_header(&[octet]),
-            Field::MessageId { value, .. } => {
-                if !is_dropped(octet) {
-                    value.push(octet);
-                }
-                if value.len() > MESSAGE_ID_OCTETS_MAX {
-                    self.end_field();
-                    self.field = Field::Keep;
-                }
-            }
-            Field::Drop | Field::Name(_) => {}
-        }
-    }
-
-    /// Lets a Message-Id through unless it is made up.
-    fn end_field(&mut self) {
-        if let Field::MessageId { name, value } = std::mem::replace(&mut self.field, Field::Keep)
-            && !is_made_up_message_id(&value)
-        {
-            self.any_kept = Kept::Some;
-            self.gather_header(&name);
-            self.gather_header(&value);
+        if matches!(self.field, Field::Keep) {
+            self.gather_header(&[octet]);
         }
     }
 
@@ -249,7 +212,6 @@ enum Colon {
 enum Verdict {
     Keep,
     Drop,
-    MessageId,
 }
 
 fn judge(name: &[u8], colon: Colon, any_kept: Kept) -> Verdict {
@@ -262,17 +224,16 @@ fn judge(name: &[u8], colon: Colon, any_kept: Kept) -> Verdict {
         Verdict::Keep
     } else if is_left_out(field_name) {
         Verdict::Drop
-    } else if field_name.eq_ignore_ascii_case(b"Message-Id") {
-        Verdict::MessageId
     } else {
         Verdict::Keep
     }
 }
 
-/// Headers that stores add, take away and rename at will, and the read-receipt request that
-/// `--disarmreadreceipts` renames.
+/// Headers that stores add, take away and rename at will, the read-receipt request that
+/// `--disarmreadreceipts` renames, and the Message-Id, which is what a message is known by before its
+/// content decides; servers and `--addheader` give one to a message that has none.
 fn is_left_out(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 7] = [
+    const NAMES: [&[u8]; 8] = [
         b"Status",
         b"X-Status",
         b"X-UID",
@@ -280,6 +241,7 @@ fn is_left_out(name: &[u8]) -> bool {
         b"Content-Length",
         b"Disposition-Notification-To",
         b"X-Disposition-Notification-To",
+        b"Message-Id",
     ];
     // UW imapd keeps what came under these names as `X-Original-Status` and so on.
     let name = strip_prefix_any_case(name, b"X-Original-").unwrap_or(name);
@@ -356,7 +318,7 @@ mod tests {
             "Disposition-Notification-To: a@b\r\n",
             "X-Disposition-Notification-To: a@b\r\n",
             "Message-Id: <12@imapsync>\r\n",
-            "message-id:\r\n\t<12@IMAPSYNC>\r\n",
+            "message-id:\r\n\t<a@b.example>\r\n",
             "From a@b Mon Jan  1 00:00:00 2024\r\n",
             ">From a@b Mon Jan  1 00:00:00 2024\r\n",
             "Message-Id: <12@imapsync>\r\nFrom  x\r\n",
@@ -372,8 +334,7 @@ mod tests {
             ("Subject: a\r\n\r\nb", "Subject: b\r\n\r\nb"),
             ("Subject: a\r\n\r\nb", "Subject: a\r\n\r\nc"),
             ("Subject: a\r\n\r\nX", "Subject: a\r\n\r\n\u{e9}"),
-            ("Message-Id: <a@b>\r\n\r\n", "Message-Id: <a@c>\r\n\r\n"),
-            ("Message-Id: <a@imapsync>\r\n\r\n", "\r\n\r\n"),
+            ("References: <a@b>\r\n\r\n", "References: <a@c>\r\n\r\n"),
             ("From: a\r\n\r\n", "From: b\r\n\r\n"),
             ("From : a\r\n\r\n", "From : b\r\n\r\n"),
             ("Subject: a\r\nFrom x y\r\n\r\n", "Subject: a\r\n\r\n"),
@@ -394,15 +355,10 @@ mod tests {
     }
 
     #[test]
-    fn long_names_and_long_message_ids_are_kept_whole() {
+    fn long_names_are_kept_whole() {
         let long = "n".repeat(300);
         let field = |end: &str| format!("{long}{end}: x\r\n\r\n");
         assert_ne!(digest(field("a").as_bytes()), digest(field("b").as_bytes()));
-        let id = |end: &str| format!("Message-Id: <{long}{end}>\r\n\r\n");
-        assert_ne!(digest(id("a").as_bytes()), digest(id("b").as_bytes()));
-        let digits = "1".repeat(200);
-        let not_made_up = format!("Message-Id: <{digits}@imapsync>\r\n\r\n");
-        assert_ne!(digest(not_made_up.as_bytes()), digest(b"\r\n"));
     }
 
     #[test]

@@ -162,9 +162,14 @@ proptest! {
     }
 
     #[test]
-    fn a_made_up_message_id_may_be_put_in_front(message in message(), uid: u32) {
+    fn a_message_id_may_be_added(
+        message in message(),
+        id in "[a-z0-9]{1,80}@[a-z]{1,9}",
+        at: prop::sample::Index,
+    ) {
         let mut named = message.clone();
-        named.fields.insert(0, format!("Message-Id: <{uid}@imapsync>\r\n").into_bytes());
+        let at = at.index(named.fields.len() + 1);
+        named.fields.insert(at, format!("Message-ID: <{id}>\r\n").into_bytes());
         prop_assert_eq!(digest(&named.octets()), digest(&message.octets()));
     }
 

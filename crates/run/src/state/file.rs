@@ -12,8 +12,9 @@ use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::StateError;
 
-/// The layout of the database; another number is another program's, and is begun anew.
-const LAYOUT: i64 = 2;
+/// The layout of the database and the version of what stands in it, such as digests of the canonical
+/// form; another number is another program's, and is begun anew.
+const LAYOUT: i64 = 3;
 
 /// How long another run on the same accounts may hold the database.
 const BUSY_MAX: Duration = Duration::from_secs(5);

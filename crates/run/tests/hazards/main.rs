@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accounting;
-mod open;
 mod recognising;
 mod rewriting;
 mod short_listings;

@@ -9,7 +9,7 @@ use mailferry_run::state::State;
 use mailferry_testkit::sim::Profile;
 use tempfile::TempDir;
 
-use crate::world::{World, assert_idle, faults, fill, job};
+use crate::world::{World, assert_complete, assert_idle, date, faults, fill, job};
 
 /// Every message gets another Message-Id.
 pub(crate) fn rewriting() -> Profile {
@@ -79,4 +79,27 @@ async fn a_presync_to_such_a_target_removes_nothing_and_copies_nothing_again() {
         let sync = with_state(Rules::sync(), &folder);
         assert_idle(&world.run(Profile::modern(), rewriting(), &sync).await);
     }
+}
+
+/// A target may give a Message-Id to a message that has none (Exchange does). What is left of it is
+/// the same message.
+#[tokio::test]
+async fn a_message_that_gets_its_message_id_on_the_target_is_copied_once() {
+    let world = World::new();
+    fill(&world.source, "INBOX", 1..6, 400);
+    world.source.append("INBOX", b"Subject: without identity\r\n\r\nx\r\n", &[], date(9));
+    let alter = Arc::new(|octets: &[u8]| {
+        if octets.starts_with(b"Message-Id") {
+            octets.to_vec()
+        } else {
+            [b"Message-Id: <added@target>\r\n", octets].concat()
+        }
+    });
+    let target = Profile { alter: Some(alter), ..Profile::modern() };
+    for rules in [Rules::sync(), Rules::mirror()] {
+        let run = world.run(Profile::modern(), target.clone(), &job(rules)).await;
+        assert_complete(&run);
+        assert_eq!(world.target.messages("INBOX").len(), 6);
+    }
+    assert_idle(&world.run(Profile::modern(), target, &job(Rules::sync())).await);
 }
