@@ -33,6 +33,7 @@ pub fn fault_text(fault: &Fault, front: Front) -> String {
             | FaultKind::Limit
             | FaultKind::InUse
             | FaultKind::Unrecognised
+            | FaultKind::HiddenMessages
             | FaultKind::Proxy
             | FaultKind::Tls
             | FaultKind::Certificate
@@ -133,6 +134,7 @@ fn what(fault: &Fault) -> String {
         FaultKind::Protocol => format!("the {side} does not speak IMAP as it should"),
         FaultKind::Limit => "a limit was reached".to_owned(),
         FaultKind::ListingIncomplete => format!("the {side} could not be listed to its end"),
+        FaultKind::HiddenMessages => format!("the {side} may hold more than it shows"),
         FaultKind::Select => format!("the {side} did not open a mailbox"),
         FaultKind::Create => format!("the {side} did not create a mailbox"),
         FaultKind::DeleteMailbox => format!("the {side} did not delete a mailbox"),
@@ -250,16 +252,26 @@ fn hint(fault: &Fault) -> Option<&'static str> {
         (FaultKind::Throttled | FaultKind::DayQuota | FaultKind::OverQuota, _) => {
             Some(hint_at_a_limit(fault.kind))
         }
-        (FaultKind::Create | FaultKind::Mapping, _) => Some(
+        (FaultKind::Receipt, _) => Some(WITHOUT_RECEIPT),
+        (kind, _) => hint_at_a_mailbox(kind),
+    }
+}
+
+fn hint_at_a_mailbox(kind: FaultKind) -> Option<&'static str> {
+    match kind {
+        FaultKind::Create | FaultKind::Mapping => Some(
             "give the mailbox another name with --map SOURCE=TARGET, or leave it out with --exclude",
         ),
-        (FaultKind::InUse, _) => Some(
+        FaultKind::HiddenMessages => Some(
+            "split the mailbox there with a mail program, or leave it out with --exclude; until then \
+             nothing is removed from its copy, and nothing is added to it on such a server",
+        ),
+        FaultKind::InUse => Some(
             "run it again when the other one has ended; MAILFERRY_LOCK_WAIT says how long to wait",
         ),
-        (FaultKind::Unrecognised, _) => {
+        FaultKind::Unrecognised => {
             Some("look at the target; if it is right, add --append-unrecognised")
         }
-        (FaultKind::Receipt, _) => Some(WITHOUT_RECEIPT),
         _ => None,
     }
 }

@@ -21,7 +21,7 @@ pub fn error_class(fault: &Fault) -> ErrorClass {
         | FaultKind::Mechanism => {
             by_side(ErrorClass::AuthenticationUser1, ErrorClass::AuthenticationUser2)
         }
-        FaultKind::ListingIncomplete => ErrorClass::ListingIncomplete,
+        FaultKind::ListingIncomplete | FaultKind::HiddenMessages => ErrorClass::ListingIncomplete,
         FaultKind::Select => ErrorClass::Select,
         FaultKind::Create | FaultKind::Mapping => ErrorClass::Create,
         FaultKind::Fetch | FaultKind::Expunged => ErrorClass::Fetch,

@@ -169,6 +169,52 @@ fn remove(account: &Account, mailbox: &str, places: &[usize]) {
     }
 }
 
+/// More than Yahoo shows of a mailbox.
+const YAHOO_MESSAGES: i64 = 10_003;
+
+/// Both sides have the same mail, and the oldest of it is not shown on the side of Yahoo.
+#[track_caller]
+fn yahoo_hides_the_oldest(side: Side) -> Trial {
+    let trial = Trial::new(Provider::Yahoo, side);
+    for account in [&trial.pair.from, &trial.pair.to] {
+        fill(account, "INBOX", 100, YAHOO_MESSAGES, &["\\Seen"]);
+    }
+    trial
+}
+
+impl Trial {
+    /// Every manner of run leaves the target alone and says why.
+    #[track_caller]
+    fn assert_nothing_changes(&self, manners: &[&[&str]]) {
+        let before = uids(&self.pair.to);
+        for desk in [&self.desk, &self.desk, &Desk::new()] {
+            for options in manners {
+                let run = self.run(desk, "sync", options).expect(122);
+                let told = "may hold more than it shows";
+                assert!(run.all().contains(told), "{}", run.report());
+                assert_eq!(before, uids(&self.pair.to), "{}", run.report());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_yahoo_no_longer_shows_is_not_removed_from_a_backup() {
+    let trial = yahoo_hides_the_oldest(Side::Source);
+    fill(&trial.pair.to, "INBOX", 90, 1, &[]);
+    trial.assert_nothing_changes(&[&["--delete"], &["--mirror"]]);
+    // What is new is seen and copied all the same.
+    fill(&trial.pair.from, "INBOX", 90_000, 1, &[]);
+    trial.run(&trial.desk, "sync", &["--delete"]).expect(122);
+    assert_eq!(trial.pair.to.messages("INBOX").len() as i64, YAHOO_MESSAGES + 2);
+}
+
+#[test]
+fn what_yahoo_no_longer_shows_is_not_copied_there_again() {
+    let trial = yahoo_hides_the_oldest(Side::Target);
+    trial.assert_nothing_changes(&[&[], &["--mirror"]]);
+}
+
 macro_rules! providers {
     ($($target:ident, $source:ident: $provider:ident;)*) => {$(
         #[test]

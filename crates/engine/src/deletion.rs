@@ -25,7 +25,7 @@ impl<'a> Deletions<'a> {
     pub(crate) fn new(input: &'a MailboxInput<'a>, rules: &'a Rules, counts: &Counts) -> Self {
         let personal = input.target_info.is_some_and(|info| info.namespace == Namespace::Personal);
         let incomplete =
-            |part: &PartInput<'_>| part.incomplete.is_some() || !part.listing.oddities.is_empty();
+            |part: &PartInput<'_>| part.fault().is_some() || !part.listing.oddities.is_empty();
         let hold_all = if input.parts.iter().any(incomplete) {
             Some(HoldReason::ListingIncomplete)
         } else if counts.problem > 0 {

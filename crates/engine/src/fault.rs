@@ -72,6 +72,8 @@ pub enum FaultKind {
     Limit,
     /// LIST, EXAMINE, SEARCH and FETCH do not add up.
     ListingIncomplete,
+    /// The server may have more messages in a mailbox than it shows.
+    HiddenMessages,
     /// A mailbox could not be opened.
     Select,
     /// A mailbox could not be created.
@@ -157,7 +159,8 @@ impl Fault {
             | K::Protocol => (Scope::Account, Retry::Never),
             K::Limit | K::Interrupted | K::Receipt => (Scope::Run, Retry::Never),
             K::ListingIncomplete => (Scope::Mailbox, Retry::Now),
-            K::Select
+            K::HiddenMessages
+            | K::Select
             | K::Create
             | K::DeleteMailbox
             | K::Subscribe

@@ -152,6 +152,31 @@ pub struct MessageListing {
     pub flag_table: FlagTable,
     /// The few messages that need more words, by index, ascending.
     pub oddities: Vec<(u32, Oddity)>,
+    /// Whether the mailbox may hold more.
+    pub view: View,
+}
+
+/// How much of a mailbox the server shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// All of it.
+    #[default]
+    Whole,
+    /// So many of its newest messages and no more. What is not shown may still be there.
+    Newest(u32),
+}
+
+impl View {
+    /// What is to be said of a mailbox that is not shown whole.
+    #[must_use]
+    pub fn words(self) -> Option<String> {
+        match self {
+            Self::Whole => None,
+            Self::Newest(messages) => Some(format!(
+                "this server shows the newest {messages} messages of a mailbox and none that is older"
+            )),
+        }
+    }
 }
 
 /// One message to be added to a listing.

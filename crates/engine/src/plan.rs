@@ -141,6 +141,16 @@ pub struct PartInput<'a> {
     pub incomplete: Option<&'a Fault>,
 }
 
+impl PartInput<'_> {
+    /// Why there may be messages that are not in the listing.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let hidden = |words| {
+            Fault::new(Side::Source, FaultKind::HiddenMessages, words).in_mailbox(&self.source.name)
+        };
+        self.incomplete.cloned().or_else(|| self.listing.view.words().map(hidden))
+    }
+}
+
 /// All that is known of a target mailbox and what feeds it. `pairs` comes from
 /// [`crate::pairing::pair`] over the same listings in the same order.
 #[derive(Clone, Copy)]
@@ -313,7 +323,7 @@ enum Closed {
 
 impl<'a> Planner<'a> {
     fn new(input: &'a MailboxInput<'a>, rules: &'a Rules) -> Self {
-        let faults = input.parts.iter().filter_map(|part| part.incomplete.cloned()).collect();
+        let faults = input.parts.iter().filter_map(PartInput::fault).collect();
         let counts = Counts::default();
         let mut this = Self { input, rules, faults, counts, closed: Closed::No };
         if let Some(fault) = this.closed_by() {
@@ -332,6 +342,10 @@ impl<'a> Planner<'a> {
                 "{undelivered} of its messages were announced and not delivered, so what is new cannot be told"
             );
             return Some(Fault::new(Side::Target, FaultKind::ListingIncomplete, words));
+        }
+        if let Some(words) = listing.view.words() {
+            // What looks new may be one of those that are not shown.
+            return Some(Fault::new(Side::Target, FaultKind::HiddenMessages, words));
         }
         let words = format!("none of its {} messages is recognised", listing.len());
         self.is_unrecognised().then(|| Fault::new(Side::Target, FaultKind::Unrecognised, words))

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Side};
-use mailferry_engine::listing::{MailboxInfo, Namespace, Oddity};
+use mailferry_engine::listing::{MailboxInfo, Namespace, Oddity, View};
 use mailferry_engine::mapping::How;
 use mailferry_engine::message::{FlagSetId, InternalDate, Key, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
@@ -211,6 +211,33 @@ fn an_incomplete_listing_removes_nothing_and_is_told() {
     assert_eq!(plan.held_back, [HeldBack { reason: HoldReason::ListingIncomplete, messages: 1 }]);
     assert_eq!(plan.faults, [fault]);
     assert_eq!(plan.parts[0].decisions, [COPY], "what was listed is copied");
+}
+
+#[test]
+fn a_mailbox_that_is_shown_in_part_removes_nothing_and_is_told() {
+    let case = Case::new();
+    let mut listing = case.world.sources[0].listing();
+    listing.view = View::Newest(1);
+    let plan = case.plan(|_, part| part.listing = Box::leak(Box::new(listing.clone())));
+    assert_eq!(plan.held_back, [HeldBack { reason: HoldReason::ListingIncomplete, messages: 1 }]);
+    assert_eq!(
+        (plan.faults[0].kind, plan.faults[0].side),
+        (FaultKind::HiddenMessages, Side::Source)
+    );
+    assert_eq!(plan.parts[0].decisions, [COPY], "what is shown is copied");
+}
+
+#[test]
+fn nothing_new_is_copied_to_a_mailbox_that_is_shown_in_part() {
+    let case = Case::new();
+    let mut listing = case.world.target.listing();
+    listing.view = View::Newest(1);
+    let plan = case.plan(|input, _| input.target_listing = Box::leak(Box::new(listing.clone())));
+    assert_eq!(plan.parts[0].decisions, [Decision::Problem(0)]);
+    assert_eq!(
+        (plan.faults[0].kind, plan.faults[0].side),
+        (FaultKind::HiddenMessages, Side::Target)
+    );
 }
 
 #[test]

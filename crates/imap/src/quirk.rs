@@ -43,6 +43,9 @@ pub struct Quirks {
     /// How many commands may be answered BAD or NO before the server hangs up: pymap ends
     /// the connection after 5, Courier after 9. Dovecot 2.3 answered 200 NO in a row and stayed.
     pub errors_max: u32,
+    /// How many messages of a mailbox the server shows, the newest; none of the older can be seen
+    /// (rustmailer/bichon#271: 10,000 at Yahoo, and its help pages say so).
+    pub view_messages_max: Option<u32>,
     /// What the account may move in a day before the server refuses it, in octets from and to the
     /// server. Gmail: 2,500 MB and 500 MB by IMAP (support.google.com/a/answer/1071518), of one
     /// million octets each, to be on the safe side.
@@ -71,6 +74,7 @@ impl Default for Quirks {
             uidvalidity_reused: false,
             no_condstore_parameter: false,
             errors_max: 4,
+            view_messages_max: None,
             day_octets: DayOctets::default(),
         }
     }
@@ -97,6 +101,9 @@ impl Quirks {
         if says(b"gimap ready") {
             let (download, upload) = (Some(2_500_000_000), Some(500_000_000));
             self.day_octets = DayOctets { download, upload };
+        }
+        if says(b"imapgate") {
+            self.view_messages_max = Some(10_000);
         }
         if says(b"hoodiecrow") || uw_imapd {
             self.uidvalidity_reused = true;
@@ -144,6 +151,12 @@ mod tests {
         let octets = learnt("Gimap ready for requests from 127.0.0.1 k2if6111336rvb.0").day_octets;
         assert_eq!((octets.download, octets.upload), (Some(2_500_000_000), Some(500_000_000)));
         assert_eq!(learnt("Dovecot ready.").day_octets, DayOctets::default());
+    }
+
+    #[test]
+    fn yahoo_is_known_to_show_the_newest_messages_only() {
+        assert_eq!(learnt("IMAP4rev1 imapgate-1.8.1_01.20166").view_messages_max, Some(10_000));
+        assert_eq!(learnt("Dovecot ready.").view_messages_max, None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::identity::KeyRule;
-use mailferry_engine::listing::{MessageListing, SIZE_UNKNOWN};
+use mailferry_engine::listing::{MessageListing, SIZE_UNKNOWN, View};
 use mailferry_engine::message::{InternalDate, Uid};
 use mailferry_imap::command::Command;
 use mailferry_imap::response::{ConditionKind, Fetch, Untagged};
@@ -107,6 +107,10 @@ impl ImapAccount {
         keys: &KeyRule,
         tell: &mut TellListed<'_>,
     ) -> Result<(), Fault> {
+        let shown_max = self.connection.session.quirks.view_messages_max;
+        let tell = &mut |at: usize, listed: Result<Listed, Fault>| {
+            tell(at, listed.map(|listed| seen_through(listed, shown_max)));
+        };
         let mut waiting = VecDeque::new();
         for (at, request) in requests.into_iter().enumerate() {
             let mut request = self.trusted(request);
@@ -220,6 +224,13 @@ impl ImapAccount {
         }
         Ok(())
     }
+}
+
+/// A mailbox of as many messages as the server shows may have more.
+fn seen_through(mut listed: Listed, shown_max: Option<u32>) -> Listed {
+    let full = |most: &u32| listed.listing.len() >= *most as usize;
+    listed.listing.view = shown_max.filter(full).map_or(View::Whole, View::Newest);
+    listed
 }
 
 fn fetch(set: &str) -> Command {
