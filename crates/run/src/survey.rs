@@ -1,6 +1,7 @@
 //! Phase one: both accounts are listed, their messages paired, and the plan is made. Nothing
 //! on a server changes.
 
+mod elsewhere;
 mod lent;
 mod listing;
 mod oversize;
@@ -228,7 +229,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         plan.left_out = left_out;
         plan.missing = missing;
         let mut faults = Vec::new();
-        let elsewhere = self.elsewhere(&mut faults).await?;
+        let everywhere = self.everywhere(&mut faults).await?;
         let mut groups = self.groups((&all, &mappings), &chosen);
         plan.left_out.extend(self.leave_out_taken(&mut groups).await?);
         sightings.extend(self.sight(groups.iter().map(|group| &group.target)));
@@ -236,7 +237,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         let mut listings = Vec::new();
         let (mut oversized, mut named) = (Vec::new(), 0);
         let own_limit = self.job.rules.sizes.append_limit;
-        let mut elsewhere = elsewhere;
+        let mut elsewhere = everywhere.map(|copies| copies.out_of_place(&listed));
         for (group, listed) in groups.iter().zip(listed) {
             self.go_on()?;
             let (mailbox, listed, seen) =
@@ -389,21 +390,6 @@ impl<A: Accounts> Surveyor<'_, A> {
             &MailboxDeleteRule { kept: self.kept.as_ref(), ..self.job.mailbox_delete_rule() },
         )
         .map_err(|failed| no_result(&failed, Side::Target))
-    }
-
-    /// For restore: the keys of every message on the target, wherever it is.
-    async fn elsewhere(&mut self, faults: &mut Vec<Fault>) -> Result<Option<HashSet<Key>>, Fault> {
-        if self.rules.elsewhere != Elsewhere::Skip {
-            return Ok(None);
-        }
-        let mut keys = HashSet::new();
-        for listed in self.list_whole_target().await? {
-            match listed {
-                Ok(listing) => keys.extend(listing.key.into_iter().filter(|key| !key.is_none())),
-                Err(fault) => faults.push(fault),
-            }
-        }
-        Ok(Some(keys))
     }
 
     async fn plan_group(
