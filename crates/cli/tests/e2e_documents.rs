@@ -18,11 +18,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use world::page::{Page, shell};
 use world::*;
 
-/// The sections of docs/restore.md that hold commands, and how many: each is run by a test.
-const RUN_HERE: [(&str, usize); 8] = [
+/// The sections of docs/restore.md that hold commands, and how many: each is run by a test, of this
+/// file or of e2e_nights.rs.
+const RUN_HERE: [(&str, usize); 10] = [
+    ("1. Stop the jobs that make backups", 2),
     ("2. See what is missing", 1),
     ("3. See the plan, then agree", 2),
     ("4. Check", 1),
+    ("5. Start the backup again", 2),
     ("Bringing back less", 5),
     ("Bringing it back to one side", 1),
     ("Bringing back what was moved", 1),

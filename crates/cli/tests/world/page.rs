@@ -71,8 +71,8 @@ impl Section {
 pub fn shell(desk: &Desk, command: &str, variables: &[(&str, &str)]) -> Finished {
     let home = desk.path();
     let bin = home.join("bin");
-    if !bin.exists() {
-        std::fs::create_dir(&bin).unwrap();
+    if !bin.join("mailferry").exists() {
+        std::fs::create_dir_all(&bin).unwrap();
         let program = env!("CARGO_BIN_EXE_mailferry");
         std::os::unix::fs::symlink(program, bin.join("mailferry")).unwrap();
     }
@@ -86,4 +86,34 @@ pub fn shell(desk: &Desk, command: &str, variables: &[(&str, &str)]) -> Finished
         .env("HOME", home)
         .envs(variables.iter().copied());
     desk.finish(shell)
+}
+
+/// A tool of that name in front of all others of such a shell.
+pub fn tool(desk: &Desk, name: &str, script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bin = desk.path().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Has timers written down and not started: what `schedule` tells systemd is nobody's business, and
+/// the crontab is a file.
+pub fn pretend_timers(desk: &Desk) {
+    tool(desk, "systemctl", "exit 0");
+    let table = "case $1 in -l) cat $HOME/table 2>/dev/null || true;; -) cat >$HOME/table;; esac";
+    tool(desk, "crontab", table);
+}
+
+/// What the timer of a job runs, as systemd or cron was told.
+pub fn timed_command(desk: &Desk, job: &str) -> String {
+    let unit = desk.path().join(format!(".config/systemd/user/mailferry-{job}.service"));
+    if let Ok(text) = std::fs::read_to_string(unit) {
+        return text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap().to_owned();
+    }
+    let table = std::fs::read_to_string(desk.path().join("table")).unwrap();
+    let mut lines =
+        table.lines().skip_while(|line| *line != format!("# BEGIN mailferry job {job}"));
+    // Minute, hour, day, month, day of the week; and % stands for the end of a line.
+    lines.nth(1).unwrap().splitn(6, ' ').nth(5).unwrap().replace("\\%", "%")
 }
