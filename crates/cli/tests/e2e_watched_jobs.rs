@@ -14,8 +14,8 @@ use jobs::*;
 use mailferry_testkit::sim::Date;
 use pair::{Pair, fill};
 use serde_json::Value;
-use world::Desk;
 use world::listener::Listener;
+use world::*;
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
@@ -112,7 +112,7 @@ fn a_job_that_cannot_be_run_tells_so_where_it_can() {
 fn a_second_start_says_nothing_about_the_run_at_work() {
     let (pair, desk, listener) = (ordinary(), Desk::new(), Listener::answering(200));
     let ping = format!("ping = \"{}\"", listener.url("p"));
-    write_jobs(&desk, &job(&pair, "a", &format!("{ping}\nmax_messages_per_second = 20")));
+    write_jobs(&desk, &job(&pair, "a", &format!("{ping}\nmax_messages_per_second = 10")));
     let mut command = desk.command_of_ferry();
     command.args(["job", "run", "a"]);
     let mut first = desk.start(command);
@@ -253,4 +253,46 @@ fn metrics_are_written_whole_and_hold_what_happened() {
     assert!(text.contains(&format!("last_success_timestamp_seconds{{job_name=\"a\"}} {good}\n")));
     let left: Vec<_> = std::fs::read_dir(desk.path()).unwrap().flatten().collect();
     assert!(!left.iter().any(|entry| entry.file_name().to_string_lossy().starts_with(".tmp")));
+}
+
+#[test]
+fn what_is_left_of_the_quota_is_told_where_there_is_one_and_metrics_are_kept() {
+    let limited = Setup { quota_messages: Some(20), ..Setup::new(Layout::Slash) };
+    let (Some(world), Some(limited)) = (World::open(), server(&limited)) else { return };
+    let desk = Desk::new();
+    let source = Place::new(&world.dot, "from");
+    source.put("INBOX", &mails("quota", 6));
+    let metrics = desk.path().join("a.prom");
+    let run = |target: &Place<'_>, more: &str| {
+        let secret = |name: &str, place: &Place<'_>| desk.file(name, &place.password);
+        let (here, there) = (secret("here", &source), secret("there", target));
+        let (from, to) = (source.url("imap"), target.url("imap"));
+        let text = format!(
+            "[job.a]\nkind = \"backup\"\nsource = \"{from}\"\ntarget = \"{to}\"\n\
+             source_password_file = \"{}\"\ntarget_password_file = \"{}\"\n{more}\n",
+            here.display(),
+            there.display()
+        );
+        write_jobs(&desk, &text);
+        desk.mailferry(&["job", "run", "a"]).expect(0);
+        status(&desk)["last"]["quota_left"].clone()
+    };
+    let watched = format!("metrics = \"{}\"", metrics.display());
+    let target = Place::new(&limited, "to");
+    assert_eq!(run(&target, ""), Value::Null, "nobody asked");
+    source.put("INBOX", &mails("more", 2));
+    let left = run(&target, &watched);
+    assert_eq!((&left["messages"], &left["octets"]), (&12.into(), &Value::Null));
+    let gauge = "mailferry_job_target_quota_left_messages{job_name=\"a\"} 12\n";
+    assert!(read(&metrics).contains(gauge), "{}", read(&metrics));
+    assert!(!read(&metrics).contains("quota_left_bytes"), "{}", read(&metrics));
+    let told = desk.mailferry(&["job", "status"]).expect(0);
+    assert!(told.stdout.contains("room left on the target: 12 messages"), "{}", told.report());
+    // After what a run takes away.
+    source.probe().remove("INBOX", &[1, 2, 3]).unwrap();
+    assert_eq!(run(&target, &watched)["messages"], 15);
+    // A server without quotas is not asked for one.
+    let left = run(&Place::new(&world.slash, "to"), &watched);
+    assert_eq!((&left["messages"], &left["octets"]), (&Value::Null, &Value::Null));
+    assert!(!read(&metrics).contains("quota_left"), "{}", read(&metrics));
 }

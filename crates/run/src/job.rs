@@ -86,6 +86,18 @@ pub struct Job {
     pub ledger: Option<Arc<Ledger>>,
     /// What the accounts may move in a day, for what is known of their servers.
     pub day: DayPermits,
+    /// Whether the target is asked what is left of its quota.
+    pub target_quota: QuotaQuestion,
+}
+
+/// Whether the target is asked what its account may hold and holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QuotaQuestion {
+    /// It is not.
+    #[default]
+    NotAsked,
+    /// It is, when all is done: one round trip more.
+    AtTheEnd,
 }
 
 /// What an account may move in a day.
@@ -376,6 +388,7 @@ impl Job {
             receipt: None,
             ledger: None,
             day: DayPermits::default(),
+            target_quota: QuotaQuestion::default(),
         }
     }
 

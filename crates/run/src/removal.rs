@@ -9,6 +9,7 @@ use crate::accounts::Accounts;
 use crate::claiming::{Planned, Standing, changed};
 use crate::events::Event;
 use crate::execute::Again;
+use crate::job::QuotaQuestion;
 use crate::mailbox::Progress;
 use crate::patience::Patience;
 use crate::report::Report;
@@ -35,7 +36,7 @@ impl<A: Accounts> Shared<A> {
         };
         let removes = !surplus.is_empty() || !self.plan.delete_mailboxes.is_empty();
         if removes && !self.prepare_keeping(&mut target, report).await {
-            return target.close().await;
+            return self.take_leave((source, target), report).await;
         }
         'mailboxes: for at in surplus {
             let again = match self.plan_removals(at, report).await {
@@ -59,10 +60,27 @@ impl<A: Accounts> Shared<A> {
         }
         self.delete_mailboxes(&mut target, report).await;
         self.prune(&mut target, report).await;
-        if let Some(mut source) = source {
-            tokio::join!(source.close(), target.close());
-        } else {
+        self.take_leave((source, target), report).await;
+    }
+
+    /// Ends the sessions politely. Only now the target can tell how much room it has left.
+    async fn take_leave(
+        &self,
+        (source, mut target): (Option<A::Source>, A::Target),
+        report: &mut Report,
+    ) {
+        let leaving = async {
+            if self.execution.job.target_quota == QuotaQuestion::AtTheEnd {
+                // Whether it tells is no matter of the run.
+                report.target_quota = target.quota().await.ok();
+            }
             target.close().await;
+        };
+        match source {
+            Some(mut source) => {
+                tokio::join!(source.close(), leaving);
+            }
+            None => leaving.await,
         }
     }
 

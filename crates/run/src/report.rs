@@ -7,6 +7,7 @@ use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::summary::Counts;
+use mailferry_store::quota::Quota;
 use serde::Serialize;
 
 use crate::claiming::Creation;
@@ -150,6 +151,9 @@ pub struct Report {
     pub kept_aside: Vec<PathBuf>,
     /// The receipt, where one was written to its end.
     pub receipt: Option<Written>,
+    /// What the target's account may hold and holds, where that was asked for and told.
+    #[serde(skip)]
+    pub target_quota: Option<Quota>,
 }
 
 impl Report {
@@ -180,6 +184,7 @@ impl Report {
             repaired: Vec::new(),
             kept_aside: Vec::new(),
             receipt: None,
+            target_quota: None,
         }
     }
 

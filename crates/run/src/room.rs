@@ -55,6 +55,7 @@ impl Report {
         let stays = |kind| of_removals(kind) || kind == FaultKind::Receipt;
         self.faults.retain(|fault| stays(fault.kind));
         self.receipt = more.receipt;
+        self.target_quota = more.target_quota.or(self.target_quota);
         self.faults.extend(more.faults);
         for mailbox in more.mailboxes {
             match self.mailboxes.iter_mut().find(|known| known.target == mailbox.target) {

@@ -21,6 +21,8 @@ use mailferry_engine::policy::PermanentFlags;
 pub use mailferry_imap::meter::Meter;
 pub use mailferry_imap::quirk::DayOctets;
 
+use crate::quota::Quota;
+
 /// Which messages of a mailbox are selected: an IMAP SEARCH program (RFC 9051 §6.4.4),
 /// `None` for all. A narrowed listing still holds every message, with the selected marked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -403,6 +405,11 @@ pub trait Target: Source {
         &mut self,
         mailboxes: &[MailboxName],
     ) -> impl Future<Output = Result<Vec<Option<u64>>, Fault>> + Send;
+
+    /// What the account may hold and holds; none where the target does not tell.
+    fn quota(&mut self) -> impl Future<Output = Result<Quota, Fault>> + Send {
+        async { Ok(Quota::default()) }
+    }
 
     /// Whether the target takes messages announced as [`LiteralForm::Binary`].
     fn takes_literal8(&self) -> bool;

@@ -14,6 +14,7 @@ use crate::contract::{
     Among, Appended, AsListed, BodyEvent, DayOctets, Emptiness, Envelope, FlagUpdate, ListRequest,
     Moved, OctetDigests, Removable, Selection, Source, Target, TellListed, Wanted,
 };
+use crate::quota::Quota;
 
 /// An account of the one kind or of the other.
 pub enum Either<A, B> {
@@ -142,6 +143,10 @@ impl<A: Removable, B: Removable> Removable for Either<A, B> {
 }
 
 impl<A: Target, B: Target> Target for Either<A, B> {
+    async fn quota(&mut self) -> Result<Quota, Fault> {
+        of!(self, account => account.quota().await)
+    }
+
     async fn create(
         &mut self,
         mailboxes: &[(MailboxName, Option<SpecialUse>)],

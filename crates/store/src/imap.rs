@@ -34,7 +34,6 @@ use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
 
 use self::compression::Compression;
-pub use self::quota::{Quota, QuotaUse};
 use self::throttle::{throttled, throttled_by};
 use self::way_in::{connect_fault, login_fault};
 pub use self::welcome::Welcome;
@@ -42,6 +41,7 @@ use crate::contract::{
     Among, Appended, AsListed, BodyEvent, DayOctets, Envelope, FlagUpdate, ListRequest, Moved,
     OctetDigests, Selection, Source, Target, TellListed, Wanted,
 };
+use crate::quota::Quota;
 
 /// How long LOGOUT may take to be sent before the connection is simply dropped.
 const LOGOUT_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
@@ -397,6 +397,10 @@ impl Source for ImapAccount {
 }
 
 impl Target for ImapAccount {
+    async fn quota(&mut self) -> Result<Quota, Fault> {
+        self.ask_quota().await
+    }
+
     async fn create(
         &mut self,
         mailboxes: &[(MailboxName, Option<SpecialUse>)],

@@ -7,3 +7,4 @@ pub mod files;
 pub mod imap;
 pub mod lock_file;
 pub mod maildir;
+pub mod quota;

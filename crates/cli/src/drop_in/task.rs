@@ -22,7 +22,7 @@ use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
     CopiedFlags, CopyOrder, Dates, DayPermits, EmptyMailboxes, HierarchyOverride, Job,
     LOCK_WAIT_USUAL, Limits, MailboxChoice, MailboxDeletion, MailboxDeletionNarrowing, Naming,
-    Pattern, ProofRule, ReconnectLimits, Spelling, Unlisted,
+    Pattern, ProofRule, QuotaQuestion, ReconnectLimits, Spelling, Unlisted,
 };
 use mailferry_run::pace::PaceLimits;
 use mailferry_run::sample::Sample;
@@ -398,6 +398,7 @@ pub(super) fn job(
         receipt: None,
         ledger: None,
         day: DayPermits::default(),
+        target_quota: QuotaQuestion::NotAsked,
         limits: Limits {
             faults_max: options.process.errors_max as usize,
             pairs_max: pairs_max(),

@@ -11,7 +11,7 @@ use mailferry_engine::summary::PlanSummary;
 use mailferry_run::accounts::Accounts;
 use mailferry_run::events::{Event, EventSink, Silent};
 use mailferry_run::execute::Execution;
-use mailferry_run::job::Job;
+use mailferry_run::job::{Job, QuotaQuestion};
 use mailferry_run::report::Report;
 use mailferry_run::stop::Stop;
 use mailferry_run::survey::survey;
@@ -56,20 +56,27 @@ pub(super) async fn run(command: Command) -> ExitStatus {
 }
 
 async fn sync(args: &SyncArgs) -> Result<ExitStatus, task::UsageError> {
-    sync_within(args, None).await.map(|ended| ended.status)
+    sync_within(args, Terms::default()).await.map(|ended| ended.status)
 }
 
-/// `sync` that is asked to stop after this time.
+/// What is asked of a run besides what the command line says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Terms {
+    /// After which it is asked to stop.
+    pub(super) time_max: Option<Duration>,
+    /// Whether the target is asked what is left of its quota.
+    pub(super) target_quota: QuotaQuestion,
+}
+
+/// `sync` on these terms.
 ///
 /// # Errors
 /// The options ask for what cannot be; nothing was connected.
-pub(super) async fn sync_within(
-    args: &SyncArgs,
-    time_max: Option<Duration>,
-) -> Result<Ended, task::UsageError> {
+pub(super) async fn sync_within(args: &SyncArgs, terms: Terms) -> Result<Ended, task::UsageError> {
     let servers = login::servers(&args.accounts, args.output)?;
     let (mut job, guard) = task::sync_job(args, &servers)?;
     job.claims = claims::open(&servers, &task::teller(args.output));
+    job.target_quota = terms.target_quota;
     let expected = match &args.expect {
         None => None,
         Some(path) => Some(std::fs::read(path).map_err(|error| {
@@ -80,7 +87,7 @@ pub(super) async fn sync_within(
         })?),
     };
     let servers = servers.within(task::budget(args.nostate)?);
-    let run = Run { time_max, ..Run::new(servers, job, guard, args.output) };
+    let run = Run { time_max: terms.time_max, ..Run::new(servers, job, guard, args.output) };
     Ok(run.carry_out_and_tell(|plan| as_expected(plan, expected.as_deref())).await)
 }
 
@@ -126,22 +133,23 @@ fn save(plan: &Plan, path: &std::path::Path) -> bool {
 }
 
 async fn restore(args: &RestoreArgs) -> Result<ExitStatus, task::UsageError> {
-    restore_within(args, None).await.map(|ended| ended.status)
+    restore_within(args, Terms::default()).await.map(|ended| ended.status)
 }
 
-/// `restore` that is asked to stop after this time.
+/// `restore` on these terms.
 ///
 /// # Errors
 /// As [`sync_within`].
 pub(super) async fn restore_within(
     args: &RestoreArgs,
-    time_max: Option<Duration>,
+    terms: Terms,
 ) -> Result<Ended, task::UsageError> {
     let servers = login::servers(&args.accounts, args.output)?;
     let (mut job, guard) = task::restore_job(args, &servers)?;
     job.claims = claims::open(&servers, &task::teller(args.output));
+    job.target_quota = terms.target_quota;
     let servers = servers.within(task::budget(args.nostate)?);
-    let run = Run { time_max, ..Run::new(servers, job, guard, args.output) };
+    let run = Run { time_max: terms.time_max, ..Run::new(servers, job, guard, args.output) };
     let ended = run
         .carry_out_and_tell(|plan| {
             show_plan(plan, args.output);

@@ -1,4 +1,4 @@
-//! What an account may hold (RFC 9208), and how far its server is.
+//! What an account may hold (GETQUOTAROOT, RFC 9208), and how far its server is.
 
 use std::time::{Duration, Instant};
 
@@ -7,60 +7,12 @@ use mailferry_imap::command::Command;
 use mailferry_imap::response::Untagged;
 
 use super::ImapAccount;
-
-/// STORAGE is counted in units of so many octets (RFC 9208 §5.2).
-const STORAGE_UNIT_OCTETS: u64 = 1024;
-
-/// What an account may hold and holds. A resource of several quota roots is that with the least
-/// room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Quota {
-    /// In octets; `None` where there is no limit, or none is told.
-    pub storage: Option<QuotaUse>,
-    /// In messages.
-    pub messages: Option<QuotaUse>,
-}
-
-/// How much of a resource there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QuotaUse {
-    /// How much is used.
-    pub used: u64,
-    /// How much there may be.
-    pub limit: u64,
-}
-
-impl QuotaUse {
-    /// How much is left.
-    #[must_use]
-    pub fn left(self) -> u64 {
-        self.limit.saturating_sub(self.used)
-    }
-}
-
-impl Quota {
-    fn take_note(&mut self, name: &[u8], used: u64, limit: u64) {
-        let (place, unit) = if name.eq_ignore_ascii_case(b"STORAGE") {
-            (&mut self.storage, STORAGE_UNIT_OCTETS)
-        } else if name.eq_ignore_ascii_case(b"MESSAGE") {
-            (&mut self.messages, 1)
-        } else {
-            return;
-        };
-        let told = QuotaUse { used: used.saturating_mul(unit), limit: limit.saturating_mul(unit) };
-        if place.is_none_or(|known| told.left() < known.left()) {
-            *place = Some(told);
-        }
-    }
-}
+use crate::quota::Quota;
 
 impl ImapAccount {
-    /// The limits on INBOX (GETQUOTAROOT, RFC 9208 §4.1.3), which are the account's almost
-    /// everywhere. None where the server does not tell.
-    ///
-    /// # Errors
-    /// The connection broke.
-    pub async fn quota(&mut self) -> Result<Quota, Fault> {
+    /// The limits on INBOX (RFC 9208 §4.1.3), which are the account's almost everywhere. None where
+    /// the server does not tell.
+    pub(super) async fn ask_quota(&mut self) -> Result<Quota, Fault> {
         let mut quota = Quota::default();
         if !self.connection.capabilities().has("QUOTA") {
             return Ok(quota);
@@ -85,21 +37,5 @@ impl ImapAccount {
         let began = Instant::now();
         self.run(&Command::new("NOOP"), |_| {}).await?;
         Ok(began.elapsed())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_several_roots_the_one_with_the_least_room_counts() {
-        let mut quota = Quota::default();
-        quota.take_note(b"STORAGE", 10, 512);
-        quota.take_note(b"storage", 2, 100);
-        quota.take_note(b"MESSAGE", 7, 5);
-        quota.take_note(b"X-OTHER", 1, 2);
-        assert_eq!(quota.storage, Some(QuotaUse { used: 2048, limit: 102_400 }));
-        assert_eq!(quota.messages.map(QuotaUse::left), Some(0));
     }
 }

@@ -8,7 +8,8 @@ use mailferry_engine::name::MailboxName;
 use mailferry_run::accounts::Accounts as _;
 use mailferry_store::contract::{Source, Target};
 use mailferry_store::either::Either;
-use mailferry_store::imap::{Quota, Welcome};
+use mailferry_store::imap::Welcome;
+use mailferry_store::quota::Quota;
 
 use crate::servers::{AnyAccount, Servers};
 
@@ -66,15 +67,15 @@ async fn look_around(servers: &Servers, side: Side) -> Result<Found, Fault> {
         Side::Target => servers.open_target().await?,
     };
     let entered_after = began.elapsed();
-    let (mut quota, mut server) = (Quota::default(), None);
+    let mut server = None;
     if let Either::One(imap) = &mut account {
         let mut round_trip = imap.round_trip().await?;
         for _ in 1..ROUND_TRIPS {
             round_trip = round_trip.min(imap.round_trip().await?);
         }
         server = Some(ServerFacts { welcome: imap.welcome.clone(), round_trip });
-        quota = imap.quota().await?;
     }
+    let quota = account.quota().await?;
     let listing = account.mailboxes().await?;
     let selectable = listing.mailboxes.iter().filter(|mailbox| mailbox.selectable);
     let names: Vec<MailboxName> = selectable.map(|mailbox| mailbox.name.clone()).collect();

@@ -5,7 +5,7 @@ use mailferry_imap::session::printable;
 use mailferry_imap::tls::{Met, Version};
 use mailferry_run::accounts::Accounts;
 use mailferry_run::survey::Survey;
-use mailferry_store::imap::{Quota, QuotaUse};
+use mailferry_store::quota::{Quota, QuotaUse};
 use serde_json::{Value, json};
 
 use super::account::{Examined, ServerFacts};

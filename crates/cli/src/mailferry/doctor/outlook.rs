@@ -7,7 +7,7 @@ use mailferry_engine::summary::Counts;
 use mailferry_run::accounts::Accounts;
 use mailferry_run::survey::Survey;
 use mailferry_store::contract::{AsListed, BodyEvent, Source, Wanted};
-use mailferry_store::imap::{Quota, QuotaUse};
+use mailferry_store::quota::{Quota, QuotaUse};
 
 use super::account::Examined;
 

@@ -3,17 +3,19 @@
 
 use std::time::Instant;
 
+use mailferry_run::job::QuotaQuestion;
 use mailferry_run::report::Report;
+use mailferry_store::quota::{Quota, QuotaUse};
 
 use super::super::options::Output;
 use super::super::options::jobs::DrillArgs;
 use super::super::render::one_line;
 use super::super::runs::moment;
 use super::super::task::UsageError;
-use super::super::verbs::{self, Ended};
+use super::super::verbs::{self, Ended, Terms};
 use super::definition::{Definition, Task};
 use super::file::Entry;
-use super::record::{Counted, Held, LockError, Ran, Record, Shelf, now};
+use super::record::{Counted, Held, LockError, QuotaLeft, Ran, Record, Shelf, now};
 use super::watch::{Moment, News};
 use super::{drill, metrics, story};
 use crate::imapsync::exit_status::ExitStatus;
@@ -48,9 +50,10 @@ pub(super) async fn run(definition: &Definition, output: Output) -> ExitStatus {
     course.write_down();
     course.tell(definition, Moment::Start, &begun, format!("job {name} begins")).await;
     let limit = definition.run_time_max;
+    let terms = Terms { time_max: limit, target_quota: quota_question(definition) };
     let ended = match &definition.task {
-        Task::Sync(args) => verbs::sync_within(args, limit).await,
-        Task::Restore(args) => verbs::restore_within(args, limit).await,
+        Task::Sync(args) => verbs::sync_within(args, terms).await,
+        Task::Restore(args) => verbs::restore_within(args, terms).await,
     };
     let mut ran = judge(ended);
     ran.started = started;
@@ -61,6 +64,14 @@ pub(super) async fn run(definition: &Definition, output: Output) -> ExitStatus {
     }
     course.look_at_source(&mut ran, definition.shrink_max);
     course.conclude(ran, definition, output).await
+}
+
+/// Whoever collects metrics wants to know how much room is left.
+fn quota_question(definition: &Definition) -> QuotaQuestion {
+    match definition.watch.metrics {
+        Some(_) => QuotaQuestion::AtTheEnd,
+        None => QuotaQuestion::NotAsked,
+    }
 }
 
 /// Restores the backup of a job on trial, while no run of it is at work.
@@ -136,21 +147,30 @@ fn judge(ended: Result<Ended, UsageError>) -> Ran {
         Ok(ended) => {
             let mut words = ended.words;
             let mut counts = None;
-            let mut receipt = None;
+            let (mut receipt, mut quota_left) = (None, None);
             if let Some(report) = &ended.report {
                 words.extend(report.failures().take(WORDS_MAX).map(one_line));
                 counts = Some(counted(report));
                 receipt = report.receipt.as_ref().map(|receipt| receipt.run.clone());
+                quota_left = report.target_quota.map(left_of);
             }
             let status = ended.status.number();
             words.truncate(WORDS_MAX);
-            Ran { status, good: status == 0, words, counts, receipt, ..Ran::default() }
+            let good = status == 0;
+            Ran { status, good, words, counts, receipt, quota_left, ..Ran::default() }
         }
         Err(usage) => {
             screen::error(&usage.to_string());
             let status = ExitStatus::Usage.number();
             Ran { status, words: vec![usage.what], ..Ran::default() }
         }
+    }
+}
+
+fn left_of(quota: Quota) -> QuotaLeft {
+    QuotaLeft {
+        octets: quota.storage.map(QuotaUse::left),
+        messages: quota.messages.map(QuotaUse::left),
     }
 }
 

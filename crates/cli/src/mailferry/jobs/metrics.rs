@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::record::{Ran, Record};
+use super::record::{QuotaLeft, Ran, Record};
 
 /// Writes the file in place of the one before: whoever collects sees the one or the other.
 ///
@@ -65,6 +65,9 @@ impl Page<'_> {
         for (name, what, value) in gauges {
             self.gauge(name, what, &one(value));
         }
+        if let Some(left) = run.quota_left {
+            self.of_quota(left);
+        }
         let Some(counts) = &run.counts else { return };
         let fates = [
             ("copied", counts.copied),
@@ -80,6 +83,19 @@ impl Page<'_> {
         self.gauge("last_run_copied_bytes", "Octets of the copied messages.", &one(copied));
         let gone = counts.deleted as f64;
         self.gauge("last_run_removed_messages", "Messages removed from the target.", &one(gone));
+    }
+
+    /// Of a resource without a limit there is none.
+    fn of_quota(&mut self, left: QuotaLeft) {
+        let gauges = [
+            ("target_quota_left_bytes", "Octets that the target has room for.", left.octets),
+            ("target_quota_left_messages", "Messages that the target has room for.", left.messages),
+        ];
+        for (name, what, value) in gauges {
+            if let Some(value) = value {
+                self.gauge(name, what, &[("", value as f64)]);
+            }
+        }
     }
 
     /// One metric; what tells its samples apart is their fate.
@@ -110,8 +126,15 @@ mod tests {
     fn every_metric_has_help_and_type_once_before_its_samples() {
         let counts =
             Some(Counted { copied: 3, copied_octets: 9_999_999_999, ..Counted::default() });
-        let run =
-            Ran { started: 1_795_719_420, seconds: 1.5, good: true, counts, ..Ran::default() };
+        let quota_left = Some(QuotaLeft { octets: Some(1 << 40), messages: None });
+        let run = Ran {
+            started: 1_795_719_420,
+            seconds: 1.5,
+            good: true,
+            counts,
+            quota_left,
+            ..Ran::default()
+        };
         let record = Record { runs: vec![run.clone()], good: Some(run), ..Record::default() };
         let text = text("a\"b\\", &record);
         let mut seen = Vec::new();
@@ -135,6 +158,11 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("fate=\"copied\"} 3\n"), "{text}");
+        assert!(
+            text.contains("quota_left_bytes{job_name=\"a\\\"b\\\\\"} 1099511627776\n"),
+            "{text}"
+        );
+        assert!(!text.contains("quota_left_messages"), "{text}");
         assert!(text.ends_with('\n'));
     }
 }

@@ -54,6 +54,18 @@ pub(super) struct Ran {
     pub(super) counts: Option<Counted>,
     /// The name of its receipt.
     pub(super) receipt: Option<String>,
+    /// What was left of the target's quota when it ended; `None` where that was not asked for.
+    #[serde(default)]
+    pub(super) quota_left: Option<QuotaLeft>,
+}
+
+/// How much more an account may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct QuotaLeft {
+    /// In octets; `None` where there is no limit, or none is told.
+    pub(super) octets: Option<u64>,
+    /// In messages.
+    pub(super) messages: Option<u64>,
 }
 
 /// What became of the messages of a run.

@@ -125,6 +125,7 @@ impl<'a> Standing<'a> {
         }];
         if let Some(run) = self.record.last() {
             lines.extend(run.counts.as_ref().map(story::sums));
+            lines.extend(run.quota_left.and_then(story::room));
             lines.extend(run.words.iter().flat_map(|words| words.lines()).map(str::to_owned));
             lines.extend(run.receipt.as_ref().map(|run| format!("mailferry runs show {run}")));
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::render::{json_line, size};
 use super::super::runs::moment;
 use super::definition::Definition;
-use super::record::{Counted, Drilled, Ran};
+use super::record::{Counted, Drilled, QuotaLeft, Ran};
 use crate::imapsync::exit_status::ExitStatus;
 
 /// All of it, as fields.
@@ -20,6 +20,7 @@ pub(super) fn fields_of(job: &str, kind: Option<&str>, ran: &Ran) -> Value {
         "started": ran.started, "ended": ran.ended, "seconds": ran.seconds,
         "status": ran.status, "status_name": ExitStatus::of_number(ran.status).name(),
         "good": ran.good, "words": ran.words, "counts": ran.counts, "receipt": ran.receipt,
+        "quota_left": ran.quota_left,
     })
 }
 
@@ -97,6 +98,14 @@ pub(super) fn sums(counts: &Counted) -> String {
     add(counts.deleted, "removed");
     add(counts.source_deleted, "removed from the source");
     words.join(", ")
+}
+
+/// What is left of the target's quota; `None` where nothing is known of one.
+pub(super) fn room(left: QuotaLeft) -> Option<String> {
+    let octets = left.octets.map(size);
+    let messages = left.messages.map(|count| format!("{count} messages"));
+    let words: Vec<String> = octets.into_iter().chain(messages).collect();
+    (!words.is_empty()).then(|| format!("room left on the target: {}", words.join(", ")))
 }
 
 /// A time that has passed, in its largest units: `3 d 4 h`, `12 min`.
