@@ -252,7 +252,15 @@ impl<A: Accounts> Run<A> {
 
     /// The same, and all that came of it.
     pub(super) async fn carry_out_and_tell(self, decide: impl FnOnce(&Plan) -> Answer) -> Ended {
-        let stop = stop_on_ctrl_c();
+        self.carry_out_until(decide, stop_on_ctrl_c()).await
+    }
+
+    /// The same, for whoever listens to signals already.
+    pub(super) async fn carry_out_until(
+        self,
+        decide: impl FnOnce(&Plan) -> Answer,
+        stop: Stop,
+    ) -> Ended {
         let clock = self.time_max.map(|time| tokio::spawn(stop_after(time, stop.clone())));
         let ended = self.go(decide, stop).await;
         if let Some(clock) = clock {

@@ -12,6 +12,7 @@ use std::time::Instant;
 use mailferry_run::check::{Check, Compared, Comparison, Depth, Sample};
 use mailferry_run::events::Silent;
 use mailferry_run::report::Report;
+use mailferry_run::stop::Stop;
 use mailferry_run::survey::{Survey, survey};
 
 use self::clearing::Copies;
@@ -34,6 +35,8 @@ struct Drill {
     args: RestoreArgs,
     sample: Sample,
     output: Output,
+    /// Asked by the first Ctrl-C. What was restored by then is taken away all the same.
+    stop: Stop,
 }
 
 /// Restores, compares and takes away.
@@ -52,7 +55,7 @@ pub(super) async fn run(
     let servers = login::servers(&restore.accounts, output)?;
     let seed = RandomState::new().hash_one(0);
     let sample = Sample { per_million: sample.map_or(1_000_000, |it| it.per_million()), seed };
-    let drill = Drill { servers, args: restore, sample, output };
+    let drill = Drill { servers, args: restore, sample, output, stop: stop_on_ctrl_c() };
     let mut drilled = drill.go().await;
     drilled.started = started;
     drilled.ended = now();
@@ -63,7 +66,7 @@ pub(super) async fn run(
 
 impl Drill {
     async fn go(&self) -> Drilled {
-        let before = match self.survey().await {
+        let before = match self.survey(&self.stop).await {
             Ok(survey) => survey,
             Err(failed) => return failed,
         };
@@ -109,11 +112,10 @@ impl Drill {
     }
 
     /// What a mirror would do: what is there, and what is not.
-    async fn survey(&self) -> Result<Survey<Servers>, Drilled> {
+    async fn survey(&self, stop: &Stop) -> Result<Survey<Servers>, Drilled> {
         let refused = |usage: UsageError| failed(ExitStatus::Usage, vec![usage.what]);
         let job = task::mirror_job(&self.args, &self.servers, self.sample).map_err(refused)?;
-        let stop = stop_on_ctrl_c();
-        survey(&self.servers, &job, &Silent, &stop).await.map_err(|faults| {
+        survey(&self.servers, &job, &Silent, stop).await.map_err(|faults| {
             let words = faults.iter().map(one_line).collect();
             failed(tell_faults(&faults, self.output), words)
         })
@@ -124,7 +126,7 @@ impl Drill {
         job.source_sample = self.sample;
         let run = Run::new(self.servers.clone(), job, guard, self.output);
         let run = Run { listener: copies, ..run };
-        Ok(run.carry_out_and_tell(|_| Answer::Go).await)
+        Ok(run.carry_out_until(|_| Answer::Go, self.stop.clone()).await)
     }
 
     async fn compare_and_clear(
@@ -136,7 +138,7 @@ impl Drill {
         let left = |why: &str| {
             Err(format!("what was restored on trial is still there, and is yours to remove: {why}"))
         };
-        let mut survey = match self.survey().await {
+        let mut survey = match self.survey(&Stop::default()).await {
             Ok(survey) => survey,
             Err(failed) => {
                 let why = failed.words.first().cloned().unwrap_or_default();
@@ -159,14 +161,13 @@ impl Drill {
         survey: &mut Survey<Servers>,
         copies: &Copies,
     ) -> Result<Comparison, Drilled> {
-        let stop = stop_on_ctrl_c();
         let check = Check {
             accounts: &self.servers,
             depth: Depth::Octets(Sample::ALL),
             record: None,
             reconnect: mailferry_run::job::Limits::default().reconnect,
             events: &Silent,
-            stop: &stop,
+            stop: &self.stop,
         };
         let compared = check
             .run(survey, |finding| {
