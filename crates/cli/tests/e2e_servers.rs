@@ -193,4 +193,6 @@ servers! {
     hoodiecrow_carries_everything, hoodiecrow_survives_cuts: Hoodiecrow;
     imap4d_carries_everything, imap4d_survives_cuts: Imap4d;
     uw_imapd_carries_everything, uw_imapd_survives_cuts: Uw;
+    dovecot_2_4_carries_everything, dovecot_2_4_survives_cuts: Dovecot24;
+    cyrus_3_10_carries_everything, cyrus_3_10_survives_cuts: Cyrus310;
 }

@@ -6,15 +6,17 @@
 
 mod courier;
 mod cyrus;
+mod dovecot24;
 mod hoodiecrow;
 mod imap4d;
+mod jail;
 mod pymap;
 mod uw;
 
 pub use crate::harness::Error;
 
 use crate::harness::{
-    Owner, Rights, START_ATTEMPTS_MAX, START_SECONDS_MAX, Watched, first_line, free_port, io,
+    Owner, Rights, START_ATTEMPTS_MAX, START_SECONDS_MAX, Watched, first_line, free_port,
 };
 use crate::probe::Probe;
 use std::any::Any;
@@ -47,11 +49,15 @@ pub enum Kind {
     Imap4d,
     /// UW imapd 2010, as it comes with alpine, on mbox files. Fetched on request only.
     Uw,
+    /// Dovecot 2.4, of a newer Debian. Fetched on request only, and run by root only.
+    Dovecot24,
+    /// Cyrus 3.10: separator `/`, no prefix. As Dovecot 2.4.
+    Cyrus310,
 }
 
 impl Kind {
     /// All of them.
-    pub const EVERY: [Self; 7] = [
+    pub const EVERY: [Self; 9] = [
         Self::Cyrus,
         Self::CyrusDot,
         Self::Courier,
@@ -59,6 +65,8 @@ impl Kind {
         Self::Hoodiecrow,
         Self::Imap4d,
         Self::Uw,
+        Self::Dovecot24,
+        Self::Cyrus310,
     ];
 
     /// For people: the name and version that the quirks were seen with.
@@ -72,6 +80,8 @@ impl Kind {
             Self::Hoodiecrow => "hoodiecrow 2.1",
             Self::Imap4d => "imap4d 3.15",
             Self::Uw => "UW imapd 2010",
+            Self::Dovecot24 => "Dovecot 2.4",
+            Self::Cyrus310 => "Cyrus 3.10, `/`",
         }
     }
 
@@ -85,6 +95,8 @@ impl Kind {
             Self::Hoodiecrow => "hoodiecrow",
             Self::Imap4d => "imap4d",
             Self::Uw => "uw",
+            Self::Dovecot24 => "dovecot24",
+            Self::Cyrus310 => "cyrus310",
         }
     }
 
@@ -105,6 +117,8 @@ impl Kind {
             Self::Hoodiecrow => hoodiecrow::prepare(place),
             Self::Imap4d => imap4d::prepare(place),
             Self::Uw => uw::prepare(place),
+            Self::Dovecot24 => dovecot24::prepare(place),
+            Self::Cyrus310 => cyrus::prepare_jailed(place),
         }
     }
 }
@@ -287,27 +301,6 @@ fn libraries(root: &Path) -> String {
     let triplet = format!("{}-linux-gnu", env::consts::ARCH);
     let dirs = [format!("usr/lib/{triplet}"), format!("lib/{triplet}"), "usr/lib".to_owned()];
     dirs.map(|dir| root.join(dir).display().to_string()).join(":")
-}
-
-/// Runs a program that prepares something.
-fn run(command: &mut Command, input: &str) -> Result<(), Error> {
-    use std::io::Write as _;
-    use std::process::Stdio;
-    let what = "cannot prepare the server";
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(io(what))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes()).map_err(io(what))?;
-    }
-    let output = child.wait_with_output().map_err(io(what))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::Start(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr))))
 }
 
 #[cfg(test)]

@@ -242,3 +242,23 @@ fn group_name(gid: u32) -> Result<String, Error> {
     });
     named.ok_or_else(|| Error::Missing(format!("no group has the number {gid}")))
 }
+
+/// Runs a program that prepares something.
+pub(crate) fn run(command: &mut Command, input: &str) -> Result<(), Error> {
+    use std::io::Write as _;
+    let what = "cannot prepare the server";
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(io(what))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).map_err(io(what))?;
+    }
+    let output = child.wait_with_output().map_err(io(what))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::Start(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr))))
+}

@@ -80,8 +80,9 @@ nothing. *but …* says what the two servers changed or did not keep between the
 What is odd about each server, with its evidence, is in the quirk table,
 `crates/imap/src/quirk.rs`. Dovecot 2.3 has tests of its own, with all jobs and in both
 directions, and stands as the other side of each row. Broken connections and lost answers are
-tried with each server as target and as source in the same test. UW imapd has to be compiled first
-(`scripts/servers uw`) and is tested on request.
+tried with each server as target and as source in the same test. UW imapd, which has to be compiled,
+and the servers of the next Debian, which root runs with chroot, are fetched and tested on request
+(`scripts/servers uw dovecot24 cyrus310`).
 ";
 
 /// Compares what was found with the page, or writes it where `BLESS=1`. Rows of servers that

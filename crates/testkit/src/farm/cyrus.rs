@@ -1,8 +1,10 @@
-//! Cyrus IMAP 3.6, run where its packages were unpacked.
+//! Cyrus IMAP: 3.6 run where its packages were unpacked, 3.10 with a root directory of its own.
 
-use super::{PASSWORD, Place, Ready, libraries, run};
-use crate::harness::{Error, Rights, io, write};
+use super::jail::{self, Jail};
+use super::{PASSWORD, Place, Ready, libraries};
+use crate::harness::{Error, Owner, Rights, io, run, write};
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// How mailboxes are named.
@@ -25,33 +27,97 @@ legacy = on
 activate = 1
 ";
 
+/// Where it is and whose, as it sees it itself.
+struct Layout<'a> {
+    /// What is its own.
+    dir: PathBuf,
+    /// Its programs.
+    bin: PathBuf,
+    /// The mechanisms of SASL.
+    sasl: PathBuf,
+    user: &'a str,
+    group: &'a str,
+    port: u16,
+    mechanisms: &'a str,
+}
+
+const DIRECTORIES: [&str; 3] = ["conf/socket", "spool", "sock"];
+
 pub(super) fn prepare(place: &Place<'_>, names: Names) -> Result<Ready, Error> {
     let Place { dir, root, owner, .. } = *place;
-    for name in ["conf/socket", "spool", "sock"] {
+    for name in DIRECTORIES {
         fs::create_dir_all(dir.join(name)).map_err(io("cannot make the server's directories"))?;
     }
-    write(&dir.join("imapd.conf"), settings(place, names).as_bytes())?;
-    write(&dir.join("cyrus.conf"), services(place).as_bytes())?;
+    let layout = Layout {
+        dir: dir.to_owned(),
+        bin: root.join("usr/lib/cyrus/bin"),
+        sasl: root.join(sasl()),
+        user: &owner.user,
+        group: &owner.group,
+        port: place.port,
+        mechanisms: place.mechanisms,
+    };
+    write(&dir.join("imapd.conf"), settings(&layout, names).as_bytes())?;
+    write(&dir.join("cyrus.conf"), services(&layout).as_bytes())?;
     write(&dir.join("openssl.cnf"), OLD_DIGESTS.as_bytes())?;
     let libraries = libraries(root);
     let mut password = Command::new(root.join("usr/sbin/saslpasswd2"));
     password.env("LD_LIBRARY_PATH", &libraries);
-    password.args(["-p", "-c", "-f"]).arg(dir.join("sasldb2")).args(["-u", "localhost"]);
-    run(password.arg(place.user), &format!("{PASSWORD}\n"))?;
+    set_password(password, &layout, place.user)?;
     // Its master gives up root for good; it would stay root where its user is not named.
     owner.take_over(dir)?;
-    let mut command = Command::new(root.join("usr/lib/cyrus/bin/master"));
-    command.arg("-C").arg(dir.join("imapd.conf")).arg("-M").arg(dir.join("cyrus.conf"));
-    command.arg("-p").arg(dir.join("master.pid")).arg("-D");
-    command.env("LD_LIBRARY_PATH", libraries).env("CYRUS_USER", &owner.user);
-    command.env("OPENSSL_CONF", dir.join("openssl.cnf"));
+    let mut command = Command::new(layout.bin.join("master"));
+    start(&mut command, &layout);
+    command.env("LD_LIBRARY_PATH", libraries).env("OPENSSL_CONF", dir.join("openssl.cnf"));
     debug_assert!(owner.rights == Rights::Ordinary || owner.user != "root");
     Ok(command.into())
 }
 
-fn settings(place: &Place<'_>, names: Names) -> String {
-    let (dir, root, owner) = (place.dir.display(), place.root.display(), place.owner);
-    let sasl = format!("{root}/usr/lib/{}-linux-gnu/sasl2", std::env::consts::ARCH);
+/// Whose the mail is in a root directory of its own.
+const MAIL: (&str, u32) = ("mail", 8);
+
+pub(super) fn prepare_jailed(place: &Place<'_>) -> Result<Ready, Error> {
+    let jail = Jail::make(place, &[MAIL])?;
+    let layout = Layout {
+        dir: jail::HOME.into(),
+        bin: "/usr/lib/cyrus/bin".into(),
+        sasl: Path::new("/").join(sasl()),
+        user: MAIL.0,
+        group: MAIL.0,
+        port: place.port,
+        mechanisms: place.mechanisms,
+    };
+    for name in DIRECTORIES {
+        jail.make_directory(&format!("{}/{name}", jail::HOME))?;
+    }
+    jail.write(&format!("{}/imapd.conf", jail::HOME), &settings(&layout, Names::Slash))?;
+    jail.write(&format!("{}/cyrus.conf", jail::HOME), &services(&layout))?;
+    set_password(jail.command("/usr/sbin/saslpasswd2"), &layout, place.user)?;
+    let (user, group) = (MAIL.0.to_owned(), MAIL.0.to_owned());
+    let owner = Owner { user, group, uid: MAIL.1, gid: MAIL.1, rights: Rights::Root };
+    owner.take_over(&jail.outside(jail::HOME))?;
+    let mut command = jail.command("/usr/lib/cyrus/bin/master");
+    start(&mut command, &layout);
+    Ok(command.into())
+}
+
+fn set_password(mut program: Command, layout: &Layout<'_>, user: &str) -> Result<(), Error> {
+    program.args(["-p", "-c", "-f"]).arg(layout.dir.join("sasldb2")).args(["-u", "localhost"]);
+    run(program.arg(user), &format!("{PASSWORD}\n"))
+}
+
+fn start(master: &mut Command, layout: &Layout<'_>) {
+    let file = |name: &str| layout.dir.join(name);
+    master.arg("-C").arg(file("imapd.conf")).arg("-M").arg(file("cyrus.conf"));
+    master.arg("-p").arg(file("master.pid")).arg("-D").env("CYRUS_USER", layout.user);
+}
+
+fn sasl() -> String {
+    format!("usr/lib/{}-linux-gnu/sasl2", std::env::consts::ARCH)
+}
+
+fn settings(layout: &Layout<'_>, names: Names) -> String {
+    let (dir, sasl) = (layout.dir.display(), layout.sasl.display());
     let slash = if names == Names::Slash { "yes" } else { "no" };
     format!(
         "configdirectory: {dir}/conf
@@ -83,15 +149,14 @@ duplicate_db_path: {dir}/conf/deliver.db
 mboxname_lockpath: {dir}/conf/lock
 proc_path: {dir}/conf/proc
 ",
-        user = owner.user,
-        group = owner.group,
-        mechanisms = place.mechanisms,
+        user = layout.user,
+        group = layout.group,
+        mechanisms = layout.mechanisms,
     )
 }
 
-fn services(place: &Place<'_>) -> String {
-    let (dir, bin) = (place.dir.display(), place.root.join("usr/lib/cyrus/bin"));
-    let (bin, port) = (bin.display(), place.port);
+fn services(layout: &Layout<'_>) -> String {
+    let (dir, bin, port) = (layout.dir.display(), layout.bin.display(), layout.port);
     format!(
         "START {{
   recover cmd=\"{bin}/ctl_cyrusdb -C {dir}/imapd.conf -r\"
