@@ -533,12 +533,14 @@ fn a_line_of_sync_loop_is_understood_with_the_empty_word_of_gnu_parallel() {
 
 #[test]
 fn an_option_that_is_refused_is_told_with_what_to_do() {
-    let words = ["--host1", "a", "--user1", "a", "--host2", "b", "--user2", "b", "--synclabels"];
+    let account = ["--host1", "a", "--user1", "a", "--host2", "b", "--user2", "b"];
+    let words = [&account[..], &["--usecache", "--skipcrossduplicates"]].concat();
     let refusals = Request::read(&parsed(&words)).unwrap_err();
     assert_eq!(
         refusals.to_string(),
-        "error: `--synclabels` is refused: Gmail labels are not in this version\n\nhint: copy the \
-         folders that Gmail shows for its labels instead"
+        "error: `--usecache --skipcrossduplicates` is refused: imapsync refuses them together, \
+         since its cache knows nothing of other folders\n\nhint: leave out `--usecache`: messages \
+         are recognised without it"
     );
 }
 

@@ -22,7 +22,6 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("U56", "one UID of host2 is kept for one message, the one that was copied"),
     ("U57", "folders of mail are not folders of a cache"),
     ("U58", "pairs are not names of files"),
-    ("U84", "labels of Gmail are copied as the folders that it shows for them"),
 ];
 
 fn numbers() -> BTreeSet<&'static str> {

@@ -13,6 +13,7 @@ pub mod fault;
 pub mod guard;
 pub mod identity;
 pub mod keeping;
+pub mod labels;
 pub mod listing;
 pub mod mapping;
 pub mod message;

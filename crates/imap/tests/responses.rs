@@ -43,6 +43,28 @@ fn set(text: &str) -> UidSet {
 }
 
 #[test]
+fn labels_are_read_however_they_are_written() {
+    let labels = |list: &str| {
+        let line = format!("* 1 FETCH (X-GM-LABELS {list} UID 3)");
+        let fetch = fetch(&line);
+        assert_eq!(fetch.uid, Some(3), "{line}");
+        let labels = fetch.labels?;
+        Some(labels.iter().map(|label| label.to_vec()).collect::<Vec<_>>())
+    };
+    let told = |words: &[&str]| Some(words.iter().map(|word| word.as_bytes().to_vec()).collect());
+    // The example of Gmail's documentation, and what it sends in fact.
+    let shown = "(\\Inbox \\Sent Important \"Muy Importante\")";
+    assert_eq!(labels(shown), told(&["\\Inbox", "\\Sent", "Important", "Muy Importante"]));
+    assert_eq!(labels("(\"\\\\Inbox\" \"\\Sent\")"), told(&["\\Inbox", "\\Sent"]));
+    let odd = "(\"a \\\"b\\\" (c)\" {6}\r\nd\"e) f &AOk-t&AOk- [x] nil)";
+    assert_eq!(labels(odd), told(&["a \"b\" (c)", "d\"e) f", "&AOk-t&AOk-", "[x]", "NIL"]));
+    assert_eq!(labels("()"), told(&[]));
+    for unreadable in ["NIL", "(a (b) c)"] {
+        assert_eq!(labels(unreadable), None, "{unreadable}");
+    }
+}
+
+#[test]
 fn a_fetch_of_rfc_3501_is_read() {
     // RFC 3501 §8, without the ENVELOPE's contents.
     let line = "* 12 FETCH (FLAGS (\\Seen) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" \

@@ -84,6 +84,15 @@ pub enum Event<'a> {
         /// Its flags now.
         after: &'a FlagSet,
     },
+    /// The labels of messages were changed on the target.
+    LabelsSet {
+        /// The mailbox on the target.
+        mailbox: &'a MailboxName,
+        /// How many messages.
+        messages: u64,
+        /// How many were left as they are, since they have no Message-Id.
+        left: u64,
+    },
     /// A message was removed from the target.
     Deleted {
         /// The mailbox on the target.

@@ -19,6 +19,7 @@ use crate::course::Landed;
 use crate::day;
 use crate::events::{Event, EventSink};
 use crate::job::Job;
+use crate::labels::LabelledAccounts;
 use crate::look_back::{Doubles, count, left_twice, look_back};
 use crate::mailbox::Task;
 use crate::patience::{self, Patience, is_worth_another_try};
@@ -79,6 +80,8 @@ impl<A: Accounts> Execution<A> {
             events: self.events,
         });
         let Survey { plan, listings, faults, connections: (source, mut target), .. } = survey;
+        let accounts = (survey.source, survey.target);
+        let labelled = LabelledAccounts::new((&self.job, &plan), (&source, &target), accounts);
         self.events = day::watch(&self.job, (&source, &target), (self.events, &self.stop));
         let claiming = Claiming::new(self.job.claims.clone(), survey.sightings);
         if let Some(receipt) = self.job.receipt.clone() {
@@ -100,6 +103,7 @@ impl<A: Accounts> Execution<A> {
             run_workers(&shared, first, spares, &mut report).await;
         let pair = shared.look_back(pair, (&landed, &failed), &mut report).await;
         let pair = shared.set_flags_of_copies(pair, &landed, &mut report).await;
+        let pair = shared.set_labels(pair, (labelled.as_ref(), &landed), &mut report).await;
         let pair = shared.clear_source(pair, &landed, &mut report).await;
         shared.remove_surplus(pair, &failed, &mut report).await;
         if report.is_full() && report.removed_anything() && !shared.execution.stop.is_asked() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mailferry_engine::account::MailboxDeleteRule;
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::keeping::Keeping;
+use mailferry_engine::labels::LabelPolicy;
 use mailferry_engine::listing::AccountListing;
 use mailferry_engine::mapping::{
     FixSlash, Hierarchy, MappingRules, NameRewrite, SpecialUseMapping,
@@ -74,6 +75,8 @@ pub struct Job {
     pub order: CopyOrder,
     /// Whether the flags of copies are looked at once more.
     pub copied_flags: CopiedFlags,
+    /// Which messages get the labels that they have on the source, where both sides have labels.
+    pub labels: LabelPolicy,
     /// Where messages are kept that the target refuses, whatever is repaired.
     pub quarantine: Option<Arc<QuarantinePlace>>,
     /// What proves that a message of the source may be removed.
@@ -382,6 +385,7 @@ impl Job {
             limits: Limits::default(),
             order: CopyOrder::default(),
             copied_flags: CopiedFlags::default(),
+            labels: LabelPolicy::default(),
             quarantine: None,
             proof: ProofRule::default(),
             claims: None,

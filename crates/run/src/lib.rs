@@ -20,6 +20,7 @@ mod growth;
 pub mod job;
 mod keeping;
 mod keywords;
+mod labels;
 mod lane;
 pub mod ledger;
 mod look_back;

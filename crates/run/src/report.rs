@@ -45,6 +45,12 @@ pub struct Done {
     pub source_kept: u64,
     /// Messages that a rule about their content left out.
     pub left_out: u64,
+    /// Messages whose labels were changed.
+    pub labels_set: u64,
+    /// Messages whose labels were to be changed and could not, wholly or in part.
+    pub labels_failed: u64,
+    /// Messages whose labels differ and are left so, since they have no Message-Id.
+    pub labels_left: u64,
 }
 
 impl Done {
@@ -63,6 +69,9 @@ impl Done {
         self.source_deleted += other.source_deleted;
         self.source_kept += other.source_kept;
         self.left_out += other.left_out;
+        self.labels_set += other.labels_set;
+        self.labels_failed += other.labels_failed;
+        self.labels_left += other.labels_left;
     }
 }
 

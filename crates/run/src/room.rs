@@ -93,6 +93,8 @@ impl MailboxReport {
             flags_failed: 0,
             expunged: 0,
             source_kept: 0,
+            labels_failed: 0,
+            labels_left: 0,
             ..before
         };
         self.done.join(&more.done);

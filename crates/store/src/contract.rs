@@ -14,7 +14,7 @@ use std::future::Future;
 use mailferry_engine::fault::{Fault, Scope};
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{AccountListing, Mark, MessageListing};
-use mailferry_engine::message::{FlagSet, InternalDate, Uid};
+use mailferry_engine::message::{FlagSet, FlagSetId, FlagTable, InternalDate, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::pairing::Digests;
 use mailferry_engine::policy::PermanentFlags;
@@ -116,6 +116,45 @@ pub struct AsListed<'a> {
     pub mailbox: &'a MailboxName,
     /// UIDVALIDITY of its listing; 0 where the server sent none.
     pub uid_validity: u32,
+}
+
+/// The labels of some messages of a mailbox, where an account has labels. That of the mailbox that
+/// is open is not among them.
+#[derive(Clone, Debug, Default)]
+pub struct LabelListing {
+    /// Those that were told of, ascending by UID.
+    pub rows: Vec<Labelled>,
+    /// The distinct sets of labels.
+    pub table: FlagTable,
+}
+
+/// The labels of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Labelled {
+    /// Its UID.
+    pub uid: Uid,
+    /// Its labels, interned in the listing's own table.
+    pub labels: FlagSetId,
+    /// Whether it has a Message-Id, by which alone Gmail knows a message that it is given again.
+    pub message_id: MessageId,
+}
+
+/// Whether a message has a Message-Id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageId {
+    /// It has.
+    Present,
+    /// It has none, or an empty one.
+    Absent,
+}
+
+impl LabelListing {
+    /// What was told of a message.
+    #[must_use]
+    pub fn row(&self, uid: Uid) -> Option<&Labelled> {
+        let at = self.rows.binary_search_by_key(&uid, |row| row.uid).ok()?;
+        self.rows.get(at)
+    }
 }
 
 /// One message whose body is wanted.
@@ -248,6 +287,22 @@ pub trait Source: Send {
         mailbox: AsListed<'_>,
         uids: &[Uid],
     ) -> impl Future<Output = Result<HashMap<Uid, Vec<u8>>, Fault>> + Send;
+
+    /// Whether messages have labels, and mailboxes show them (Gmail's X-GM-EXT-1).
+    fn has_labels(&self) -> bool {
+        false
+    }
+
+    /// The labels of some messages; those that were not told are missing. Only where
+    /// [`Source::has_labels`].
+    fn labels(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> impl Future<Output = Result<LabelListing, Fault>> + Send {
+        let _ = (mailbox, uids);
+        async { Ok(LabelListing::default()) }
+    }
 
     /// Whether the bodies of another mailbox may be asked for now. Where none are wanted of an
     /// earlier one it is so; else only if they can be asked for behind those without a doubt which
@@ -474,6 +529,17 @@ pub trait Target: Source {
         mailbox: AsListed<'_>,
         updates: &[FlagUpdate],
     ) -> impl Future<Output = Result<Vec<(Uid, Fault)>, Fault>> + Send;
+
+    /// Gives messages labels, and takes others from them; answers those of which that was refused.
+    /// Only where [`Source::has_labels`].
+    fn update_labels(
+        &mut self,
+        mailbox: AsListed<'_>,
+        updates: &[FlagUpdate],
+    ) -> impl Future<Output = Result<Vec<(Uid, Fault)>, Fault>> + Send {
+        let _ = (mailbox, updates);
+        async { Ok(Vec::new()) }
+    }
 
     /// Removes exactly these messages (`\Deleted`, then UID EXPUNGE, RFC 4315 §2.1). Answers
     /// the UIDs that are still there, with the reason.

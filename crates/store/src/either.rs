@@ -11,8 +11,8 @@ use mailferry_engine::pairing::Digests;
 use mailferry_engine::policy::PermanentFlags;
 
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, DayOctets, Emptiness, Envelope, FlagUpdate, ListRequest,
-    Moved, OctetDigests, Removable, Selection, Source, Target, TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, DayOctets, Emptiness, Envelope, FlagUpdate, LabelListing,
+    ListRequest, Moved, OctetDigests, Removable, Selection, Source, Target, TellListed, Wanted,
 };
 use crate::quota::Quota;
 
@@ -101,6 +101,14 @@ impl<A: Source, B: Source> Source for Either<A, B> {
         uids: &[Uid],
     ) -> Result<HashMap<Uid, Vec<u8>>, Fault> {
         of!(self, account => account.subjects(listed, uids).await)
+    }
+
+    fn has_labels(&self) -> bool {
+        of!(self, account => account.has_labels())
+    }
+
+    async fn labels(&mut self, listed: AsListed<'_>, uids: &[Uid]) -> Result<LabelListing, Fault> {
+        of!(self, account => account.labels(listed, uids).await)
     }
 
     fn has_room_for_bodies(&self) -> bool {
@@ -235,6 +243,14 @@ impl<A: Target, B: Target> Target for Either<A, B> {
         updates: &[FlagUpdate],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         of!(self, account => account.update_flags(mailbox, updates).await)
+    }
+
+    async fn update_labels(
+        &mut self,
+        mailbox: AsListed<'_>,
+        updates: &[FlagUpdate],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        of!(self, account => account.update_labels(mailbox, updates).await)
     }
 
     async fn delete_messages(

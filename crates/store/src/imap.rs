@@ -5,6 +5,7 @@ mod bodies;
 mod changes;
 pub mod compression;
 mod emptied;
+mod labels;
 mod listings;
 mod mailboxes;
 mod messages;
@@ -38,8 +39,8 @@ use self::throttle::{throttled, throttled_by};
 use self::way_in::{connect_fault, login_fault};
 pub use self::welcome::Welcome;
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, DayOctets, Envelope, FlagUpdate, ListRequest, Moved,
-    OctetDigests, Selection, Source, Target, TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, DayOctets, Envelope, FlagUpdate, LabelListing,
+    ListRequest, Moved, OctetDigests, Selection, Source, Target, TellListed, Wanted,
 };
 use crate::quota::Quota;
 
@@ -367,6 +368,14 @@ impl Source for ImapAccount {
         self.fetch_subjects(mailbox, uids).await
     }
 
+    fn has_labels(&self) -> bool {
+        self.connection.capabilities().has("X-GM-EXT-1")
+    }
+
+    async fn labels(&mut self, mailbox: AsListed<'_>, uids: &[Uid]) -> Result<LabelListing, Fault> {
+        self.fetch_labels(mailbox, uids).await
+    }
+
     fn day_octets(&self) -> DayOctets {
         self.connection.session.quirks.day_octets
     }
@@ -494,6 +503,14 @@ impl Target for ImapAccount {
         updates: &[FlagUpdate],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         self.store_flags(mailbox, updates).await
+    }
+
+    async fn update_labels(
+        &mut self,
+        mailbox: AsListed<'_>,
+        updates: &[FlagUpdate],
+    ) -> Result<Vec<(Uid, Fault)>, Fault> {
+        self.store_labels(mailbox, updates).await
     }
 
     async fn delete_messages(

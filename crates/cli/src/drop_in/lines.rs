@@ -198,6 +198,19 @@ impl Lines<'_> {
         self.with_sums(|sums| sums.left = sums.left.saturating_sub(1));
     }
 
+    fn labels(&self, folder: &MailboxName, set: u64, left: u64) {
+        let folder = bracketed(folder);
+        if set > 0 {
+            self.log.line(&format!("Host2: folder {folder}: labels of {set} messages set"));
+        }
+        if left > 0 {
+            self.log.line(&format!(
+                "Host2: folder {folder}: labels of {left} messages left as they are, since they have no \
+                 Message-Id"
+            ));
+        }
+    }
+
     fn reconnecting(&self, fault: &Fault, wait: Duration) {
         let number = if fault.side == Side::Source { 1 } else { 2 };
         self.log.line(&format!(
@@ -238,6 +251,7 @@ impl EventSink for Lines<'_> {
                 self.log
                     .line(&format!("Host1: {}/{uid} marking deleted and expunged ", raw(mailbox)));
             }
+            Event::LabelsSet { mailbox, messages, left } => self.labels(mailbox, *messages, *left),
             Event::MailboxDeleted(name) => {
                 self.log.line(&format!("Host2: Deleted folder {}", bracketed(name)))
             }

@@ -252,7 +252,7 @@ impl Session {
         };
         self.tell_login(1, &survey.connections.0);
         self.tell_login(2, &survey.connections.1);
-        self.tell_accounts(&survey);
+        self.tell_accounts(&job, &survey);
         if let Some(name) = &self.options.names.subfolder1
             && !survey.plan.missing.is_empty()
         {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Zoned;
 use mailferry_engine::guard::GuardLimits;
+use mailferry_engine::labels::LabelPolicy;
 use mailferry_engine::mapping::{FixSlash, SpecialUseMapping, clean_subtree};
 use mailferry_engine::pairing::Agreement;
 use mailferry_engine::policy::{
@@ -36,8 +37,8 @@ use crate::compress::{self, Compress};
 use crate::deletion_limit;
 use crate::detour;
 use crate::imapsync::settings::{
-    Addresses, CertificateCheck, Mechanism, Password, PasswordSource, SideOptions, Subscribe,
-    Timeout, Token, Typed,
+    Addresses, CertificateCheck, Mechanism, MessageOptions, Password, PasswordSource, SideOptions,
+    Subscribe, Timeout, Token, Typed,
 };
 use crate::imapsync::{ExitStatus, ImapsyncOptions};
 use crate::permission::{self, PermissionError};
@@ -392,6 +393,7 @@ pub(super) fn job(
         } else {
             CopiedFlags::Trusted
         },
+        labels: labels(&options.messages),
         quarantine: None,
         proof: ProofRule::default(),
         claims: None,
@@ -418,6 +420,15 @@ pub(super) fn job(
         deletion_limit::apply(&mut guard, limit);
     }
     Ok((job, guard))
+}
+
+fn labels(messages: &MessageOptions) -> LabelPolicy {
+    match (messages.sync_labels, messages.resync_labels) {
+        (false, false) => LabelPolicy::Leave,
+        (true, false) => LabelPolicy::Copies,
+        (false, true) => LabelPolicy::Present,
+        (true, true) => LabelPolicy::All,
+    }
 }
 
 fn flag_rewrite(options: &ImapsyncOptions, tell: &Tell) -> Option<FlagRule> {

@@ -1,5 +1,6 @@
 //! What is told of the two accounts, and how the names of folders came about (`--debugfolders`).
 
+use mailferry_engine::labels::LabelPolicy;
 use mailferry_engine::mapping::{How, Mapping};
 use mailferry_engine::select::LeftOutReason;
 use mailferry_imap::session::printable;
@@ -7,6 +8,7 @@ use mailferry_run::accounts::Accounts;
 use mailferry_run::empty_mailboxes::{Doing, delete_empty_mailboxes};
 use mailferry_run::job::Job;
 use mailferry_run::survey::Survey;
+use mailferry_store::contract::Source;
 
 use super::lines::{bracketed, raw};
 use super::rehearsal::DRY;
@@ -29,7 +31,21 @@ impl Session {
         log.line(&format!("Host{number} capability: {capabilities}"));
     }
 
-    pub(super) fn tell_accounts<A: Accounts>(&self, survey: &Survey<A>) {
+    /// Labels go only from one account that has them to another.
+    fn tell_labels<A: Accounts>(&self, job: &Job, survey: &Survey<A>) {
+        let (source, target) = &survey.connections;
+        for (number, has_labels) in [(1, source.has_labels()), (2, target.has_labels())] {
+            if job.labels != LabelPolicy::Leave && !has_labels {
+                self.log.line(&format!(
+                    "Notice: Host{number} has no labels as Gmail has them (X-GM-EXT-1), so none are \
+                     copied"
+                ));
+            }
+        }
+    }
+
+    pub(super) fn tell_accounts<A: Accounts>(&self, job: &Job, survey: &Survey<A>) {
+        self.tell_labels(job, survey);
         for (number, account) in [(1, &survey.source), (2, &survey.target)] {
             self.log.line(&format!("Host{number}: found {} folders.", account.mailboxes.len()));
             // Foreign text, which must not act on a terminal.

@@ -153,6 +153,13 @@ fn messages(messages: &MessageOptions) -> Vec<String> {
     if messages.skip_cross_duplicates {
         words.push("none that an earlier mailbox of the target has".to_owned());
     }
+    let labels = match (messages.sync_labels, messages.resync_labels) {
+        (false, false) => None,
+        (true, false) => Some("copies get the labels of Gmail that they have on the source"),
+        (false, true) => Some("labels of Gmail become those of the source on what was there"),
+        (true, true) => Some("labels of Gmail become those of the source"),
+    };
+    words.extend(labels.map(str::to_owned));
     words.push(if messages.sync_duplicates {
         "equal ones of a mailbox are all copied".to_owned()
     } else {

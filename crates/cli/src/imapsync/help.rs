@@ -52,9 +52,7 @@ Bring over what came late:       add --delete1 --maxage 1
 const CONCLUSION: &str = "
 Options may be cut short, start with -, -- or +, in any case; [no] can be put
 before a name to deny it. (-) marks options that are read but have no effect
-in this version, (x) those that stop the run before it connects, because mail
-could suffer without them. Where an option is on by itself, the mark is about
-denying it.
+in this version. Where an option is on by itself, the mark is about denying it.
 ";
 
 /// The web form's own options are of no use on a command line.
@@ -67,7 +65,6 @@ fn put_option(text: &mut String, option: &Declaration) {
     text.push_str(&name);
     let mark = match option.support {
         Support::AcceptedWithNotice(_) => "(-) ",
-        Support::Refused(..) => "(x) ",
         Support::Works | Support::WebFormOnly => "",
     };
     let mut column = name.chars().count();

@@ -93,8 +93,6 @@ pub enum Support {
     Works,
     /// It is read and has no effect; the run says so with this reason.
     AcceptedWithNotice(&'static str),
-    /// The run stops before connecting: why, and what to do instead.
-    Refused(&'static str, &'static str),
     /// Known only to imapsync's web form; on a command line it is an unknown option.
     WebFormOnly,
 }

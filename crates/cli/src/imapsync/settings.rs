@@ -209,6 +209,10 @@ pub struct MessageOptions {
     pub filter_flags: bool,
     /// Whether the flags of copies are read back, and set where they are not there.
     pub read_flags_back: bool,
+    /// Whether copies get the Gmail labels that they have on host1,
+    pub sync_labels: bool,
+    /// and whether labels of present messages are made equal to those of host1.
+    pub resync_labels: bool,
     /// Whether copies keep their INTERNALDATE.
     pub sync_internal_dates: bool,
 }

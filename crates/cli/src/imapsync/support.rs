@@ -70,26 +70,18 @@ impl fmt::Display for Refusals {
     }
 }
 
-/// Goes through the given options by their declarations: one notice for each that has no
-/// effect, one refusal for each that would have to have one.
-pub(super) fn review(parsed: &Parsed) -> (Vec<String>, Vec<Refusal>) {
+/// Goes through the given options by their declarations: one notice for each that has no effect.
+pub(super) fn review(parsed: &Parsed) -> Vec<String> {
     let mut notices = Vec::new();
-    let mut refusals = Vec::new();
     for option in options::every() {
-        if !parsed.has(option) || asks_for_nothing(parsed, option) {
-            continue;
-        }
-        match option.support {
-            Support::AcceptedWithNotice(reason) => {
-                notices.push(format!("{} has no effect: {reason}", typed(parsed, option)));
-            }
-            Support::Refused(why, instead) => {
-                refusals.push(Refusal::new(typed(parsed, option), why, instead));
-            }
-            Support::Works | Support::WebFormOnly => {}
+        if let Support::AcceptedWithNotice(reason) = option.support
+            && parsed.has(option)
+            && !asks_for_nothing(parsed, option)
+        {
+            notices.push(format!("{} has no effect: {reason}", typed(parsed, option)));
         }
     }
-    (notices, refusals)
+    notices
 }
 
 /// Whether a switch was only set to what holds without it: `--nodelete1` is no reason to stop.
@@ -110,34 +102,28 @@ fn typed(parsed: &Parsed, option: &Declaration) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::review;
     use crate::imapsync::parse;
 
-    fn reviewed(words: &[&str]) -> (Vec<String>, Vec<String>) {
-        let parsed = parse(words.iter().map(|word| (*word).into())).unwrap_or_else(|_| panic!());
-        let (notices, refusals) = review(&parsed);
-        (notices, refusals.into_iter().map(|refusal| refusal.asked).collect())
+    fn reviewed(words: &[&str]) -> Vec<String> {
+        review(&parse(words.iter().map(|word| (*word).into())).unwrap_or_else(|_| panic!()))
     }
 
     #[test]
-    fn what_could_harm_mail_is_refused() {
-        for word in ["--synclabels", "--resynclabels"] {
-            let (notices, refused) = reviewed(&[word]);
-            assert_eq!((notices.len(), refused.len()), (0, 1), "{word}");
-        }
+    fn denying_what_is_unsupported_is_no_request() {
+        let words = ["--nosyncacls", "--no-synclabels", "--noskipcrossduplicates", "--nocompress1"];
+        assert_eq!(reviewed(&words), Vec::<String>::new());
     }
 
     #[test]
-    fn denying_what_is_refused_or_unsupported_is_no_request() {
-        let words = ["--nodelete1", "--no-synclabels", "--noskipcrossduplicates", "--nocompress1"];
-        assert_eq!(reviewed(&words), (vec![], vec![]));
-    }
-
-    #[test]
-    fn denying_what_is_always_done_is_told() {
-        let (notices, refused) = reviewed(&["--nouid1", "--noresynclabels"]);
-        assert_eq!(notices, ["--nouid1 has no effect: messages are always named by UID"]);
-        assert_eq!(refused, Vec::<String>::new());
+    fn what_has_no_effect_is_told() {
+        let notices = reviewed(&["--nouid1", "--syncacls"]);
+        assert_eq!(
+            notices,
+            [
+                "--nouid1 has no effect: messages are always named by UID",
+                "--syncacls has no effect: not in this version"
+            ]
+        );
     }
 }

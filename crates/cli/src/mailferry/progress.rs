@@ -334,8 +334,8 @@ fn json(event: &Event<'_>, left: Option<Duration>) -> Option<String> {
         Event::AfterKilled | Event::MadeRoom { .. } | Event::RepairIsDue(_) | Event::RepairEnds => {
             return None;
         }
-        // Rules about content are given to the imapsync front alone.
-        Event::LeftOut { .. } | Event::CommandSaid { .. } => return None,
+        // Rules about content, and for labels, are given to the imapsync front alone.
+        Event::LeftOut { .. } | Event::CommandSaid { .. } | Event::LabelsSet { .. } => return None,
         Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
         Event::MailboxBegins { .. }
         | Event::MailboxEnds { .. }

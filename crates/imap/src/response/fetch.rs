@@ -23,6 +23,9 @@ pub struct Fetch<'a> {
     pub size: Option<u64>,
     /// MODSEQ (RFC 7162 §3.1.4).
     pub modseq: Option<u64>,
+    /// X-GM-LABELS (Gmail's “IMAP Extensions”), unquoted: `\Inbox` and the like, and names. `None`
+    /// also where one of them could not be read: fewer labels would be an answer.
+    pub labels: Option<Vec<Cow<'a, [u8]>>>,
     /// `BODY[]`, RFC822 or `BINARY[]`.
     pub body: Option<Body<'a>>,
     /// `BODY[HEADER.FIELDS (..)]`, `BODY[HEADER]` or `RFC822.HEADER`. `None` if it was NIL:
@@ -135,6 +138,7 @@ impl<'a> Fetch<'a> {
             Item::Uid => keep(&mut self.uid, number(cursor).and_then(|n| u32::try_from(n).ok())),
             Item::Size => keep(&mut self.size, number(cursor)),
             Item::ModSeq => keep(&mut self.modseq, number(cursor)),
+            Item::Labels => keep(&mut self.labels, labels(cursor)),
             Item::InternalDate => self.take_date(cursor),
             Item::Body => self.take_body(cursor),
             Item::Header => self.take_header(cursor),
@@ -183,6 +187,7 @@ enum Item {
     InternalDate,
     Size,
     ModSeq,
+    Labels,
     Body,
     Header,
     Other,
@@ -190,12 +195,13 @@ enum Item {
 
 impl Item {
     fn named(name: &[u8]) -> Self {
-        const PLAIN: [(&[u8], Item); 5] = [
+        const PLAIN: [(&[u8], Item); 6] = [
             (b"UID", Item::Uid),
             (b"FLAGS", Item::Flags),
             (b"INTERNALDATE", Item::InternalDate),
             (b"RFC822.SIZE", Item::Size),
             (b"MODSEQ", Item::ModSeq),
+            (b"X-GM-LABELS", Item::Labels),
         ];
         for (known, item) in PLAIN {
             if name.eq_ignore_ascii_case(known) {
@@ -223,6 +229,22 @@ fn keep<T>(field: &mut Option<T>, value: Option<T>) -> bool {
 
 fn number(cursor: &mut Cursor<'_, '_>) -> Option<u64> {
     cursor.value().and_then(Value::into_u64)
+}
+
+/// The labels of a parenthesised list: atoms, of which some begin with a backslash, quoted strings
+/// and literals.
+fn labels<'a>(cursor: &mut Cursor<'a, '_>) -> Option<Vec<Cow<'a, [u8]>>> {
+    let Some(Value::List(inner)) = cursor.value() else { return None };
+    let mut inside = Cursor::within(inner);
+    let mut labels = Vec::new();
+    while let Some(value) = inside.value() {
+        labels.push(match value {
+            // A label may be called so.
+            Value::Nil => Cow::Borrowed(&b"NIL"[..]),
+            value => value.into_text()?,
+        });
+    }
+    Some(labels)
 }
 
 /// The last physical line of a head.

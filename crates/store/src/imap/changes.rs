@@ -206,7 +206,7 @@ impl ImapAccount {
         self.run_stores(listed.mailbox, stores, FaultKind::Flags).await
     }
 
-    async fn run_stores(
+    pub(super) async fn run_stores(
         &mut self,
         mailbox: &MailboxName,
         stores: Vec<(Command, UidSet)>,

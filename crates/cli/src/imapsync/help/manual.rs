@@ -40,7 +40,7 @@ are denied by
 .B \-\-noX
 or
 .BR \-\-no\-X .
-Options that have no effect, or are refused, are marked so.
+Options that have no effect are marked so.
 .SH OPTIONS
 "#;
 
@@ -66,9 +66,6 @@ fn entry(option: &Declaration) -> String {
     let support = match option.support {
         Support::Works | Support::WebFormOnly => String::new(),
         Support::AcceptedWithNotice(reason) => format!("\nHas no effect: {}.", text(reason)),
-        Support::Refused(why, instead) => {
-            format!("\nIs refused: {}; {}.", text(why), text(instead))
-        }
     };
     format!(".TP\n.B {names}\n{}.{support}\n", text(option.help))
 }

@@ -26,12 +26,10 @@ fn counts() -> String {
         options::every().filter(|option| is_told(option) && holds(option)).count()
     };
     format!(
-        "Of {} options {} work, {} are read and have no effect (the run says so), and {} stop \
-         the run\nbefore it connects.",
+        "Of {} options {} work, and {} are read and have no effect (the run says so).",
         count(|_| true),
         count(|option| option.support == Support::Works),
         count(|option| matches!(option.support, Support::AcceptedWithNotice(_))),
-        count(|option| matches!(option.support, Support::Refused(..))),
     )
 }
 
@@ -47,12 +45,11 @@ fn row(option: &Declaration) -> String {
     let support = match option.support {
         Support::Works => "works".to_owned(),
         Support::AcceptedWithNotice(reason) => format!("has no effect: {reason}"),
-        Support::Refused(why, instead) => format!("is refused: {why}; {instead}"),
         Support::WebFormOnly => "unknown on a command line".to_owned(),
     };
     // What is on anyway is only remarkable when it is denied.
     let support = match (option.kind, option.support) {
-        (Kind::Switch(Default::On), Support::AcceptedWithNotice(_) | Support::Refused(..)) => {
+        (Kind::Switch(Default::On), Support::AcceptedWithNotice(_)) => {
             format!("`--no{}` {support}", option.name)
         }
         _ => support,

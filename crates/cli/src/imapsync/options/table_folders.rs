@@ -2,7 +2,7 @@
 
 use super::Default::{Off, On};
 use super::Kind::{Flag, List, Pairs, Switch, Text};
-use super::Support::{AcceptedWithNotice, Refused, Works};
+use super::Support::{AcceptedWithNotice, Works};
 use super::declare::LATER;
 use super::{Declaration, Group, Priority, Side};
 
@@ -72,12 +72,8 @@ options! { FOLDER_TARGET = "Folders on host2";
         "create a folder without creating its parents first";
     SYNCACLS "syncacls": Switch(Off), Both, C, LATER;
         "copy the access rights of each folder";
-    SYNCLABELS "synclabels": Switch(Off), Both, B,
-        Refused("Gmail labels are not in this version",
-                "copy the folders that Gmail shows for its labels instead");
+    SYNCLABELS "synclabels": Switch(Off), Both, B, Works;
         "copy the Gmail labels of new messages";
-    RESYNCLABELS "resynclabels": Switch(Off), Both, B,
-        Refused("Gmail labels are not in this version",
-                "copy the folders that Gmail shows for its labels instead");
+    RESYNCLABELS "resynclabels": Switch(Off), Both, B, Works;
         "make the Gmail labels of present messages the same";
 }

@@ -23,8 +23,7 @@ use crate::imapsync::support::{Refusal, Refusals, review};
 const ERRORS_MAX: u32 = 50;
 
 pub(super) fn options_of(parsed: &Parsed) -> Result<ImapsyncOptions, Refusals> {
-    let (notices, refusals) = review(parsed);
-    let mut findings = Findings { notices, refusals };
+    let mut findings = Findings { notices: review(parsed), refusals: Vec::new() };
     refuse_contradictions(parsed, &mut findings);
     let mut side1 = SIDE1.read(parsed, &mut findings);
     let mut side2 = SIDE2.read(parsed, &mut findings);
@@ -259,6 +258,8 @@ fn message_options(
         flag_rewrites: filter.into_iter().chain(own).collect(),
         filter_flags: unless_denied(parsed, &o::FILTERFLAGS),
         read_flags_back: on(parsed, &o::SYNCFLAGSAFTERCOPY),
+        sync_labels: on(parsed, &o::SYNCLABELS),
+        resync_labels: on(parsed, &o::RESYNCLABELS),
         sync_internal_dates: unless_denied(parsed, &o::SYNCINTERNALDATES),
     }
 }

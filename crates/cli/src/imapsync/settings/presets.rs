@@ -3,7 +3,7 @@
 use mailferry_engine::identity::MessageIdDomain;
 use mailferry_engine::name::MailboxName;
 
-use super::build::on;
+use super::build::{on, unless_denied};
 use super::expression::{pattern, rewrite};
 use super::side::{Findings, SideOptions};
 use super::{ImapsyncOptions, PaceOptions};
@@ -110,11 +110,9 @@ impl Presets {
         match (self.gmail1, self.gmail2) {
             (true, true) => {
                 exclude(r"\[Gmail\]$", options, findings);
-                findings.notices.push(
-                    "Gmail labels are not copied as such: each is copied as the folder that Gmail \
-                     shows for it"
-                        .into(),
-                );
+                let messages = &mut options.messages;
+                messages.sync_labels = unless_denied(parsed, &o::SYNCLABELS);
+                messages.resync_labels = unless_denied(parsed, &o::RESYNCLABELS);
             }
             (true, false) => {
                 if parsed.switch(&o::SKIPCROSSDUPLICATES).is_none() {

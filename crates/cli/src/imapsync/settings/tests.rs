@@ -401,7 +401,11 @@ fn presets_leave_alone_what_the_user_said() {
     assert_eq!(gmail.process.pace.octets_per_second, Some(20_000));
     let both = with(&["--gmail1", "--gmail2"]);
     assert!(both.names.rewrites.is_empty() && !both.messages.add_header);
-    assert_eq!(both.notices.len(), 1);
+    assert!(both.notices.is_empty() && both.messages.sync_labels && both.messages.resync_labels);
+    let own = with(&["--gmail1", "--gmail2", "--nosynclabels", "--noresynclabels"]);
+    assert!(!own.messages.sync_labels && !own.messages.resync_labels);
+    let own = with(&["--host1", "h", "--host2", "g", "--resynclabels"]);
+    assert!(!own.messages.sync_labels && own.messages.resync_labels);
 
     let office = with(&["--host1", "h", "--office2", "--maxsize", "9"]);
     assert_eq!(office.side2.host, "outlook.office365.com");

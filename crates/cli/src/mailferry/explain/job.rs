@@ -264,6 +264,9 @@ impl Translation {
         if messages.skip_cross_duplicates {
             self.notice("a message that is in several mailboxes is copied to each");
         }
+        if messages.sync_labels || messages.resync_labels {
+            self.notice("labels of Gmail are copied as the mailboxes that show them, and not set");
+        }
         if messages.add_header {
             self.on("add_header");
         }
