@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mailferry_oauth::Secret;
 use mailferry_oauth::grant::{Grant, Permission};
 use mailferry_oauth::keeper::Keeper;
-use mailferry_oauth::store::{Store, StoreError};
+use mailferry_oauth::store::{Keyring, Store, StoreError};
 
 use crate::local_state;
 use crate::screen;
@@ -15,6 +15,8 @@ use crate::token::TokenFrom;
 
 /// Encrypts what is kept.
 pub const PASSPHRASE: &str = "MAILFERRY_PASSPHRASE";
+/// `no`: the keyring of the system is left alone.
+const KEYRING: &str = "MAILFERRY_KEYRING";
 
 /// Nothing to get tokens for.
 #[derive(Debug, thiserror::Error)]
@@ -35,15 +37,19 @@ pub enum PermissionError {
     },
 }
 
-/// Where permissions are kept: `logins` in the data folder, encrypted where the environment holds a
-/// passphrase.
+/// Where permissions are kept: in the keyring of the system if this program was built for it, else in
+/// `logins` in the data folder, encrypted where the environment holds a passphrase.
 ///
 /// # Errors
 /// There is no such folder.
 pub fn store() -> Result<Store, PermissionError> {
     let folder = local_state::data_place().ok_or(PermissionError::NoPlace)?.join("logins");
     let passphrase = std::env::var(PASSPHRASE).ok().filter(|word| !word.is_empty());
-    Ok(Store::new(folder, passphrase.map(Secret::from)))
+    let keyring = match std::env::var(KEYRING).as_deref() {
+        Ok("no") => Keyring::Left,
+        _ => Keyring::Asked,
+    };
+    Ok(Store::new(folder, passphrase.map(Secret::from), keyring))
 }
 
 /// Access tokens by the permission that a user has given, if there is one.

@@ -9,6 +9,7 @@ pub mod device;
 pub mod grant;
 mod http;
 pub mod keeper;
+mod keyring;
 pub mod store;
 
 pub use http::RequestError;

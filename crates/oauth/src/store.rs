@@ -1,5 +1,6 @@
-//! Where permissions are kept between runs: a file for each user, which only its owner can read,
-//! encrypted where there is a passphrase.
+//! Where permissions are kept between runs: in the keyring of the system where there is one and it is
+//! asked, else in a file for each user, which only its owner can read, encrypted where there is a
+//! passphrase.
 
 use std::io::Write as _;
 use std::num::NonZeroU32;
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::Secret;
 use crate::grant::Permission;
+use crate::keyring::{self, KeyringError};
 
 /// RFC 8018 §4.2, in the number that is usual today.
 const ITERATIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(600_000 - 1);
@@ -21,11 +23,31 @@ const ITERATIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(600_000 - 1);
 const ITERATIONS_MAX: u32 = 10_000_000;
 const SALT_BYTES: usize = 16;
 
-/// A folder of permissions.
+/// A folder of permissions, and the keyring.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
     passphrase: Option<Secret>,
+    keyring: Keyring,
+}
+
+/// Where a permission is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// In the keyring of the system.
+    InKeyring,
+    /// In this file.
+    InFile(PathBuf),
+}
+
+/// Whether the keyring of the system is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyring {
+    /// Where this was built with the feature `keyring`, a keyring answers, and there is no passphrase,
+    /// which says that a file is wanted.
+    Asked,
+    /// Never.
+    Left,
 }
 
 /// A permission could not be kept or found.
@@ -48,6 +70,9 @@ pub enum StoreError {
     /// The file holds no permission.
     #[error("{0} holds nothing that can be read")]
     Unreadable(PathBuf),
+    /// There is no file, and the keyring does not answer.
+    #[error("the keyring of the system: {0}")]
+    Keyring(String),
     /// The system has no random numbers.
     #[error("the system has no random numbers")]
     NoRandomness,
@@ -72,8 +97,8 @@ struct Sealed {
 impl Store {
     /// Permissions below this folder; with a passphrase they are encrypted.
     #[must_use]
-    pub fn new(folder: PathBuf, passphrase: Option<Secret>) -> Self {
-        Self { folder, passphrase }
+    pub fn new(folder: PathBuf, passphrase: Option<Secret>, keyring: Keyring) -> Self {
+        Self { folder, passphrase, keyring }
     }
 
     /// Where a user's is.
@@ -94,13 +119,20 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub fn keep(&self, user: &str, permission: &Permission) -> Result<(), StoreError> {
+    pub fn keep(&self, user: &str, permission: &Permission) -> Result<Kept, StoreError> {
         let path = self.path(user);
         let fail = |reason| StoreError::File { path: path.clone(), reason };
         let text = |content: &Content| {
             serde_json::to_vec(content).map(Zeroizing::new).map_err(|e| fail(e.into()))
         };
         let mut octets = text(&Content::Open(permission.clone()))?;
+        if self.keyring == Keyring::Asked
+            && self.passphrase.is_none()
+            && keyring::keep(user, &octets).is_ok()
+        {
+            // What is in a file is newer than what is in the keyring.
+            return self.remove_file(user).map(|_| Kept::InKeyring);
+        }
         if let Some(passphrase) = &self.passphrase {
             octets = text(&Content::Sealed(seal(passphrase, &octets)?))?;
         }
@@ -109,7 +141,8 @@ impl Store {
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(fail)?;
         file.write_all(&octets).map_err(fail)?;
         file.as_file().sync_all().map_err(fail)?;
-        file.persist(&path).map(drop).map_err(|error| fail(error.error))
+        file.persist(&path).map_err(|error| fail(error.error))?;
+        Ok(Kept::InFile(path))
     }
 
     /// A user's, if there is one.
@@ -120,7 +153,9 @@ impl Store {
         let path = self.path(user);
         let octets = match std::fs::read(&path) {
             Ok(octets) => Zeroizing::new(octets),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return self.find_in_keyring(user);
+            }
             Err(reason) => return Err(StoreError::File { path, reason }),
         };
         let unreadable = || StoreError::Unreadable(path.clone());
@@ -137,11 +172,37 @@ impl Store {
         }
     }
 
+    fn find_in_keyring(&self, user: &str) -> Result<Option<Permission>, StoreError> {
+        if self.keyring == Keyring::Left {
+            return Ok(None);
+        }
+        let octets = match keyring::find(user) {
+            Ok(Some(octets)) => octets,
+            Ok(None) | Err(KeyringError::Missing) => return Ok(None),
+            Err(KeyringError::Refused(words)) => return Err(StoreError::Keyring(words)),
+        };
+        let unreadable = |_| StoreError::Keyring("what it holds cannot be read".to_owned());
+        serde_json::from_slice(&octets).map(Some).map_err(unreadable)
+    }
+
     /// Forgets a user's; whether there was one.
     ///
     /// # Errors
-    /// The file cannot be removed.
+    /// The file cannot be removed, or the keyring refuses.
     pub fn forget(&self, user: &str) -> Result<bool, StoreError> {
+        let had_file = self.remove_file(user)?;
+        if self.keyring == Keyring::Left {
+            return Ok(had_file);
+        }
+        match keyring::forget(user) {
+            Ok(had) => Ok(had || had_file),
+            Err(KeyringError::Missing) => Ok(had_file),
+            Err(KeyringError::Refused(words)) => Err(StoreError::Keyring(words)),
+        }
+    }
+
+    /// Whether there was one.
+    fn remove_file(&self, user: &str) -> Result<bool, StoreError> {
         let path = self.path(user);
         match std::fs::remove_file(&path) {
             Ok(()) => Ok(true),
@@ -211,7 +272,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_found_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path().join("logins"), None);
+        let store = Store::new(folder.path().join("logins"), None, Keyring::Left);
         assert_eq!(store.find("Joe@Example.org").unwrap(), None);
         store.keep("Joe@Example.org", &permission("one")).unwrap();
         store.keep("joe@example.org", &permission("two")).unwrap();
@@ -231,8 +292,9 @@ mod tests {
     #[test]
     fn a_passphrase_keeps_it_from_whoever_reads_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let store =
-            |word: Option<&str>| Store::new(folder.path().to_owned(), word.map(Secret::from));
+        let store = |word: Option<&str>| {
+            Store::new(folder.path().to_owned(), word.map(Secret::from), Keyring::Asked)
+        };
         store(Some("open")).keep("joe", &permission("refresh-word")).unwrap();
         let octets = std::fs::read_to_string(store(None).path("joe")).unwrap();
         assert!(!octets.contains("refresh-word"), "{octets}");

@@ -7,6 +7,7 @@ use mailferry_oauth::authority::{Authority, Provider};
 use mailferry_oauth::browser::{self, VisitError};
 use mailferry_oauth::device::{self, Progress};
 use mailferry_oauth::grant::{Issued, Permission};
+use mailferry_oauth::store::Kept;
 
 use super::options::LoginArgs;
 use super::task::UsageError;
@@ -122,12 +123,11 @@ fn permit(args: &LoginArgs, authority: &Authority) -> Result<(), Refused> {
     };
     let refresh_token = issued.refresh_token.ok_or(Refused::NoRefreshToken)?;
     let permission = Permission { authority: authority.clone(), refresh_token };
-    store.keep(&args.user, &permission).map_err(PermissionError::from)?;
-    screen::news(&format!(
-        "Logged in. The login of {} is kept in {}.",
-        args.user,
-        store.path(&args.user).display()
-    ));
+    let place = match store.keep(&args.user, &permission).map_err(PermissionError::from)? {
+        Kept::InKeyring => "the keyring of this system".to_owned(),
+        Kept::InFile(path) => path.display().to_string(),
+    };
+    screen::news(&format!("Logged in. The login of {} is kept in {place}.", args.user));
     Ok(())
 }
 
