@@ -111,6 +111,11 @@ fn repeatable(cargo: &mut Command) -> &mut Command {
     cargo
 }
 
+/// Threads of nextest, of which most tests take two (`.config/nextest.toml`).
+fn threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 fn perform(step: Step, repository: &Repository, counts: &mut Counts) -> Result<bool> {
     let mut cargo = repository.cargo();
     match step {
@@ -136,6 +141,8 @@ fn perform(step: Step, repository: &Repository, counts: &mut Counts) -> Result<b
                 "--workspace",
                 "--locked",
                 "--no-fail-fast",
+                "--test-threads",
+                &threads().to_string(),
             ]),
             counts,
         ),
