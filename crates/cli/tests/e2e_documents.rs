@@ -19,14 +19,15 @@ use world::page::{Page, shell};
 use world::*;
 
 /// The sections of docs/restore.md that hold commands, and how many: each is run by a test, of this
-/// file or of e2e_nights.rs.
-const RUN_HERE: [(&str, usize); 10] = [
+/// file, of e2e_nights.rs or of e2e_past.rs.
+const RUN_HERE: [(&str, usize); 11] = [
     ("1. Stop the jobs that make backups", 2),
     ("2. See what is missing", 1),
     ("3. See the plan, then agree", 2),
     ("4. Check", 1),
     ("5. Start the backup again", 2),
     ("Bringing back less", 5),
+    ("Bringing back what a night had", 2),
     ("Bringing it back to one side", 1),
     ("Bringing back what was moved", 1),
     ("Bringing back flags", 1),

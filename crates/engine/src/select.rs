@@ -87,6 +87,8 @@ pub enum LeftOutReason {
     Keeping,
     /// Its name on the target is taken by a mailbox that is not listed, and that is not to be used.
     NameTaken,
+    /// What was there at the end of an earlier run is restored, and it came later.
+    Later,
 }
 
 /// A mailbox that takes no part.

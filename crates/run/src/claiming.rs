@@ -16,7 +16,7 @@ use crate::accounts::Accounts;
 use crate::claim::{Asked, Claim, Claims, Sighting};
 use crate::course::{Landed, Share};
 use crate::events::{Event, Silent};
-use crate::job::{Job, MailboxChoice};
+use crate::job::MailboxChoice;
 use crate::mailbox::Progress;
 use crate::patience;
 use crate::survey::{MailboxListings, survey};
@@ -213,21 +213,23 @@ impl<A: Accounts> Shared<A> {
     ) -> Result<(MailboxPlan, MailboxListings, Creation), Fault> {
         let Planned { plan: before, listings: listed_before } = self.planned(at);
         let named = before.parts.iter().map(|part| part.source.clone()).collect();
-        let mailboxes = MailboxChoice { named, ..MailboxChoice::default() };
-        let job = Job { mailboxes, ..(*self.execution.job).clone() };
+        let mut job = (*self.execution.job).clone();
+        // What was moved away since takes part by the name of the mailbox that it was in.
+        if job.past.is_none() {
+            job.mailboxes = MailboxChoice { named, ..MailboxChoice::default() };
+        }
         let execution = &self.execution;
         let surveyed = survey(&*execution.accounts, &job, &Silent, &execution.stop).await;
         let mut surveyed = surveyed.map_err(|faults| {
             faults.into_iter().next().unwrap_or_else(|| changed(&before.target))
         })?;
-        let found = surveyed.plan.mailboxes.pop().zip(surveyed.listings.pop());
-        let (mut plan, listings) = match found {
-            Some(found) if found.0.target == before.target => found,
-            _ => {
-                surveyed.close().await;
-                return Err(changed(&before.target));
-            }
+        let planned = &mut surveyed.plan.mailboxes;
+        let Some(found) = planned.iter().position(|plan| plan.target == before.target) else {
+            surveyed.close().await;
+            return Err(changed(&before.target));
         };
+        let mut plan = planned.swap_remove(found);
+        let listings = surveyed.listings.swap_remove(found);
         let mut creation = Creation::No;
         if let Some(create) = plan.create {
             let mailboxes = [(plan.target.clone(), create.special_use)];

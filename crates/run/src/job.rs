@@ -24,6 +24,7 @@ use crate::claim::Claims;
 use crate::copy::AddHeader;
 use crate::ledger::Ledger;
 use crate::pace::PaceLimits;
+use crate::past::Past;
 use crate::quarantine::QuarantinePlace;
 use crate::receipt::Receipt;
 use crate::sample::Sample;
@@ -49,6 +50,8 @@ pub struct Job {
     pub source_sample: Sample,
     /// Which messages of the target count as extra, where deletions are narrowed too.
     pub target_selection: Selection,
+    /// What the source held at the end of an earlier run, where only that takes part.
+    pub past: Option<Arc<Past>>,
     /// When the messages that take part arrived at the source, and at the target.
     pub arrivals: [Arrivals; 2],
     /// Whether unidentified messages get a Message-Id.
@@ -372,6 +375,7 @@ impl Job {
             source_selection: Selection::default(),
             source_sample: Sample::ALL,
             target_selection: Selection::default(),
+            past: None,
             arrivals: [Arrivals::default(); 2],
             add_header: AddHeader::Never,
             transform: None,

@@ -26,6 +26,7 @@ pub mod ledger;
 mod look_back;
 mod mailbox;
 pub mod pace;
+pub mod past;
 mod patience;
 mod proof;
 pub mod quarantine;

@@ -229,8 +229,12 @@ enum Stage {
 struct Writing {
     run: RunId,
     output: Output,
-    /// The numbers of the source mailboxes.
+    /// The numbers of the source mailboxes, by the target mailbox that each feeds.
+    parts: HashMap<(MailboxName, MailboxName), u32>,
+    /// Those of the first target mailbox that each feeds,
     sources: HashMap<MailboxName, u32>,
+    /// and of messages that feed a further one.
+    further: HashMap<(MailboxName, Uid), u32>,
     /// Those of the target mailboxes: that of the first that feeds it.
     targets: HashMap<MailboxName, u32>,
     /// What was noted, by number.
@@ -242,11 +246,21 @@ struct Writing {
 }
 
 impl Writing {
+    /// The number of the source mailbox of a message.
+    fn number(&self, mailbox: &MailboxName, uid: Uid) -> Option<u32> {
+        // Few runs have any.
+        let further = (!self.further.is_empty()).then(|| (mailbox.clone(), uid));
+        let further = further.and_then(|message| self.further.get(&message));
+        further.or_else(|| self.sources.get(mailbox)).copied()
+    }
+
     fn new(run: RunId, output: Output) -> Self {
         Self {
             run,
             output,
+            parts: HashMap::new(),
             sources: HashMap::new(),
+            further: HashMap::new(),
             targets: HashMap::new(),
             counted: Vec::new(),
             failed: HashSet::new(),

@@ -6,6 +6,7 @@ mod lent;
 mod listing;
 mod oversize;
 mod pairing;
+mod past;
 mod stored_pairs;
 
 use std::collections::{BTreeSet, HashSet};
@@ -29,6 +30,7 @@ use mailferry_store::contract::{AsListed, Source, Target};
 use self::lent::Lent;
 use self::listing::{Carried, GroupListing, Trust};
 pub use self::oversize::{Oversized, Whose};
+use self::past::Then;
 use crate::accounts::Accounts;
 use crate::claiming::Sightings;
 use crate::events::{Event, EventSink};
@@ -102,6 +104,8 @@ struct Surveyor<'a, A: Accounts> {
     target_account: AccountListing,
     /// Where what is taken away from the target is kept, on the target.
     kept: Option<Place>,
+    /// What the source held at the end of an earlier run, where only that takes part.
+    then: Option<Then<'a>>,
     carried: &'a mut Carried,
     events: &'a dyn EventSink,
     stop: &'a Stop,
@@ -181,7 +185,7 @@ async fn survey_with<A: Accounts>(
     stop: &Stop,
 ) -> Result<Survey<A>, Vec<Fault>> {
     let listed = both(tokio::join!(source.mailboxes(), target.mailboxes()))?;
-    let (source_account, target_account) = listed;
+    let (mut source_account, target_account) = listed;
     events.on(&Event::Accounts { source: &source_account, target: &target_account });
     let mut rules = job.rules.clone();
     if let Some(limit) = target.append_limit() {
@@ -190,6 +194,7 @@ async fn survey_with<A: Accounts>(
             Some(rules.sizes.append_limit.map_or(limit, |own| own.min(limit)));
     }
     let kept = job.keeping.as_ref().map(|keeping| keeping.on(&target_account));
+    let then = job.past.as_ref().map(|past| Then::new(past, &mut source_account));
     let surveyor = Surveyor::<A> {
         job,
         rules,
@@ -198,6 +203,7 @@ async fn survey_with<A: Accounts>(
         source_account,
         target_account,
         kept,
+        then,
         carried,
         events,
         stop,
@@ -216,7 +222,9 @@ fn both<S, T>(
 
 impl<A: Accounts> Surveyor<'_, A> {
     async fn run(mut self) -> Result<Survey<A>, Fault> {
-        let Chosen { chosen, left_out, missing, all, mappings } = self.choose()?;
+        let mut choice = self.choose()?;
+        self.then.iter_mut().for_each(|then| then.take_part(&mut choice));
+        let Chosen { chosen, left_out, missing, all, mappings } = choice;
         let mut gone = self.mailboxes_to_delete(&all)?;
         let mut sightings = self.sight(gone.iter().map(|deletion| &deletion.name));
         let names: Vec<MailboxName> = gone.iter().map(|deletion| deletion.name.clone()).collect();
@@ -253,6 +261,7 @@ impl<A: Accounts> Surveyor<'_, A> {
             listings.push(listed);
         }
         faults.extend(oversized.iter().filter_map(Oversized::fault));
+        faults.extend(self.then.take().into_iter().flat_map(|then| then.lost));
         self.events.on(&Event::Planned(&plan));
         let connections = (self.source.take()?, self.target.take()?);
         Ok(Survey {

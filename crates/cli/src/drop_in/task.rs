@@ -370,6 +370,7 @@ pub(super) fn job(
         state: None,
         source_selection: chosen1.search,
         source_sample: Sample::ALL,
+        past: None,
         target_selection: chosen2.search,
         arrivals: [chosen1.arrivals, chosen2.arrivals],
         add_header: if options.messages.add_header {

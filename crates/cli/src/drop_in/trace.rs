@@ -109,6 +109,7 @@ fn why_left_out(reason: LeftOutReason) -> &'static str {
         LeftOutReason::Unselectable => "it is a parent in name only",
         LeftOutReason::Keeping => "messages that runs took away are kept there",
         LeftOutReason::NameTaken => "its name on host2 is taken",
+        LeftOutReason::Later => "it came later",
     }
 }
 

@@ -293,6 +293,9 @@ pub struct RestoreArgs {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+    /// Bring back what the backup held at the end of this run (see `mailferry runs`)
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
     /// Bring back messages that are now in another mailbox of the account, too
     #[arg(long)]
     pub even_if_elsewhere: bool,

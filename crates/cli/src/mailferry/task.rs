@@ -15,13 +15,15 @@ use mailferry_engine::policy::{
 use mailferry_engine::select::{Namespaces, Subscribed};
 use mailferry_engine::summary::SameAccount;
 use mailferry_imap::mutf7;
+use mailferry_imap::session::printable;
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
     CopyOrder, Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, ProofRule, Spelling,
 };
 use mailferry_run::ledger::Ledger;
 use mailferry_run::pace::PaceLimits;
-use mailferry_run::receipt::Receipt;
+use mailferry_run::past::Past;
+use mailferry_run::receipt::{Finish, Receipt, ReceiptError};
 use mailferry_run::state::State;
 use mailferry_store::contract::Selection;
 use mailferry_store::files::FileAccount;
@@ -152,6 +154,7 @@ pub(super) fn restore_job(
         choice.into = Some(format!("Restored-{today}"));
     }
     let mut job = job(rules, &choice, servers)?;
+    job.past = args.run.as_deref().map(|run| past(run, servers)).transpose()?;
     job.state = state(args.nostate, servers, args.output);
     job.ledger = ledger(args.nostate, servers, args.output);
     job.limits.pairs_max = args.connections.max(1);
@@ -161,6 +164,37 @@ pub(super) fn restore_job(
     job.order = order(args.unordered);
     job.receipt = receipt(args.noreceipt, servers, ("mailferry restore", args.output));
     Ok((job, GuardLimits::modern()))
+}
+
+/// What the source held at the end of a run that had it as its target.
+///
+/// # Errors
+/// There is no such run, it is at work, or it had another target; or a receipt cannot be read.
+fn past(run: &str, servers: &Servers) -> Result<Arc<Past>, UsageError> {
+    let folder = super::runs::folder()?;
+    let no_receipt = |error: ReceiptError| {
+        UsageError::new(
+            error.to_string(),
+            "receipts are on the machine that made the backup; without them, restore what the backup \
+             has now, and of `--backup-mailbox` what is kept there",
+        )
+    };
+    let run = folder.find(run).map_err(no_receipt)?;
+    if folder.list_one(&run).map_err(no_receipt)?.finish == Finish::Running {
+        let hint = "wait until it has ended; `mailferry runs` says when";
+        return Err(UsageError::new(format!("run {run} is at work"), hint));
+    }
+    let past = Past::read(&folder, &run).map_err(no_receipt)?;
+    let (backup, _) = servers.names();
+    if past.account != backup || past.is_empty() {
+        let plain = |text: &str| printable(text.as_bytes());
+        return Err(UsageError::new(
+            format!("run {run} wrote to {}, and not to {}", plain(&past.account), plain(&backup)),
+            "name a run that made this backup, and the backup as it was named there; `mailferry \
+             runs` lists them",
+        ));
+    }
+    Ok(Arc::new(past))
 }
 
 /// The job of `check`: everything that differs, in both directions.

@@ -107,7 +107,12 @@ impl Writing {
             listed: part.decisions.len() as u64,
             unchanged,
         }))?;
-        self.sources.insert(part.source.clone(), m);
+        self.parts.insert((part.source.clone(), mailbox.target.clone()), m);
+        if *self.sources.entry(part.source.clone()).or_insert(m) != m {
+            let rows = part.uids.iter().zip(&part.decisions);
+            let copies = rows.filter(|(_, it)| matches!(it, Decision::Act(Action::Copy)));
+            self.further.extend(copies.map(|(uid, _)| ((part.source.clone(), *uid), m)));
+        }
         self.counted.push(Counted { at, idle, ..Counted::default() });
         if is_unchanged { Ok(()) } else { write_rows(&mut self.output, m, mailbox, part) }
     }
@@ -133,7 +138,8 @@ impl Writing {
             }
         }
         for (part, source) in plan.parts.iter().zip(&listings.sources) {
-            let Some(&m) = self.sources.get(&part.source) else { continue };
+            let pair = (part.source.clone(), plan.target.clone());
+            let Some(&m) = self.parts.get(&pair) else { continue };
             self.output.push(&Line::Again {
                 m,
                 source_uid_validity: source.uid_validity,

@@ -109,7 +109,7 @@ impl Writing {
         copies.sort_unstable();
         let parts = (0..).zip(mailbox.parts.iter().zip(&listings.sources));
         let standing = parts.filter_map(|(at, (part, listing))| {
-            let m = *self.sources.get(&part.source)?;
+            let m = *self.parts.get(&(part.source.clone(), mailbox.target.clone()))?;
             let copy = |uid: Uid| {
                 let found = copies.binary_search_by_key(&(at, uid), |copy| (copy.0, copy.1));
                 found.ok().and_then(|found| copies.get(found)).map(|copy| copy.2)

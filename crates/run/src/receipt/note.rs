@@ -20,7 +20,7 @@ impl Writing {
         uid: Uid,
         (octets, headline): (u64, &Headline),
     ) -> io::Result<()> {
-        let Some(&m) = self.sources.get(mailbox) else { return Ok(()) };
+        let Some(m) = self.number(mailbox, uid) else { return Ok(()) };
         let id = headline.message_id.as_str().into();
         let subject = headline.subject.as_str().into();
         self.output.push(&Line::Sent { m, uid: uid.value(), octets, id, subject })
@@ -31,7 +31,7 @@ impl Writing {
             Event::Copied(copied) => self.note_copied(copied.source, copied.uid, copied.target_uid),
             Event::Failed(fault) => self.note_failed(fault),
             Event::LeftOut { mailbox, uid, rule } => {
-                let Some(&m) = self.sources.get(*mailbox) else { return Ok(()) };
+                let Some(m) = self.number(mailbox, *uid) else { return Ok(()) };
                 if let Some(counted) = self.counted.get_mut(m as usize) {
                     counted.left_out += 1;
                 }
@@ -56,7 +56,7 @@ impl Writing {
                 self.output.push(&Line::Pruned { mailbox: gone.name.to_string().into() })
             }
             Event::SourceDeleted { mailbox, uid } => {
-                let Some(&m) = self.sources.get(*mailbox) else { return Ok(()) };
+                let Some(m) = self.number(mailbox, *uid) else { return Ok(()) };
                 self.output.push(&Line::SourceRemoved { m, uid: uid.value() })
             }
             Event::DoubleRemoved { mailbox, uid } => {
@@ -65,12 +65,12 @@ impl Writing {
                 self.output.push(&Line::DoubleRemoved { m, uid: uid.value() })
             }
             Event::Repaired { mailbox, uid, steps } => {
-                let Some(&m) = self.sources.get(*mailbox) else { return Ok(()) };
+                let Some(m) = self.number(mailbox, *uid) else { return Ok(()) };
                 let steps = steps.iter().map(|&step| step.into()).collect();
                 self.output.push(&Line::Repaired { m, uid: uid.value(), steps })
             }
             Event::KeptAside { mailbox, uid, path } => {
-                let Some(&m) = self.sources.get(*mailbox) else { return Ok(()) };
+                let Some(m) = self.number(mailbox, *uid) else { return Ok(()) };
                 let path = path.to_string_lossy();
                 self.output.push(&Line::KeptAside { m, uid: uid.value(), path })
             }
@@ -105,7 +105,7 @@ impl Writing {
         uid: Uid,
         copy: Option<Uid>,
     ) -> io::Result<()> {
-        let Some(&m) = self.sources.get(mailbox) else { return Ok(()) };
+        let Some(m) = self.number(mailbox, uid) else { return Ok(()) };
         if let Some(counted) = self.counted.get_mut(m as usize) {
             counted.copied += 1;
         }
@@ -137,7 +137,7 @@ impl Writing {
         }
         let kind = kind_word(fault.kind).into();
         // Whichever side refused it, a message that was to be copied is named by where it is.
-        let of_source = place.and_then(|(mailbox, uid)| Some((*self.sources.get(mailbox)?, uid)));
+        let of_source = place.and_then(|(mailbox, uid)| Some((self.number(mailbox, uid)?, uid)));
         let is_change = matches!(fault.kind, FaultKind::Flags | FaultKind::DeleteMessage);
         let Some((m, uid)) = of_source.filter(|_| !is_change) else {
             let mailbox = fault.mailbox.as_ref().map(|mailbox| mailbox.to_string().into());

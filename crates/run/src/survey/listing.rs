@@ -144,6 +144,9 @@ impl<A: Accounts> Surveyor<'_, A> {
                 self.job.source_sample.narrow(&mapping.source, listing);
             }
         }
+        if let Some(then) = &mut self.then {
+            then.narrow(groups, &mut listed);
+        }
         Ok(listed)
     }
 
