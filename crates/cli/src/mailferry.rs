@@ -1,6 +1,7 @@
 //! The modern front.
 
 mod comparison;
+mod days;
 mod demo;
 mod doctor;
 mod explain;

@@ -85,6 +85,37 @@ fn what_goes_from_the_target_is_in_the_mailbox_of_the_day() {
 }
 
 #[test]
+fn what_is_kept_stays_in_a_mirror_that_does_not_know_of_it() {
+    let Some(world) = World::open() else { return };
+    for way in [Way::SlashToDot, Way::DotToSlash] {
+        let (source, target) = world.pair(way);
+        source.put("INBOX", &mails("kept", 8));
+        source.put("Old", &mails("old", 2));
+        source.put("Diary/2026-01-31", &mails("diary", 2));
+        let desk = Desk::new();
+        sync(&desk, &source, &target, &["--mirror"]).expect(0);
+        source.probe().remove("INBOX", &[3, 5]).unwrap();
+        source.probe().delete("Old").unwrap();
+        sync(&desk, &source, &target, &["--mirror"]).expect(0);
+        let before = target.read();
+        assert_eq!(kept(&before).len(), 4);
+        // Nothing of those runs is known here.
+        source.put("Short", &mails("short", 1));
+        let other = Desk::new();
+        let run = other.ferry("sync", &source, &target, &["--mirror"]).expect(0);
+        let told = run.stderr.matches("of the target stays: its name is that of a day").count();
+        assert_eq!(told, 1, "{}", run.report());
+        source.probe().delete("Short").unwrap();
+        other.ferry("sync", &source, &target, &["--mirror"]).expect(0);
+        assert_untouched(&before, &target.read());
+        // And where another name is given.
+        let elsewhere = ["--mirror", "--backup-mailbox", "Gone"];
+        other.ferry("sync", &source, &target, &elsewhere).expect(0);
+        assert_untouched(&before, &target.read());
+    }
+}
+
+#[test]
 fn the_plan_and_the_receipt_say_where_messages_go() {
     let Some(world) = World::open() else { return };
     let (source, target) = world.pair(Way::DotToSlash);

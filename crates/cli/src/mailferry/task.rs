@@ -28,6 +28,7 @@ use mailferry_run::state::State;
 use mailferry_store::contract::Selection;
 use mailferry_store::files::FileAccount;
 
+use super::days::OfADay;
 use super::options::{CheckArgs, Choice, DoctorArgs, Flags, Output, RestoreArgs, SyncArgs};
 use crate::budget::Budget;
 use crate::deletion_limit;
@@ -89,6 +90,7 @@ pub(super) fn sync_job(
     if args.add_header {
         job.add_header = AddHeader::IfUnidentified;
     }
+    job.mailbox_deletion.but_not = Some(Arc::new(OfADay));
     job.limits.pairs_max = args.connections.max(1);
     job.limits.lock_wait = Duration::from_secs(args.lock_wait);
     job.limits.reconnect.throttle_wait = args.sparing.throttle_wait();

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
 use super::progress::Progress;
 use super::{
-    comparison, demo, doctor, explain, jobs, login, oversize, permit, render, retry, runs,
+    comparison, days, demo, doctor, explain, jobs, login, oversize, permit, render, retry, runs,
     schedule, task, undo, why,
 };
 use crate::claims;
@@ -284,6 +284,7 @@ impl<A: Accounts> Run<A> {
         progress.finish();
         let named_in_vain = tell_missing(&survey.plan);
         oversize::tell(&survey.oversized, self.output);
+        days::tell_spared((&survey.source, &survey.target), &self.job, self.output);
         let of_plan = survey.plan.mailboxes.iter().flat_map(|mailbox| &mailbox.faults);
         let faults: Vec<Fault> = survey.faults.iter().chain(of_plan).cloned().collect();
         match decide(&survey.plan) {
