@@ -87,7 +87,7 @@ pub enum Origin {
 pub type TellListed<'a> = dyn FnMut(usize, Result<Listed, Fault>) + Send + 'a;
 
 /// SHA-256 (FIPS 180-4) of a message's octets as a server delivers them, line ends and all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OctetDigest(pub [u8; 32]);
 
 impl OctetDigest {

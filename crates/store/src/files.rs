@@ -2,9 +2,17 @@
 //! archive, is brought in by the same run that copies from a server.
 //!
 //! A [`Catalogue`] says what there is. Files are read as they are asked for, in chunks; one that is
-//! gone or no longer what it was is a fault of its message.
+//! gone or no longer what it was is a fault of its message. To a [`Shelf`] messages can be added.
 
+pub(crate) mod delivery;
+pub(crate) mod disk;
+pub(crate) mod lock;
+pub(crate) mod mboxrd;
+mod message;
 mod search;
+mod shelf;
+#[cfg(test)]
+pub(crate) mod suite;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -13,29 +21,30 @@ use std::sync::Arc;
 
 use mailferry_engine::canonical::Canonical;
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
-use mailferry_engine::identity::{KeyRule, header_key};
+use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{
     AccountListing, MailboxInfo, Mark, MessageListing, Namespace, Row, SIZE_UNKNOWN,
 };
-use mailferry_engine::message::{FlagSet, InternalDate, Key, Uid};
+use mailferry_engine::message::{Key, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::Digests;
 use ring::digest::{Context, SHA256};
-use tokio::fs::File;
-use tokio::io::AsyncReadExt;
 
+use self::delivery::Delivery;
+use self::message::Body;
+pub use self::message::{FileMessage, Part};
 use self::search::Search;
+pub(crate) use self::shelf::as_listed;
+pub use self::shelf::{Placed, Refused, Shelf};
 use crate::contract::{
-    Among, AsListed, BodyEvent, ListRequest, Listed, OctetDigest, OctetDigests, Origin, Selection,
-    Source, TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, ListRequest, Listed, OctetDigest, OctetDigests, Origin,
+    Selection, Source, TellListed, Wanted,
 };
 
 /// A message up to here is handed over whole.
 const WHOLE_OCTETS_MAX: u64 = 64 * 1024;
 /// Octets that are read at once.
 const CHUNK_OCTETS: usize = 64 * 1024;
-/// A header longer than this identifies nothing: a digest decides.
-const HEADER_OCTETS_MAX: u64 = 1 << 20;
 
 /// Says which messages there are, and in which files.
 pub trait Catalogue: Send {
@@ -115,27 +124,26 @@ pub struct FileMailbox {
     pub messages: Vec<FileMessage>,
 }
 
-/// One message.
-#[derive(Clone, Debug)]
-pub struct FileMessage {
-    /// Its UID.
-    pub uid: Uid,
-    /// Its flags and keywords.
-    pub flags: FlagSet,
-    /// Its INTERNALDATE.
-    pub date: InternalDate,
-    /// Length of the file, in octets.
-    pub octets: u64,
-    /// The file that holds it, and nothing else.
-    pub path: PathBuf,
-}
-
-/// Reads what a catalogue tells of.
-pub struct FileSource<C> {
+/// An account in files: what a catalogue tells of, and what is on its way there.
+pub struct FileStore<C> {
     pub(crate) catalogue: C,
     waiting: VecDeque<Task>,
     reading: Option<Reading>,
-    chunk: Vec<u8>,
+    appends: Appends,
+}
+
+/// Messages that are handed over.
+#[derive(Default)]
+struct Appends {
+    /// The folder that they go to now.
+    to: Option<PathBuf>,
+    /// Handed over in part.
+    writing: Option<Delivery>,
+    /// Handed over, and not on the disk yet.
+    written: Vec<Delivery>,
+    /// These are to be put there now.
+    due: bool,
+    outcomes: Vec<Appended>,
 }
 
 /// What bodies are wanted for.
@@ -146,17 +154,16 @@ enum Task {
 }
 
 struct Reading {
-    file: File,
+    body: Body,
     path: PathBuf,
-    left: u64,
 }
 
-impl<C: Catalogue> FileSource<C> {
+impl<C: Catalogue> FileStore<C> {
     /// Reads what this catalogue tells of.
     #[must_use]
     pub fn new(catalogue: C) -> Self {
-        let chunk = vec![0; CHUNK_OCTETS];
-        Self { catalogue, waiting: VecDeque::new(), reading: None, chunk }
+        let (waiting, reading, appends) = (VecDeque::new(), None, Appends::default());
+        Self { catalogue, waiting, reading, appends }
     }
 
     /// The mailbox, if it is the one that was listed.
@@ -181,14 +188,13 @@ impl<C: Catalogue> FileSource<C> {
         mut tell: impl FnMut(Uid, Option<T>),
     ) -> Result<(), Fault> {
         let mailbox = self.as_listed(listed)?;
-        let mut chunk = vec![0; CHUNK_OCTETS];
         for &uid in uids {
             let Some(message) = mailbox.message(uid) else {
                 tell(uid, None);
                 continue;
             };
             let mut digest = begin();
-            let read = message.read(&mut chunk, |octets| take(&mut digest, octets)).await;
+            let read = message.read(|octets| take(&mut digest, octets)).await;
             tell(uid, read.is_ok().then_some(digest));
         }
         Ok(())
@@ -203,6 +209,24 @@ impl<C: Catalogue> FileSource<C> {
         Ok(Listed { listing, origin })
     }
 
+    /// The next octets of the message that is read.
+    async fn go_on_reading(&mut self) -> Result<BodyEvent<'_>, Fault> {
+        let Some(reading) = &mut self.reading else { return Ok(BodyEvent::End) };
+        if let Err(error) = reading.body.fill().await {
+            // So many octets were announced: whoever passes them on has to begin anew.
+            let words = unreadable(&reading.path, &error);
+            self.reading = None;
+            return Err(Fault::new(Side::Source, FaultKind::Connection, words));
+        }
+        if reading.body.octets().is_empty() {
+            self.reading = None;
+        }
+        Ok(match &self.reading {
+            Some(reading) => BodyEvent::Chunk(reading.body.octets()),
+            None => BodyEvent::End,
+        })
+    }
+
     /// Opens the next message that is wanted.
     async fn open_next(&mut self, mailbox: &MailboxName, wanted: Wanted) -> Opened {
         let known = self.catalogue.known(mailbox);
@@ -215,35 +239,32 @@ impl<C: Catalogue> FileSource<C> {
                 "it is gone",
             ));
         };
-        let mut opened = message.open().await;
+        let mut opened = handed_out(&message).await;
         if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             // Its file may have another name by now.
             let now = self.catalogue.mailbox(mailbox);
             let found = now.ok().and_then(|now| now.message(wanted.uid).cloned());
             if let Some(found) = found.filter(|found| found.path != message.path) {
                 message = found;
-                opened = message.open().await;
+                opened = handed_out(&message).await;
             }
         }
-        let failed = |error: &io::Error| {
-            let words = unreadable(&message.path, error);
+        opened.unwrap_or_else(|error| {
+            let words = unreadable(&message.path, &error);
             Opened::Missing(missing(mailbox, wanted.uid, FaultKind::Fetch, &words))
-        };
-        let mut file = match opened {
-            Ok(file) => file,
-            Err(error) => return failed(&error),
-        };
-        if message.octets > WHOLE_OCTETS_MAX {
-            self.reading = Some(Reading { file, path: message.path, left: message.octets });
-            return Opened::Begin(message.octets);
-        }
-        let mut octets = Vec::with_capacity(usize::try_from(message.octets).unwrap_or(0));
-        match (&mut file).take(message.octets).read_to_end(&mut octets).await {
-            Ok(_) if octets.len() as u64 == message.octets => Opened::Whole(octets),
-            Ok(_) => failed(&io::ErrorKind::UnexpectedEof.into()),
-            Err(error) => failed(&error),
-        }
+        })
     }
+}
+
+async fn handed_out(message: &FileMessage) -> io::Result<Opened> {
+    if message.octets > WHOLE_OCTETS_MAX {
+        let body = message.open_proven().await?;
+        let reading = Reading { body, path: message.path.clone() };
+        return Ok(Opened::Begin(reading, message.octets));
+    }
+    let mut octets = Vec::with_capacity(usize::try_from(message.octets).unwrap_or(0));
+    message.read(|some| octets.extend_from_slice(some)).await?;
+    Ok(Opened::Whole(octets))
 }
 
 /// The key that a message had. One of another length, or whose length was not told, is looked at.
@@ -254,7 +275,7 @@ fn known_key(known: &MessageListing, uid: Uid, size: u32) -> Option<Key> {
 
 enum Opened {
     Whole(Vec<u8>),
-    Begin(u64),
+    Begin(Reading, u64),
     Missing(Fault),
 }
 
@@ -276,7 +297,12 @@ impl FileMailbox {
         info(&self.name, delimiter, self.mark())
     }
 
-    fn mark(&self) -> Mark {
+    /// One that nobody has delivered to yet.
+    pub(crate) fn empty(name: &MailboxName) -> Self {
+        Self { name: name.clone(), uid_validity: 1, uid_next: 1, messages: Vec::new() }
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
         Mark {
             uid_validity: self.uid_validity,
             uid_next: self.uid_next,
@@ -329,62 +355,7 @@ impl FileMailbox {
     }
 }
 
-impl FileMessage {
-    /// Opens the file; one of another length is another message.
-    async fn open(&self) -> io::Result<File> {
-        let file = File::open(&self.path).await?;
-        let octets = file.metadata().await?.len();
-        if octets != self.octets {
-            let words = format!("it has {octets} octets and should have {}", self.octets);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, words));
-        }
-        Ok(file)
-    }
-
-    async fn read(&self, chunk: &mut [u8], mut take: impl FnMut(&[u8])) -> io::Result<()> {
-        let mut file = self.open().await?;
-        loop {
-            match file.read(chunk).await? {
-                0 => return Ok(()),
-                read => take(&chunk[..read]),
-            }
-        }
-    }
-
-    /// The key of its header.
-    async fn key(&self, keys: &KeyRule) -> io::Result<Key> {
-        let header = self.header().await?;
-        Ok(header.map_or(Key::NONE, |header| header_key(&header, keys)))
-    }
-
-    /// Its header; `None` for one that is longer than a header is.
-    async fn header(&self) -> io::Result<Option<Vec<u8>>> {
-        let mut file = self.open().await?;
-        let mut header: Vec<u8> = Vec::new();
-        let mut chunk = vec![0; 4096];
-        loop {
-            let read = file.read(&mut chunk).await?;
-            let from = header.len().saturating_sub(3);
-            header.extend_from_slice(&chunk[..read]);
-            if read == 0 || has_header_end(&header[from..]) {
-                return Ok(Some(header));
-            }
-            if header.len() as u64 >= HEADER_OCTETS_MAX {
-                return Ok(None);
-            }
-        }
-    }
-}
-
-/// Whether an empty line is in these octets, CRLF or LF.
-fn has_header_end(octets: &[u8]) -> bool {
-    memchr::memchr_iter(b'\n', octets).any(|at| {
-        let behind = &octets[at + 1..];
-        behind.starts_with(b"\n") || behind.starts_with(b"\r\n")
-    })
-}
-
-impl<C: Catalogue> Source for FileSource<C> {
+impl<C: Catalogue> Source for FileStore<C> {
     async fn mailboxes(&mut self) -> Result<AccountListing, Fault> {
         self.catalogue.account()
     }
@@ -489,25 +460,8 @@ impl<C: Catalogue> Source for FileSource<C> {
     }
 
     async fn next_body(&mut self) -> Result<BodyEvent<'_>, Fault> {
-        if let Some(reading) = &mut self.reading {
-            if reading.left == 0 {
-                self.reading = None;
-                return Ok(BodyEvent::End);
-            }
-            let most = usize::try_from(reading.left).unwrap_or(CHUNK_OCTETS).min(CHUNK_OCTETS);
-            let read = reading.file.read(&mut self.chunk[..most]).await;
-            let error = match read {
-                Ok(0) => io::Error::from(io::ErrorKind::UnexpectedEof),
-                Ok(read) => {
-                    reading.left -= read as u64;
-                    return Ok(BodyEvent::Chunk(&self.chunk[..read]));
-                }
-                Err(error) => error,
-            };
-            // So many octets were announced: whoever passes them on has to begin anew.
-            let words = unreadable(&reading.path, &error);
-            self.reading = None;
-            return Err(Fault::new(Side::Source, FaultKind::Connection, words));
+        if self.reading.is_some() {
+            return self.go_on_reading().await;
         }
         match self.waiting.front() {
             Some(Task::Body { mailbox, wanted }) => {
@@ -517,7 +471,10 @@ impl<C: Catalogue> Source for FileSource<C> {
                 let uid = wanted.uid;
                 Ok(match opened {
                     Opened::Whole(octets) => BodyEvent::Whole { uid, octets },
-                    Opened::Begin(octets) => BodyEvent::Begin { uid, octets },
+                    Opened::Begin(reading, octets) => {
+                        self.reading = Some(reading);
+                        BodyEvent::Begin { uid, octets }
+                    }
                     Opened::Missing(fault) => BodyEvent::Missing { uid, fault },
                 })
             }

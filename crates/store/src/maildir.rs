@@ -7,11 +7,8 @@
 //! INTERNALDATE is the file's time of modification, an instant without a zone. What is written is on
 //! the disk before it is told of: message, directory, list. See `docs/design/maildir.md`.
 
-mod account;
-mod deliver;
 mod folder;
 mod info;
-mod lock;
 mod moving;
 mod subscriptions;
 mod target;
@@ -25,18 +22,42 @@ use std::path::{Path, PathBuf};
 use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::name::MailboxName;
 
-pub use self::account::MaildirAccount;
+pub use self::folder::MaildirCatalogue;
+use crate::files::FileStore;
+use crate::files::disk::{Role, disk};
+use crate::files::lock::Lock;
 
 /// What separates the levels of a mailbox name, as Maildir++ has it.
 pub const DELIMITER: u8 = b'.';
 
-/// A fault of the file system, with the path.
-fn disk(side: Side, kind: FaultKind, path: &Path, error: &io::Error) -> Fault {
-    let kind = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FaultKind::OverQuota,
-        _ => kind,
-    };
-    Fault::new(side, kind, format!("{}: {error}", path.display()))
+/// A Maildir++ below one folder.
+pub type MaildirAccount = FileStore<MaildirCatalogue>;
+
+impl MaildirAccount {
+    /// Reads a Maildir++, and changes nothing in it.
+    ///
+    /// # Errors
+    /// There is no folder at `root`.
+    pub fn source(root: &Path) -> Result<Self, Fault> {
+        std::fs::read_dir(root)
+            .map_err(|error| disk(Side::Source, FaultKind::Connection, root, &error))?;
+        Ok(Self::new(MaildirCatalogue::new(root.to_owned(), Role::Source)))
+    }
+
+    /// Writes to a Maildir++, which is made where it is missing, for its owner alone.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn target(root: &Path) -> Result<Self, Fault> {
+        target::make_rooms(root)
+            .map_err(|error| disk(Side::Target, FaultKind::Connection, root, &error))?;
+        Ok(Self::new(MaildirCatalogue::new(root.to_owned(), Role::Target)))
+    }
+}
+
+/// Whoever holds it may write the list of a folder.
+fn list_lock(folder: &Path) -> io::Result<Lock> {
+    Lock::take(folder.join("dovecot-uidlist.lock"))
 }
 
 /// The folder of a mailbox below the root; `None` for a name that is none here.

@@ -13,7 +13,7 @@ use mailferry_engine::plan::{Action, Decision};
 use mailferry_run::accounts::Accounts;
 use mailferry_run::events::{Copied, Event, EventSink};
 use mailferry_run::quarantine::{Kept, KeptAccount, QuarantineError, QuarantinePlace};
-use mailferry_store::files::{FileAccount, FileSource};
+use mailferry_store::files::{FileAccount, FileStore};
 use serde_json::json;
 
 use super::login;
@@ -99,12 +99,12 @@ struct Files {
 }
 
 impl Accounts for Files {
-    type Source = FileSource<Arc<FileAccount>>;
+    type Source = FileStore<Arc<FileAccount>>;
     type Removal = AnyAccount;
     type Target = AnyAccount;
 
-    async fn open_source(&self) -> Result<FileSource<Arc<FileAccount>>, Fault> {
-        Ok(FileSource::new(self.account.clone()))
+    async fn open_source(&self) -> Result<FileStore<Arc<FileAccount>>, Fault> {
+        Ok(FileStore::new(self.account.clone()))
     }
 
     /// A file leaves the folder when its message has arrived, and not before.

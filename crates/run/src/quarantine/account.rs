@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
-use mailferry_store::files::{FileAccount, FileMailbox, FileMessage};
+use mailferry_store::files::{FileAccount, FileMailbox, FileMessage, Part};
 
 use super::{Kept, Quarantine, QuarantineError};
 
@@ -83,6 +83,8 @@ fn usable(kept: Kept) -> Result<(Kept, (MailboxName, FileMessage)), QuarantineEr
         date: record.date,
         octets: kept.metadata().octets,
         path: kept.path().to_owned(),
+        part: Part::Whole,
+        digest: None,
     };
     Ok((kept, (record.target, message)))
 }

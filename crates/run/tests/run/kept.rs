@@ -15,7 +15,7 @@ use mailferry_run::job::Job;
 use mailferry_run::report::Report;
 use mailferry_run::stop::Stop;
 use mailferry_run::survey::survey;
-use mailferry_store::files::{FileAccount, FileMailbox, FileMessage, FileSource};
+use mailferry_store::files::{FileAccount, FileMailbox, FileMessage, FileStore, Part};
 use mailferry_store::imap::ImapAccount;
 use mailferry_testkit::sim::{Effect, Fault as ServerFault, Profile, Server};
 
@@ -27,12 +27,12 @@ struct Files {
 }
 
 impl Accounts for Files {
-    type Source = FileSource<Arc<FileAccount>>;
+    type Source = FileStore<Arc<FileAccount>>;
     type Removal = ImapAccount;
     type Target = ImapAccount;
 
-    async fn open_source(&self) -> Result<FileSource<Arc<FileAccount>>, Fault> {
-        Ok(FileSource::new(self.account.clone()))
+    async fn open_source(&self) -> Result<FileStore<Arc<FileAccount>>, Fault> {
+        Ok(FileStore::new(self.account.clone()))
     }
 
     async fn open_removal(&self) -> Result<ImapAccount, Fault> {
@@ -61,6 +61,8 @@ fn furnish(folder: &Path) -> FileAccount {
             date: InternalDate::new(1_600_000_000 + i64::from(number), 0),
             octets: octets.len() as u64,
             path,
+            part: Part::Whole,
+            digest: None,
         });
     }
     let name = MailboxName::from("INBOX");

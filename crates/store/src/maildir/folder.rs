@@ -5,34 +5,26 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::listing::{AccountListing, MailboxInfo, Mark};
-use mailferry_engine::message::{InternalDate, Uid};
+use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 
-use super::lock::{Lock, read_or_empty, replace};
+use super::target::Lists;
 use super::uid_list::UidList;
-use super::{DELIMITER, disk, folder_of, info, mailbox_of, subscriptions};
-use crate::files::{Catalogue, FileMailbox, FileMessage, info as info_of, no_such_mailbox};
+use super::{DELIMITER, folder_of, info, list_lock, mailbox_of, subscriptions};
+use crate::files::disk::{Role, date_of, disk, fresh_validity, likeness, read_or_empty, replace};
+use crate::files::{Catalogue, FileMailbox, FileMessage, Part, info as info_of, no_such_mailbox};
 
 /// Where messages are found.
 const ROOMS: [&str; 2] = ["cur", "new"];
 
-/// Whether UIDs that are given to files are written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// They are.
-    Target,
-    /// Nothing is written: a source is only read.
-    Source,
-}
-
 /// A Maildir++ as a catalogue. The mailbox that was looked into last is remembered.
-pub(super) struct MaildirCatalogue {
+pub struct MaildirCatalogue {
     pub(super) root: PathBuf,
     role: Role,
+    pub(super) lists: Lists,
     last: Option<Arc<FileMailbox>>,
 }
 
@@ -50,14 +42,11 @@ struct Entry {
 
 impl MaildirCatalogue {
     pub(super) fn new(root: PathBuf, role: Role) -> Self {
-        Self { root, role, last: None }
+        Self { root, role, lists: Lists::default(), last: None }
     }
 
     pub(super) fn side(&self) -> Side {
-        match self.role {
-            Role::Source => Side::Source,
-            Role::Target => Side::Target,
-        }
+        self.role.side()
     }
 
     /// What was known is no longer so.
@@ -83,16 +72,16 @@ impl MaildirCatalogue {
     fn look_into(&self, folder: &Path, name: &MailboxName) -> io::Result<Found> {
         let keywords = info::read_keywords(&read_or_empty(&folder.join("dovecot-keywords"))?);
         let entries = entries(folder)?;
-        let mut list = read_list(folder)?;
+        let mut list = self.read_list(folder, &entries)?;
         let is_new = |list: &UidList, base: &str| !list.rows.contains_key(base);
         if entries.keys().any(|base| is_new(&list, base)) || list.rows.is_empty() {
             // Another program may be giving UIDs to the same files.
             let lock = match self.role {
-                Role::Target => Some(Lock::take(folder)?),
+                Role::Target => Some(list_lock(folder)?),
                 Role::Source => None,
             };
             if lock.is_some() {
-                list = read_list(folder)?;
+                list = self.read_list(folder, &entries)?;
             }
             // Names begin with the time of delivery.
             let unlisted = entries.keys().filter(|base| is_new(&list, base));
@@ -120,11 +109,22 @@ impl MaildirCatalogue {
         Ok(Found { mailbox, keywords })
     }
 
+    fn read_list(&self, folder: &Path, entries: &BTreeMap<Box<str>, Entry>) -> io::Result<UidList> {
+        let list = UidList::read(&read_or_empty(&folder.join("dovecot-uidlist"))?);
+        Ok(list.unwrap_or_else(|| {
+            UidList::new(match self.role {
+                Role::Target => fresh_validity(),
+                Role::Source => likeness(entries.keys().collect::<Vec<_>>()),
+            })
+        }))
+    }
+
     /// What can be told of a mailbox without looking at its messages.
     fn glance(&self, name: &MailboxName) -> io::Result<Mark> {
         // A root without `cur` is an INBOX that nobody has delivered to yet.
-        let Ok(folder) = self.folder(name) else { return Ok(empty_mark()) };
-        let (entries, list) = (entries(&folder)?, read_list(&folder)?);
+        let Ok(folder) = self.folder(name) else { return Ok(FileMailbox::empty(name).mark()) };
+        let entries = entries(&folder)?;
+        let list = self.read_list(&folder, &entries)?;
         let unlisted = entries.keys().filter(|base| !list.rows.contains_key(*base)).count();
         Ok(Mark {
             uid_validity: list.validity,
@@ -155,16 +155,14 @@ impl Entry {
     fn message(&self, uid: u32, keywords: &[String]) -> io::Result<Option<FileMessage>> {
         let metadata = fs::metadata(&self.path)?;
         let Some(uid) = Uid::new(uid).filter(|_| metadata.is_file()) else { return Ok(None) };
-        let seconds = match metadata.modified()?.duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-            Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
-        };
         Ok(Some(FileMessage {
             uid,
             flags: info::flags(&self.name, keywords),
-            date: InternalDate::new(seconds, 0),
+            date: date_of(&metadata)?,
             octets: metadata.len(),
             path: self.path.clone(),
+            part: Part::Whole,
+            digest: None,
         }))
     }
 }
@@ -190,17 +188,6 @@ fn entries(folder: &Path) -> io::Result<BTreeMap<Box<str>, Entry>> {
     Ok(entries)
 }
 
-fn read_list(folder: &Path) -> io::Result<UidList> {
-    let text = read_or_empty(&folder.join("dovecot-uidlist"))?;
-    Ok(UidList::read(&text).unwrap_or_else(|| UidList::new(fresh_validity())))
-}
-
-/// Larger each second (RFC 9051 §2.3.1.1).
-pub(super) fn fresh_validity() -> u32 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u32::try_from(since.as_secs()).unwrap_or(u32::MAX).max(1)
-}
-
 impl Catalogue for MaildirCatalogue {
     fn account(&mut self) -> Result<AccountListing, Fault> {
         let side = self.side();
@@ -220,7 +207,7 @@ impl Catalogue for MaildirCatalogue {
         let found = match self.look(name) {
             Ok(found) => Arc::new(found.mailbox),
             Err(fault) if name.is_inbox() && fault.kind == FaultKind::Select => {
-                Arc::new(empty(name))
+                Arc::new(FileMailbox::empty(name))
             }
             Err(fault) => return Err(fault),
         };
@@ -234,12 +221,4 @@ impl Catalogue for MaildirCatalogue {
             _ => self.mailbox(name),
         }
     }
-}
-
-fn empty_mark() -> Mark {
-    Mark { uid_validity: 1, uid_next: 1, messages: Some(0), ..Mark::default() }
-}
-
-fn empty(name: &MailboxName) -> FileMailbox {
-    FileMailbox { name: name.clone(), uid_validity: 1, uid_next: 1, messages: Vec::new() }
 }

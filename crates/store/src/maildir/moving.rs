@@ -9,11 +9,11 @@ use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 
-use super::folder::{Found, fresh_validity};
-use super::info;
-use super::lock::{Lock, add, read_or_empty, replace, sync_folder};
+use super::folder::Found;
 use super::uid_list::UidList;
+use super::{info, list_lock};
 use crate::contract::Moved;
+use crate::files::disk::{add, fresh_validity, read_or_empty, replace, sync_folder};
 
 /// Moves messages of a folder that was looked into. A program that is killed in between leaves each
 /// in one of the two folders; one without a line in the list there gets its UID when it is seen.
@@ -22,7 +22,7 @@ pub(super) fn move_all(
     uids: &[Uid],
     (from, to): (&Path, &Path),
 ) -> io::Result<Moved> {
-    let _lock = Lock::take(to)?;
+    let _lock = list_lock(to)?;
     let keywords_path = to.join("dovecot-keywords");
     let known = info::read_keywords(&read_or_empty(&keywords_path)?);
     let mut keywords = known.clone();

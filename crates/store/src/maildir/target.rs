@@ -1,104 +1,52 @@
 //! A Maildir++ as a target.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::message::{Flag, FlagSet, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::policy::PermanentFlags;
 
-use super::deliver::Delivery;
-use super::folder::{Found, fresh_validity};
-use super::lock::{Lock, add, read_or_empty, replace, sync_folder};
+use super::folder::{Found, MaildirCatalogue};
 use super::uid_list::UidList;
-use super::{MaildirAccount, disk, folder_of, info, moving, subscriptions};
-use crate::contract::{
-    Appended, AsListed, Emptiness, Envelope, FlagUpdate, Moved, Removable, Target, Turn,
+use super::{folder_of, info, list_lock, moving, subscriptions};
+use crate::contract::{AsListed, Emptiness, Envelope, FlagUpdate, Moved};
+use crate::files::delivery::{Delivery, unique_name};
+use crate::files::disk::{
+    Stamp, add, disk, fresh_validity, make_folder, read_or_empty, replace, stamp, sync_folder,
 };
-
-/// Messages that are put on the disk together.
-const WRITTEN_MAX: usize = 100;
-/// Octets of them.
-const WRITTEN_OCTETS_MAX: u64 = 32 << 20;
+use crate::files::{Placed, Refused, Shelf, as_listed};
 
 /// Makes the folder of a mailbox where it is missing.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+pub(super) fn make_rooms(folder: &Path) -> io::Result<()> {
     for room in ["tmp", "new", "cur"] {
-        builder.create(folder.join(room))?;
+        make_folder(&folder.join(room))?;
     }
     sync_folder(folder)
 }
 
-impl MaildirAccount {
-    fn root(&self) -> &Path {
-        &self.files.catalogue.root
-    }
-
-    fn make(&self, name: &MailboxName) -> Result<(), Fault> {
-        let Some(folder) = folder_of(self.root(), name) else {
-            let words = "a Maildir cannot have a mailbox of this name";
-            return Err(Fault::new(Side::Target, FaultKind::Create, words).in_mailbox(name));
-        };
-        let made = || {
-            make_folder(&folder)?;
-            if !name.is_inbox() {
-                // Tells a mailbox from a Maildir of its own (Maildir++).
-                fs::File::create(folder.join("maildirfolder"))?.sync_all()?;
-            }
-            if !folder.join("dovecot-uidlist").exists() {
-                let list = UidList::new(fresh_validity());
-                replace(&folder.join("dovecot-uidlist"), &list.write())?;
-            }
-            sync_folder(self.root())
-        };
-        made().map_err(|error| {
-            disk(Side::Target, FaultKind::Create, &folder, &error).in_mailbox(name)
-        })
-    }
-
-    fn change_subscriptions(
-        &self,
-        change: impl FnOnce(&mut std::collections::BTreeSet<MailboxName>),
-    ) -> io::Result<()> {
-        let mut names = self.files.catalogue.subscriptions()?;
-        change(&mut names);
-        replace(&self.root().join("subscriptions"), &subscriptions::write(&names))
-    }
-
-    fn is_full(&self) -> bool {
-        let octets: u64 = self.written.iter().map(|delivery| delivery.octets).sum();
-        self.written.len() >= WRITTEN_MAX || octets >= WRITTEN_OCTETS_MAX
-    }
-
-    /// Puts everything that was handed over on the disk, gives it UIDs, and notes the outcomes.
-    fn commit(&mut self) {
-        let mut by_folder: BTreeMap<_, Vec<Delivery>> = BTreeMap::new();
-        for delivery in std::mem::take(&mut self.written) {
-            by_folder.entry(delivery.folder.clone()).or_default().push(delivery);
-        }
-        for (folder, deliveries) in by_folder {
-            self.outcomes.extend(commit(&folder, deliveries, &mut self.lists));
-            self.files.catalogue.forget();
-        }
-    }
-
+impl MaildirCatalogue {
     /// A mailbox, if it is the one that was listed.
-    fn look(&self, listed: AsListed<'_>) -> Result<Found, Fault> {
-        let found = self.files.catalogue.look(listed.mailbox)?;
-        if found.mailbox.uid_validity != listed.uid_validity {
-            let words = "the mailbox is not the one that was listed";
-            let fault = Fault::new(Side::Target, FaultKind::Select, words);
-            return Err(fault.in_mailbox(listed.mailbox));
-        }
+    fn look_again(&self, listed: AsListed<'_>) -> Result<Found, Fault> {
+        let found = self.look(listed.mailbox)?;
+        as_listed(found.mailbox.uid_validity, listed)?;
         Ok(found)
+    }
+
+    /// Unsubscribes a mailbox, and takes its folder away with what is in it.
+    fn discard(&mut self, name: &MailboxName, folder: &Path) -> Result<(), Fault> {
+        let unsubscribed = self.change_subscriptions(&mut |names| {
+            names.remove(name);
+        });
+        unsubscribed
+            .map_err(|fault| Fault { kind: FaultKind::DeleteMailbox, ..fault }.in_mailbox(name))?;
+        let removed = fs::remove_dir_all(folder).and_then(|()| sync_folder(&self.root));
+        removed.map_err(|error| {
+            disk(Side::Target, FaultKind::DeleteMailbox, folder, &error).in_mailbox(name)
+        })
     }
 
     /// Does something to the files of some messages; answers those to which it could not be done.
@@ -108,9 +56,9 @@ impl MaildirAccount {
         (uids, kind): (Vec<Uid>, FaultKind),
         mut change: impl FnMut(usize, &Path, &FlagSet, &mut Vec<String>) -> io::Result<()>,
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
-        let mut found = self.look(listed)?;
-        self.files.catalogue.forget();
-        let folder = self.files.catalogue.folder(listed.mailbox)?;
+        let mut found = self.look_again(listed)?;
+        self.forget();
+        let folder = self.folder(listed.mailbox)?;
         let known = found.keywords.clone();
         let mut failed = Vec::new();
         for (at, uid) in uids.into_iter().enumerate() {
@@ -136,39 +84,14 @@ impl MaildirAccount {
     }
 }
 
-/// Delivers messages into one folder.
-fn commit(folder: &Path, mut deliveries: Vec<Delivery>, lists: &mut Lists) -> Vec<Appended> {
-    let settled: Vec<io::Result<()>> = deliveries.iter_mut().map(Delivery::settle).collect();
-    let placed = place_all(folder, (&deliveries, settled), lists);
-    let (uids, uid_validity) = match placed {
-        Ok(placed) => placed,
-        Err(error) => {
-            let uids =
-                deliveries.iter().map(|_| Err(io::Error::new(error.kind(), error.to_string())));
-            (uids.collect(), 0)
-        }
-    };
-    let outcome = |(delivery, uid): (Delivery, io::Result<u32>)| Appended {
-        ticket: delivery.envelope.ticket,
-        uid: delivery.envelope.uid,
-        octets: delivery.octets,
-        result: uid
-            .map(Uid::new)
-            .map_err(|error| disk(Side::Target, FaultKind::Append, folder, &error)),
-        uid_validity,
-        turn: Turn::First,
-    };
-    deliveries.into_iter().zip(uids).map(outcome).collect()
-}
-
 /// Moves those that are on the disk to where messages are; answers the UID of each, under which
 /// UIDVALIDITY.
 fn place_all(
     folder: &Path,
     (deliveries, settled): (&[Delivery], Vec<io::Result<()>>),
     lists: &mut Lists,
-) -> io::Result<(Vec<io::Result<u32>>, u32)> {
-    let _lock = Lock::take(folder)?;
+) -> io::Result<Placed> {
+    let _lock = list_lock(folder)?;
     let keywords_path = folder.join("dovecot-keywords");
     let known = info::read_keywords(&read_or_empty(&keywords_path)?);
     let mut keywords = known.clone();
@@ -180,10 +103,21 @@ fn place_all(
     }
     let mut placed = Vec::with_capacity(deliveries.len());
     for ((delivery, settled), end) in deliveries.iter().zip(settled).zip(&ends) {
-        placed.push(settled.and_then(|()| delivery.place(end)));
+        placed.push(settled.and_then(|()| place(delivery, end)));
     }
     sync_folder(&folder.join("cur"))?;
     lists.give(folder, deliveries.iter().zip(placed))
+}
+
+/// The part of a file's name that stays: `1276528487.M364837P9451Q1.host,S=1355,W=1394`.
+fn base(delivery: &Delivery) -> String {
+    let virtual_octets = delivery.octets + delivery.bare_line_feeds;
+    format!("{},S={},W={virtual_octets}", delivery.unique(), delivery.octets)
+}
+
+/// Moves a message to where messages are. On the disk once the folder is.
+fn place(delivery: &Delivery, end: &str) -> io::Result<()> {
+    delivery.place(&delivery.folder.join("cur").join(format!("{}{end}", base(delivery))))
 }
 
 /// The list of the folder that was delivered to last. It is read again only where another program
@@ -193,21 +127,13 @@ pub(super) struct Lists {
     last: Option<(PathBuf, Stamp, UidList)>,
 }
 
-/// Length and time of a list.
-type Stamp = (u64, Option<SystemTime>);
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.len(), metadata.modified().ok()))
-}
-
 impl Lists {
     /// Gives UIDs to what was placed, and writes them down; under which UIDVALIDITY.
     fn give<'a>(
         &mut self,
         folder: &Path,
         placed: impl Iterator<Item = (&'a Delivery, io::Result<()>)>,
-    ) -> io::Result<(Vec<io::Result<u32>>, u32)> {
+    ) -> io::Result<Placed> {
         let path = folder.join("dovecot-uidlist");
         let now = stamp(&path);
         let known = self.last.take().filter(|(of, then, _)| of == folder && Some(*then) == now);
@@ -228,8 +154,8 @@ impl Lists {
         let mut lines = String::new();
         let give = |(delivery, placed): (&Delivery, io::Result<()>)| {
             placed.map(|()| {
-                let uid = list.add(&delivery.base());
-                lines += &UidList::line(uid, &delivery.base());
+                let uid = list.add(&base(delivery));
+                lines += &UidList::line(uid, &base(delivery));
                 uid
             })
         };
@@ -241,206 +167,52 @@ impl Lists {
     }
 }
 
-impl Target for MaildirAccount {
-    async fn create(
-        &mut self,
-        mailboxes: &[(MailboxName, Option<SpecialUse>)],
-    ) -> Result<Vec<Result<(), Fault>>, Fault> {
-        self.files.catalogue.forget();
-        Ok(mailboxes.iter().map(|(name, _)| self.make(name)).collect())
-    }
-
-    async fn subscribe(
-        &mut self,
-        mailboxes: &[MailboxName],
-    ) -> Result<Vec<Result<(), Fault>>, Fault> {
-        let done = self.change_subscriptions(|names| names.extend(mailboxes.iter().cloned()));
-        let result = |name: &MailboxName| match &done {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let path = self.root().join("subscriptions");
-                Err(disk(Side::Target, FaultKind::Subscribe, &path, error).in_mailbox(name))
+impl Shelf for MaildirCatalogue {
+    fn make(&mut self, name: &MailboxName, _: Option<SpecialUse>) -> Result<(), Fault> {
+        self.forget();
+        let Some(folder) = folder_of(&self.root, name) else {
+            let words = "a Maildir cannot have a mailbox of this name";
+            return Err(Fault::new(Side::Target, FaultKind::Create, words).in_mailbox(name));
+        };
+        let made = || {
+            make_rooms(&folder)?;
+            if !name.is_inbox() {
+                // Tells a mailbox from a Maildir of its own (Maildir++).
+                fs::File::create(folder.join("maildirfolder"))?.sync_all()?;
             }
+            if !folder.join("dovecot-uidlist").exists() {
+                let list = UidList::new(fresh_validity());
+                replace(&folder.join("dovecot-uidlist"), &list.write())?;
+            }
+            sync_folder(&self.root)
         };
-        Ok(mailboxes.iter().map(result).collect())
-    }
-
-    async fn delete_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
-        self.files.catalogue.forget();
-        let failed = |path: &Path, error: &io::Error| {
-            disk(Side::Target, FaultKind::DeleteMailbox, path, error).in_mailbox(mailbox)
-        };
-        if mailbox.is_inbox() {
-            let words = "INBOX cannot be deleted";
-            let fault = Fault::new(Side::Target, FaultKind::DeleteMailbox, words);
-            return Err(fault.in_mailbox(mailbox));
-        }
-        let folder = self.files.catalogue.folder(mailbox)?;
-        let unsubscribed = self.change_subscriptions(|names| {
-            names.remove(mailbox);
-        });
-        unsubscribed.map_err(|error| failed(self.root(), &error))?;
-        let removed = fs::remove_dir_all(&folder).and_then(|()| sync_folder(self.root()));
-        removed.map_err(|error| failed(&folder, &error))
-    }
-
-    async fn octets_in(&mut self, mailboxes: &[MailboxName]) -> Result<Vec<Option<u64>>, Fault> {
-        let octets = |name: &MailboxName| {
-            let found = self.files.catalogue.look(name).ok()?;
-            Some(found.mailbox.messages.iter().map(|message| message.octets).sum())
-        };
-        Ok(mailboxes.iter().map(octets).collect())
-    }
-
-    fn takes_literal8(&self) -> bool {
-        true
-    }
-
-    fn bears_refusals(&self) -> bool {
-        true
-    }
-
-    fn drops_keywords(&self) -> bool {
-        false
-    }
-
-    fn append_limit(&self) -> Option<u64> {
-        None
-    }
-
-    async fn open_appends(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
-        self.to = Some(self.files.catalogue.folder(mailbox)?);
-        Ok(())
-    }
-
-    fn has_room(&self) -> bool {
-        !self.is_full()
-    }
-
-    fn is_busy(&self) -> bool {
-        self.due
-    }
-
-    fn append(&mut self, envelope: Envelope, octets: Vec<u8>) {
-        if let Some(folder) = &self.to {
-            let mut delivery = Delivery::begin(folder, envelope);
-            delivery.push(&octets);
-            self.written.push(delivery);
-            self.due |= self.is_full();
-        }
-    }
-
-    fn append_begin(&mut self, envelope: Envelope, _: u64) {
-        if let Some(folder) = &self.to {
-            self.writing = Some(Delivery::begin(folder, envelope));
-        }
-    }
-
-    fn append_chunk(&mut self, octets: &[u8]) {
-        if let Some(delivery) = &mut self.writing {
-            delivery.push(octets);
-        }
-    }
-
-    fn append_end(&mut self) {
-        self.written.extend(self.writing.take());
-        self.flush_appends();
-    }
-
-    fn flush_appends(&mut self) {
-        self.due = !self.written.is_empty();
-    }
-
-    async fn advance_appends(&mut self) -> Result<(), Fault> {
-        // Until they are due, further messages may join them.
-        if !std::mem::take(&mut self.due) {
-            std::future::pending::<()>().await;
-        }
-        self.commit();
-        Ok(())
-    }
-
-    fn take_appended(&mut self) -> Vec<Appended> {
-        std::mem::take(&mut self.outcomes)
-    }
-
-    async fn permanent_flags(&mut self, mailbox: &MailboxName) -> Result<PermanentFlags, Fault> {
-        let keywords = self.files.catalogue.look(mailbox)?.keywords;
-        let used = keywords.iter().filter(|keyword| !keyword.is_empty());
-        if used.clone().count() < info::KEYWORDS_MAX {
-            return Ok(PermanentFlags::Any);
-        }
-        let standard = [&b"\\Answered"[..], b"\\Deleted", b"\\Draft", b"\\Flagged", b"\\Seen"];
-        let flags = standard.into_iter().chain(used.map(String::as_bytes)).map(Flag::new);
-        Ok(PermanentFlags::Only(flags.collect()))
-    }
-
-    async fn update_flags(
-        &mut self,
-        mailbox: AsListed<'_>,
-        updates: &[FlagUpdate],
-    ) -> Result<Vec<(Uid, Fault)>, Fault> {
-        let uids = updates.iter().map(|update| update.uid).collect();
-        self.change_files(mailbox, (uids, FaultKind::Flags), |at, path, flags, keywords| {
-            let update = &updates[at];
-            let kept = flags.iter().filter(|flag| !update.remove.contains(flag));
-            let flags: FlagSet = kept.chain(&update.add).cloned().collect();
-            let end = info::end(&flags, keywords);
-            rename_to_cur(path, &end)
+        made().map_err(|error| {
+            disk(Side::Target, FaultKind::Create, &folder, &error).in_mailbox(name)
         })
     }
 
-    async fn delete_messages(
+    fn change_subscriptions(
         &mut self,
-        mailbox: AsListed<'_>,
-        uids: &[Uid],
-    ) -> Result<Vec<(Uid, Fault)>, Fault> {
-        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let wanted = (uids.to_vec(), FaultKind::DeleteMessage);
-        self.change_files(mailbox, wanted, |_, path, _, _| match fs::remove_file(path) {
-            Err(error) if !gone(&error) => Err(error),
-            _ => Ok(()),
-        })
+        change: &mut dyn FnMut(&mut BTreeSet<MailboxName>),
+    ) -> Result<(), Fault> {
+        let path = self.root.join("subscriptions");
+        let mut changed = || {
+            let mut names = self.subscriptions()?;
+            change(&mut names);
+            replace(&path, &subscriptions::write(&names))
+        };
+        changed().map_err(|error| disk(Side::Target, FaultKind::Subscribe, &path, &error))
     }
 
-    async fn move_messages(
-        &mut self,
-        mailbox: AsListed<'_>,
-        uids: &[Uid],
-        to: &MailboxName,
-    ) -> Result<Moved, Fault> {
-        let found = self.look(mailbox)?;
-        let from = self.files.catalogue.folder(mailbox.mailbox)?;
-        let folder = self.files.catalogue.folder(to)?;
-        self.files.catalogue.forget();
-        let moved = moving::move_all((mailbox.mailbox, &found), uids, (&from, &folder));
-        moved.map_err(|error| {
-            let words = format!("{}: {error}", folder.display());
-            Fault::new(Side::Target, FaultKind::DeleteMessage, words).in_mailbox(mailbox.mailbox)
-        })
-    }
-}
-
-impl Removable for MaildirAccount {
-    async fn change_flags(
-        &mut self,
-        mailbox: AsListed<'_>,
-        updates: &[FlagUpdate],
-    ) -> Result<Vec<(Uid, Fault)>, Fault> {
-        self.update_flags(mailbox, updates).await
+    fn delete(&mut self, name: &MailboxName) -> Result<(), Fault> {
+        self.forget();
+        let folder = self.folder(name)?;
+        self.discard(name, &folder)
     }
 
-    async fn remove_messages(
-        &mut self,
-        mailbox: AsListed<'_>,
-        uids: &[Uid],
-    ) -> Result<Vec<(Uid, Fault)>, Fault> {
-        self.delete_messages(mailbox, uids).await
-    }
-
-    async fn delete_empty_mailbox(&mut self, mailbox: &MailboxName) -> Result<Emptiness, Fault> {
-        self.files.catalogue.forget();
-        let folder = self.files.catalogue.folder(mailbox)?;
+    fn delete_empty(&mut self, mailbox: &MailboxName) -> Result<Emptiness, Fault> {
+        self.forget();
+        let folder = self.folder(mailbox)?;
         // A folder that holds something cannot be removed, not even if it came this moment.
         for (at, name) in ["new", "cur"].into_iter().enumerate() {
             match fs::remove_dir(folder.join(name)) {
@@ -461,7 +233,68 @@ impl Removable for MaildirAccount {
                 }
             }
         }
-        self.delete_mailbox(mailbox).await.map(|()| Emptiness::Deleted)
+        self.discard(mailbox, &folder).map(|()| Emptiness::Deleted)
+    }
+
+    fn open(&mut self, name: &MailboxName) -> Result<PathBuf, Fault> {
+        self.folder(name)
+    }
+
+    fn begin(&self, folder: &Path, envelope: Envelope) -> Delivery {
+        Delivery::begin(folder, folder.join("tmp").join(unique_name()), envelope)
+    }
+
+    fn commit(&mut self, folder: &Path, deliveries: &mut [Delivery]) -> io::Result<Placed> {
+        self.forget();
+        let settled = deliveries.iter_mut().map(Delivery::settle).collect();
+        place_all(folder, (deliveries, settled), &mut self.lists)
+    }
+
+    fn permanent_flags(&mut self, name: &MailboxName) -> Result<PermanentFlags, Fault> {
+        let keywords = self.look(name)?.keywords;
+        let used = keywords.iter().filter(|keyword| !keyword.is_empty());
+        if used.clone().count() < info::KEYWORDS_MAX {
+            return Ok(PermanentFlags::Any);
+        }
+        let standard = [&b"\\Answered"[..], b"\\Deleted", b"\\Draft", b"\\Flagged", b"\\Seen"];
+        let flags = standard.into_iter().chain(used.map(String::as_bytes)).map(Flag::new);
+        Ok(PermanentFlags::Only(flags.collect()))
+    }
+
+    fn update(&mut self, listed: AsListed<'_>, updates: &[FlagUpdate]) -> Result<Refused, Fault> {
+        let uids = updates.iter().map(|update| update.uid).collect();
+        self.change_files(listed, (uids, FaultKind::Flags), |at, path, flags, keywords| {
+            let update = &updates[at];
+            let kept = flags.iter().filter(|flag| !update.remove.contains(flag));
+            let flags: FlagSet = kept.chain(&update.add).cloned().collect();
+            let end = info::end(&flags, keywords);
+            rename_to_cur(path, &end)
+        })
+    }
+
+    fn remove(&mut self, listed: AsListed<'_>, uids: &[Uid]) -> Result<Refused, Fault> {
+        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let wanted = (uids.to_vec(), FaultKind::DeleteMessage);
+        self.change_files(listed, wanted, |_, path, _, _| match fs::remove_file(path) {
+            Err(error) if !gone(&error) => Err(error),
+            _ => Ok(()),
+        })
+    }
+
+    async fn transfer(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+        to: &MailboxName,
+    ) -> Result<Moved, Fault> {
+        let found = self.look_again(listed)?;
+        let (from, folder) = (self.folder(listed.mailbox)?, self.folder(to)?);
+        self.forget();
+        let moved = moving::move_all((listed.mailbox, &found), uids, (&from, &folder));
+        moved.map_err(|error| {
+            let words = format!("{}: {error}", folder.display());
+            Fault::new(Side::Target, FaultKind::DeleteMessage, words).in_mailbox(listed.mailbox)
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Writing the files beside the messages: whole or not at all, and only by one program at a time.
+//! Writing the files beside the messages only by one program at a time.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -16,18 +16,17 @@ const LOOKS_MAX: u32 = 2600;
 /// What stands in a lock file of ours.
 const MARK: &str = "mailferry\n";
 
-/// `dovecot-uidlist.lock`: whoever made it may write the list.
+/// A file such as `dovecot-uidlist.lock`: whoever made it may write the list.
 ///
 /// While it lives, the program that made it holds a lock of the system on the file as well: one of
 /// ours that nobody holds was left by a run that was killed, and is taken away at once.
-pub(super) struct Lock {
+pub(crate) struct Lock {
     path: PathBuf,
     _held: File,
 }
 
 impl Lock {
-    pub(super) fn take(folder: &Path) -> io::Result<Self> {
-        let path = folder.join("dovecot-uidlist.lock");
+    pub(crate) fn take(path: PathBuf) -> io::Result<Self> {
         for _ in 0..LOOKS_MAX {
             let mut options = OpenOptions::new();
             match options.read(true).write(true).create_new(true).open(&path) {
@@ -65,43 +64,6 @@ impl Drop for Lock {
     }
 }
 
-/// Puts a file in the place of another, on the disk before this returns.
-pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let beside = path.with_extension("mailferry-new");
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| fs::rename(&beside, path));
-    if placed.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    placed?;
-    path.parent().map_or(Ok(()), sync_folder)
-}
-
-/// Adds to the end of a file, on the disk before this returns.
-pub(super) fn add(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-/// Returns once the names in a folder are on the disk.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Elsewhere a folder cannot be opened, and need not be.
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
-}
-
-/// What is in a file; empty where there is none.
-pub(super) fn read_or_empty(path: &Path) -> io::Result<String> {
-    match fs::read(path) {
-        Ok(octets) => Ok(String::from_utf8_lossy(&octets).into_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -111,19 +73,19 @@ mod tests {
     fn a_lock_that_was_left_is_taken_away_and_one_that_is_held_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dovecot-uidlist.lock");
-        let held = Lock::take(folder.path()).unwrap();
+        let held = Lock::take(path.clone()).unwrap();
         assert!(!take_away_if_left(&path) && path.exists());
         drop(held);
         assert!(!path.exists());
         // Of a run that was killed.
         fs::write(&path, MARK).unwrap();
-        drop(Lock::take(folder.path()).unwrap());
+        drop(Lock::take(path.clone()).unwrap());
         // Of Dovecot, and then of a Dovecot that died.
         fs::write(&path, "123:host").unwrap();
         assert!(!take_away_if_left(&path));
         let long_ago = std::time::SystemTime::now() - STALE_AFTER * 2;
         File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
-        drop(Lock::take(folder.path()).unwrap());
+        drop(Lock::take(path.clone()).unwrap());
         assert!(!path.exists());
     }
 }
