@@ -10,6 +10,7 @@ pub mod detour;
 pub mod drop_in;
 pub mod fault_text;
 pub mod imapsync;
+pub mod local;
 pub mod local_state;
 pub mod mailferry;
 mod moment;

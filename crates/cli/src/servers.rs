@@ -20,9 +20,9 @@ use mailferry_run::accounts::{Accounts, Need, Seat};
 use mailferry_store::either::Either;
 use mailferry_store::imap::ImapAccount;
 use mailferry_store::imap::compression::Compression;
-use mailferry_store::maildir::MaildirAccount;
 
 use crate::budget::Budget;
+use crate::local::{LocalAccount, LocalForm};
 use crate::token::TokenFrom;
 
 /// One side: where it is and who logs in.
@@ -74,8 +74,8 @@ impl SecondWay {
 pub enum Site {
     /// On a server.
     Server(Box<Login>),
-    /// In a Maildir++ of this machine, by its absolute path.
-    Maildir(PathBuf),
+    /// On this machine, by its absolute path.
+    Local(LocalForm, PathBuf),
 }
 
 impl From<Login> for Site {
@@ -91,7 +91,7 @@ impl Site {
             Self::Server(login) => {
                 format!("{}@{}", login.credentials.user.escape_ascii(), login.host())
             }
-            Self::Maildir(root) => format!("maildir:{}", root.display()),
+            Self::Local(form, root) => format!("{}{}", form.scheme(), root.display()),
         }
     }
 
@@ -103,11 +103,11 @@ impl Site {
         self
     }
 
-    /// What counts its octets; there are none of a Maildir.
+    /// What counts its octets; there are none of what is on this machine.
     fn meter(&self) -> Arc<Meter> {
         match self {
             Self::Server(login) => login.endpoint.meter.clone().unwrap_or_default(),
-            Self::Maildir(_) => Arc::default(),
+            Self::Local(..) => Arc::default(),
         }
     }
 
@@ -115,7 +115,7 @@ impl Site {
     fn host(&self) -> Option<String> {
         match self {
             Self::Server(login) => Some(login.host()),
-            Self::Maildir(_) => None,
+            Self::Local(..) => None,
         }
     }
 }
@@ -127,7 +127,7 @@ impl Login {
 }
 
 /// An account wherever it is.
-pub type AnyAccount = Either<ImapAccount, MaildirAccount>;
+pub type AnyAccount = Either<ImapAccount, LocalAccount>;
 
 /// Both sides.
 #[derive(Clone)]
@@ -272,7 +272,7 @@ impl Servers {
         Ok(credentials)
     }
 
-    /// What the two accounts are called: user, host and port as given, or the path of a Maildir.
+    /// What the two accounts are called: user, host and port as given, or a path of this machine.
     #[must_use]
     pub fn names(&self) -> (String, String) {
         (self.source.name(), self.target.name())
@@ -300,7 +300,7 @@ impl Servers {
     #[must_use]
     pub fn is_local(&self, side: Side) -> bool {
         let site = if side == Side::Source { &self.source } else { &self.target };
-        matches!(site, Site::Maildir(_))
+        matches!(site, Site::Local(..))
     }
 }
 
@@ -312,21 +312,21 @@ impl Accounts for Servers {
     async fn open_source(&self) -> Result<AnyAccount, Fault> {
         match &self.source {
             Site::Server(login) => self.open(Side::Source, login).await.map(Either::One),
-            Site::Maildir(root) => MaildirAccount::source(root).map(Either::Other),
+            Site::Local(form, root) => form.open(Side::Source, root).map(Either::Other),
         }
     }
 
     async fn open_removal(&self) -> Result<AnyAccount, Fault> {
         match &self.source {
             Site::Server(_) => self.open_source().await,
-            Site::Maildir(root) => MaildirAccount::target(root).map(Either::Other),
+            Site::Local(form, root) => form.open(Side::Target, root).map(Either::Other),
         }
     }
 
     async fn open_target(&self) -> Result<AnyAccount, Fault> {
         match &self.target {
             Site::Server(login) => self.open(Side::Target, login).await.map(Either::One),
-            Site::Maildir(root) => MaildirAccount::target(root).map(Either::Other),
+            Site::Local(form, root) => form.open(Side::Target, root).map(Either::Other),
         }
     }
 

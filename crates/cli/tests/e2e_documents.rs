@@ -571,7 +571,7 @@ fn note_functions(directory: &std::path::Path, names: &mut BTreeSet<String>) {
             note_functions(&path, names);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = std::fs::read_to_string(path).unwrap();
-            let named = text.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
+            let named = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
             names.extend(named.map(str::to_owned));
         }
     }

@@ -6,42 +6,11 @@
 mod world;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use world::*;
 
-/// An account with everything, and a folder that is not there yet.
-struct Case<'w> {
-    source: Place<'w>,
-    desk: Desk,
-    folder: PathBuf,
-}
-
-impl<'w> Case<'w> {
-    fn open(world: &'w World) -> Self {
-        let (source, _) = world.pair(Way::SlashToDot);
-        furnish(&source);
-        let desk = Desk::new();
-        let folder = desk.path().join("archive of mail");
-        Self { source, desk, folder }
-    }
-
-    fn url(&self) -> String {
-        format!("maildir:{}", self.folder.display())
-    }
-
-    fn run(&self, verb: &str, from: &str, to: &str, options: &[&str]) -> Finished {
-        let words =
-            ["--source-password-command", "cat from", "--target-password-command", "cat to"];
-        self.desk.file("from", &self.source.password);
-        self.desk.mailferry(&[&[verb, from, to], options, &words[..]].concat())
-    }
-
-    fn archive(&self, options: &[&str]) -> Finished {
-        self.run("sync", &self.source.url("imap"), &self.url(), options)
-    }
-}
+const SCHEME: &str = "maildir:";
 
 fn files(folder: &Path) -> usize {
     let mut count = 0;
@@ -59,38 +28,17 @@ fn files(folder: &Path) -> usize {
 #[test]
 fn an_account_goes_to_a_maildir_and_from_there_to_another_server() {
     let Some(world) = World::open() else { return };
-    let case = Case::open(&world);
-    let original = case.source.read();
-    case.archive(&["--mirror"]).expect(0);
+    let case = Archive::open(&world, SCHEME);
+    let original = case.goes_there_and_back(&world);
     assert_eq!(files(&case.folder), original.message_count());
-    let again = case.archive(&["--mirror", "--json"]).expect(0).json_lines();
-    assert!(again.iter().all(|line| line["event"] != "copied"), "copied twice");
-    let (source, folder) = (case.source.url("imap"), case.url());
-    case.run("check", &source, &folder, &["--deep"]).expect(0);
-    case.desk.file("to", &case.source.password);
-    case.run("check", &folder, &source, &["--deep"]).expect(0);
-
-    let target = Place::new(&world.dot, "back");
-    case.desk.file("to", &target.password);
-    case.run("sync", &folder, &target.url("imap"), &[]).expect(0);
-    assert_copied(&original, &target.read(), &Expect::exact());
-    case.run("check", &folder, &target.url("imap"), &["--deep"]).expect(0);
-    assert_untouched(&original, &case.source.read());
 }
 
 #[test]
 fn what_changes_on_the_server_changes_in_the_maildir() {
     let Some(world) = World::open() else { return };
-    let case = Case::open(&world);
+    let case = Archive::open(&world, SCHEME);
     case.archive(&["--mirror"]).expect(0);
-    let mut probe = case.source.probe();
-    probe.store("INBOX", &[1, 2], "FLAGS", "\\Flagged newword").unwrap();
-    probe.remove("INBOX", &[7, 8]).unwrap();
-    probe.delete("Drafts").unwrap();
-    case.source.put("New/Below", &mails("new", 3));
-    case.archive(&["--mirror"]).expect(0);
-    let (source, folder) = (case.source.url("imap"), case.url());
-    case.run("check", &source, &folder, &["--deep"]).expect(0);
+    case.changes();
     assert_eq!(files(&case.folder), case.source.read().message_count());
     assert!(!case.folder.join(".Drafts").exists());
 }
@@ -99,7 +47,7 @@ fn what_changes_on_the_server_changes_in_the_maildir() {
 fn dovecot_serves_it_as_it_is() {
     let Some(world) = World::open() else { return };
     let Some(maildir) = server(&Setup::new(Layout::SlashMaildir)) else { return };
-    let case = Case::open(&world);
+    let case = Archive::open(&world, SCHEME);
     case.archive(&["--mirror"]).expect(0);
     let user = maildir.fresh_user("archive");
     let rows = |folder: &Path| {
@@ -131,26 +79,11 @@ fn dovecot_serves_it_as_it_is() {
 #[test]
 fn a_run_that_is_killed_leaves_the_maildir_whole() {
     let Some(world) = World::open() else { return };
-    let case = Case::open(&world);
+    let case = Archive::open(&world, SCHEME);
     case.source.put("Many", &mails("many", 400));
     let original = case.source.read();
     for milliseconds in [30, 60, 90, 120] {
-        let mut command = case.desk.ferry_command("sync", &case.source, &case.source, &[]);
-        let words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-        let mut own = std::process::Command::new(command.get_program());
-        own.args([&words[0], &words[1]]).arg(case.url()).args(["--quiet", "--connections", "1"]);
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => own.env(name, value),
-                None => own.env_remove(name),
-            };
-        }
-        own.current_dir(case.desk.path());
-        std::mem::swap(&mut command, &mut own);
-        let mut child = command.spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(milliseconds));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        case.archive_killed_after(milliseconds, &[]);
     }
     case.archive(&[]).expect(0);
     let target = Place::new(&world.dot, "back");
@@ -163,7 +96,7 @@ fn a_run_that_is_killed_leaves_the_maildir_whole() {
 #[test]
 fn a_folder_that_cannot_be_had_is_told() {
     let Some(world) = World::open() else { return };
-    let case = Case::open(&world);
+    let case = Archive::open(&world, SCHEME);
     fs::write(&case.folder, b"a file").unwrap();
     let run = case.archive(&[]).expect_failure();
     assert!(run.stderr.contains("archive of mail"), "{}", run.report());
@@ -176,25 +109,15 @@ fn a_folder_that_cannot_be_had_is_told() {
 #[test]
 fn a_restore_from_a_maildir_brings_back_and_removes_nothing() {
     let Some(world) = World::open() else { return };
-    let case = Case::open(&world);
-    let original = case.source.read();
+    let case = Archive::open(&world, SCHEME);
     case.archive(&["--mirror"]).expect(0);
-    let mut probe = case.source.probe();
-    probe.remove("INBOX", &[1, 2, 3]).unwrap();
-    probe.delete("Caf&AOk-").unwrap();
-    case.source.put("INBOX", &mails("since", 2));
-    case.desk.file("to", &case.source.password);
-    let (folder, account) = (case.url(), case.source.url("imap"));
-    case.run("restore", &folder, &account, &["--yes"]).expect(0);
-    let after = case.source.read();
-    assert_copied(&original, &after, &Expect { order: Duty::May, ..Expect::superset() });
-    assert_eq!(after.message_count(), original.message_count() + 2);
+    case.brings_back();
 }
 
 #[test]
 fn messages_of_an_archive_are_chosen_by_day_and_by_message_id() {
     let Some(world) = World::open() else { return };
-    let case = Case::open(&world);
+    let case = Archive::open(&world, SCHEME);
     case.archive(&["--mirror"]).expect(0);
     let account = Place::new(&world.slash, "empty");
     case.desk.file("to", &account.password);

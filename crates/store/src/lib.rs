@@ -1,6 +1,7 @@
 //! Where mail lives, behind one written contract ([`contract::Source`], [`contract::Target`]).
 //! Adapters never import each other.
 
+pub mod archive;
 pub mod contract;
 pub mod either;
 pub mod files;

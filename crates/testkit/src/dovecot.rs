@@ -194,19 +194,19 @@ impl Dovecot {
         Ok(())
     }
 
-    /// Makes a copy of a Maildir that of a user of a server with such a layout, as an
+    /// Makes a copy of a folder of mail that of a user of a server with such a layout, as an
     /// administrator does who takes over an account; answers where it is.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn adopt(&self, user: &str, maildir: &Path) -> Result<PathBuf, Error> {
+    pub fn adopt(&self, user: &str, folder: &Path) -> Result<PathBuf, Error> {
         let home = self.watched.dir().join("mail").join(user);
         fs::create_dir_all(&home).map_err(io("cannot make a home"))?;
-        let own = home.join("Maildir");
-        let copied = Command::new("cp").arg("-a").arg(maildir).arg(&own).status();
+        let own = home.join(self.setup.layout.folder());
+        let copied = Command::new("cp").arg("-a").arg(folder).arg(&own).status();
         match copied.map_err(io("cannot start cp"))?.success() {
             true => self.machine.give_away(&home).map(|()| own),
-            false => Err(Error::Start("cp did not copy the Maildir".to_owned())),
+            false => Err(Error::Start("cp did not copy the mail".to_owned())),
         }
     }
 

@@ -1,6 +1,6 @@
 //! From options to two logins.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use mailferry_engine::fault::Side;
@@ -13,6 +13,7 @@ use mailferry_imap::tls::{Fingerprint, Identity, TlsPolicy};
 use super::options::{Accounts, Output, SideArgs};
 use super::task::{UsageError, teller};
 use crate::account::{AccountUrl, Scheme};
+use crate::local::{LocalForm, WRITTEN};
 use crate::permission::{self, PermissionError};
 use crate::secret::SecretFrom;
 use crate::servers::{Login, Servers, Site, Tell, cleartext_allowed, traced};
@@ -66,8 +67,8 @@ fn servers_with(
     })?;
     let side = |side: Side| -> Result<Site, UsageError> {
         let args = accounts.side(side);
-        if let Some(root) = maildir(args.url)? {
-            return Ok(Site::Maildir(root));
+        if let Some(site) = local(args.url)? {
+            return Ok(site);
         }
         let mut login = login(accounts, args, ca_pem.clone())?;
         if entered.contains(&side) {
@@ -84,16 +85,16 @@ fn servers_with(
     Ok(Servers::new(side(Side::Source)?, side(Side::Target)?, teller(output)))
 }
 
-/// The folder of an account that is written `maildir:PATH`.
-fn maildir(url: &str) -> Result<Option<PathBuf>, UsageError> {
-    let Some(path) = url.strip_prefix("maildir:") else { return Ok(None) };
+/// Form and path of an account on this machine.
+fn local(url: &str) -> Result<Option<Site>, UsageError> {
+    let Some((form, path)) = LocalForm::of(url) else { return Ok(None) };
+    let hint = || format!("write {}/path/to/folder", form.scheme());
     if path.is_empty() {
-        return Err(UsageError::new("`maildir:` names no folder", "write maildir:/path/to/folder"));
+        return Err(UsageError::new(format!("`{}` names no folder", form.scheme()), hint()));
     }
-    let absolute = std::path::absolute(path).map_err(|error| {
-        UsageError::new(format!("`{path}` is no folder: {error}"), "write maildir:/path/to/folder")
-    })?;
-    Ok(Some(absolute))
+    let absolute = std::path::absolute(path)
+        .map_err(|error| UsageError::new(format!("`{path}` is no folder: {error}"), hint()))?;
+    Ok(Some(Site::Local(form, absolute)))
 }
 
 /// Where it is and who logs in, without what proves it.
@@ -102,12 +103,8 @@ fn login(
     args: SideArgs<'_>,
     ca_pem: Option<Vec<u8>>,
 ) -> Result<Login, UsageError> {
-    let url = AccountUrl::parse(args.url).map_err(|error| {
-        UsageError::new(
-            error.to_string(),
-            "accounts are written imaps://user@host[:port], or maildir:PATH",
-        )
-    })?;
+    let url =
+        AccountUrl::parse(args.url).map_err(|error| UsageError::new(error.to_string(), WRITTEN))?;
     let pins = args.pins.iter().map(|pin| fingerprint(pin)).collect::<Result<Vec<_>, _>>()?;
     let tls = TlsPolicy {
         pins,

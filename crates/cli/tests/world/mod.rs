@@ -5,12 +5,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[cfg(unix)]
+mod archive;
+#[cfg(unix)]
 pub mod disk;
 pub mod listener;
 #[cfg(unix)]
 pub mod page;
 mod program;
 
+#[cfg(unix)]
+pub use archive::Archive;
 pub use mailferry_testkit::dovecot::{Dovecot, Layout, Setup, special_use};
 pub use mailferry_testkit::farm;
 pub use mailferry_testkit::probe::{

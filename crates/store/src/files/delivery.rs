@@ -134,7 +134,7 @@ impl Delivery {
     }
 
     /// The file, from its beginning.
-    pub(crate) fn from_the_beginning(&mut self) -> io::Result<&mut File> {
+    pub(crate) fn rewound(&mut self) -> io::Result<&mut File> {
         let file = self.whole()?;
         file.rewind()?;
         Ok(file)

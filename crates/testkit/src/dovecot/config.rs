@@ -16,6 +16,8 @@ pub enum Layout {
     Slash,
     /// Separator `/`, no prefix, no `.` in names: Maildir++, which a corpus fills fast.
     SlashMaildir,
+    /// Separator `/`, no prefix: an mbox in a folder for each mailbox.
+    SlashMbox,
     /// Separator `.`, prefix `INBOX.`: Maildir++, as Courier and old hosters have it.
     DotInbox,
 }
@@ -25,7 +27,7 @@ impl Layout {
     #[must_use]
     pub fn separator(self) -> char {
         match self {
-            Self::Slash | Self::SlashMaildir => '/',
+            Self::Slash | Self::SlashMaildir | Self::SlashMbox => '/',
             Self::DotInbox => '.',
         }
     }
@@ -34,13 +36,22 @@ impl Layout {
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
-            Self::Slash | Self::SlashMaildir => "",
+            Self::Slash | Self::SlashMaildir | Self::SlashMbox => "",
             Self::DotInbox => "INBOX.",
         }
     }
 
     pub(super) fn is_maildir(self) -> bool {
-        self != Self::Slash
+        matches!(self, Self::SlashMaildir | Self::DotInbox)
+    }
+
+    /// The folder of a user's mail.
+    pub(super) fn folder(self) -> &'static str {
+        match self {
+            Self::Slash => "sdbox",
+            Self::SlashMaildir | Self::DotInbox => "Maildir",
+            Self::SlashMbox => "mbox",
+        }
     }
 }
 
@@ -191,6 +202,7 @@ fn globals(setup: &Setup, place: &Place<'_>) -> String {
     let location = match setup.layout {
         Layout::Slash => "sdbox:~/sdbox",
         Layout::SlashMaildir | Layout::DotInbox => "maildir:~/Maildir",
+        Layout::SlashMbox => "mbox:~/mbox:DIRNAME=mbox:INBOX=~/mbox/INBOX/mbox:UTF-8",
     };
     let fsync = match setup.durability {
         Durability::Careless => "never",

@@ -6,6 +6,7 @@ use mailferry_discovery::{Address, Found, Security, Sources, find};
 
 use super::super::task::UsageError;
 use crate::account::percent_encoded;
+use crate::local::LocalForm;
 use crate::screen;
 
 /// The environment variable that names a DNS server (`address:port`) in place of the system's.
@@ -27,7 +28,7 @@ pub(super) enum Searched {
 /// # Errors
 /// It is no address, or nobody knows where its mailboxes are.
 pub(super) async fn resolved(text: &str) -> Result<Searched, UsageError> {
-    if text.contains("://") || text.starts_with("maildir:") || !text.contains('@') {
+    if text.contains("://") || LocalForm::of(text).is_some() || !text.contains('@') {
         return Ok(Searched::Account(text.to_owned()));
     }
     let hint = "name the server: imaps://user@host";

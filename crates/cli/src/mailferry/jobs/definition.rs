@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::schema::{self, Kind, OptionKey, Shape};
 use super::watch::Watch;
 use crate::account::AccountUrl;
+use crate::local::{LocalForm, WRITTEN};
 
 /// The share of the source's messages that may be gone in the next run, if nothing else is said.
 const SHRINK_MAX_USUAL: f64 = 10.0;
@@ -91,11 +92,11 @@ pub(super) fn words(entry: &Entry, kind: Kind) -> Vec<OsString> {
     words
 }
 
-/// A value with `~/` replaced by the home folder, where it names a file or a Maildir.
+/// A value with `~/` replaced by the home folder, where it names a file or an account of this machine.
 pub(super) fn whole(key: &str, text: &str) -> String {
     let home = || std::env::var("HOME").ok().filter(|home| !home.is_empty());
-    let (scheme, path) = match text.strip_prefix("maildir:") {
-        Some(path) => ("maildir:", path),
+    let (scheme, path) = match LocalForm::of(text) {
+        Some((form, path)) => (form.scheme(), path),
         None if schema::is_path(key) => ("", text),
         None => return text.to_owned(),
     };
@@ -223,8 +224,8 @@ impl Reader<'_> {
 
     fn inspect_text(&mut self, setting: &Setting, text: &str) {
         let key = &*setting.key;
-        let path = match text.strip_prefix("maildir:") {
-            Some(path) => Some(path),
+        let path = match LocalForm::of(text) {
+            Some((_, path)) => Some(path),
             None => schema::is_path(key).then_some(text),
         };
         if path.is_some_and(|path| {
@@ -243,16 +244,18 @@ impl Reader<'_> {
 
     fn inspect_account(&mut self, side: &str) {
         let Some(setting) = self.entry.setting(side) else {
-            let hint = format!("write `{side} = \"imaps://user@host\"`, or \"maildir:/path\"");
+            let hint = format!(
+                "write `{side} = \"imaps://user@host\"`, \"maildir:/path\", \"eml:/path\" or \
+                 \"mbox:/path\""
+            );
             return self.say(self.entry.at, &format!("it has no `{side}`"), hint);
         };
         let Some(text) = self.entry.text(side) else { return };
-        if text.strip_prefix("maildir:").is_some_and(|path| !path.is_empty()) {
+        if LocalForm::of(text).is_some_and(|(_, path)| !path.is_empty()) {
             return;
         }
         if let Err(error) = AccountUrl::parse(text) {
-            let hint = "accounts are written imaps://user@host[:port], or maildir:/path";
-            self.say(setting.value_at, &error.to_string(), hint);
+            self.say(setting.value_at, &error.to_string(), WRITTEN);
         }
     }
 

@@ -12,6 +12,7 @@ use super::super::task::UsageError;
 use super::file::{Entry, JobFile, Value};
 use super::record::replace;
 use super::schema::{self, Kind, OptionKey, Shape};
+use crate::local::LocalForm;
 
 /// Settings of a job that is to be written.
 pub(in crate::mailferry) type Settings = Vec<(String, Value)>;
@@ -62,8 +63,8 @@ fn of_words(args: &JobAddArgs) -> Result<Settings, UsageError> {
     let mut settings = vec![("kind".to_owned(), Value::Text(kind.name().to_owned()))];
     for side in ["source", "target"] {
         let url = said.get_one::<String>(side).cloned().unwrap_or_default();
-        let whole = match url.strip_prefix("maildir:") {
-            Some(path) => format!("maildir:{}", absolute(path)?),
+        let whole = match LocalForm::of(&url) {
+            Some((form, path)) => format!("{}{}", form.scheme(), absolute(path)?),
             None => url,
         };
         settings.push((side.to_owned(), Value::Text(whole)));

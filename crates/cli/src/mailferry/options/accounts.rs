@@ -15,8 +15,9 @@ use crate::secret::COMMAND_WAIT_USUAL;
 /// The two accounts and how to get there.
 #[derive(Args, Clone, Debug)]
 pub struct Accounts {
-    /// Account to read: imaps://user@host[:port] (TLS), imap:// (STARTTLS), imap+plain://, or a
-    /// Maildir++ of this machine: maildir:PATH
+    /// Account to read: imaps://user@host[:port] (TLS), imap:// (STARTTLS), imap+plain://, or on
+    /// this machine: maildir:PATH (Maildir++), eml:PATH (a file a message), mbox:PATH (a file a
+    /// mailbox)
     pub source: String,
     /// Account to write
     pub target: String,
