@@ -1,5 +1,5 @@
-//! Labels of Gmail, from one imitation of it to another, by `imapsync`. The accounts are compared
-//! themselves, without any IMAP.
+//! Labels of Gmail: from one imitation of it to another by `imapsync`, and to another server by
+//! `mailferry --labels`. The accounts are compared themselves, without any IMAP.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod pair;
@@ -260,4 +260,114 @@ fn a_side_without_labels_is_told_and_nothing_is_asked_of_it() {
     assert!(!asked.iter().any(|command| command.contains("X-GM")), "{asked:?}");
     let plain = run(&pair, &Desk::new(), &[]).expect(0);
     assert!(!plain.all().contains("labels"), "{}", plain.report());
+}
+
+// ---- mailferry ----
+
+const MAILBOXES: [&str; 2] = ["--labels", "mailboxes"];
+
+fn to_another() -> Pair {
+    to_another_from(gmail())
+}
+
+fn to_another_from(source: Profile) -> Pair {
+    let pair = Pair::new(source, Profile::modern());
+    pair.from.label_as_gmail();
+    pair
+}
+
+fn ferry(pair: &Pair, desk: &Desk, verb: &str, options: &[&str]) -> Finished {
+    desk.finish(pair.within(desk, "exec \"$@\"", (Front::Mailferry, verb, options)))
+}
+
+/// The numbers of the messages in a mailbox of the target.
+fn numbers(pair: &Pair, mailbox: &str) -> Vec<u32> {
+    let messages = pair.to.messages(mailbox);
+    let number = |octets: &[u8]| (0..1_000).find(|number| self::octets(*number)[..] == *octets);
+    messages.iter().map(|message| number(&message.octets).unwrap()).collect()
+}
+
+#[track_caller]
+fn assert_same_but_all_mail(pair: &Pair) {
+    for (mailbox, messages) in pair.from.snapshot() {
+        if mailbox != ALL_MAIL {
+            let octets = |messages: &[mailferry_testkit::sim::Message]| {
+                messages.iter().map(|it| it.octets.to_vec()).collect::<Vec<_>>()
+            };
+            assert_eq!(octets(&messages), octets(&pair.to.messages(&mailbox)), "{mailbox}");
+        }
+    }
+}
+
+#[test]
+fn all_mail_has_what_no_other_mailbox_shows() {
+    let (pair, desk) = (to_another(), Desk::new());
+    furnish(&pair.from);
+    ferry(&pair, &desk, "sync", &MAILBOXES).expect(0);
+    assert_eq!(numbers(&pair, ALL_MAIL), [4]);
+    assert_same_but_all_mail(&pair);
+    let before = pair.to.snapshot();
+    for desk in [&desk, &Desk::new()] {
+        ferry(&pair, desk, "sync", &MAILBOXES).expect(0);
+        assert_eq!(pair.to.snapshot(), before, "a second run did something");
+        ferry(&pair, desk, "check", &MAILBOXES).expect(0);
+        ferry(&pair, desk, "check", &[]).expect(1);
+    }
+
+    // What is archived goes there, and what gets a label again stays there, too.
+    take(&pair.from, 1, "INBOX");
+    put(&pair.from, 4, &["Work"]);
+    let mirror = [&["--mirror"], &MAILBOXES[..]].concat();
+    ferry(&pair, &desk, "sync", &mirror).expect(0);
+    assert_eq!(numbers(&pair, ALL_MAIL), [4, 1]);
+    assert_same_but_all_mail(&pair);
+    let before = pair.to.snapshot();
+    ferry(&pair, &Desk::new(), "sync", &mirror).expect(0);
+    assert_eq!(pair.to.snapshot(), before, "a second run did something");
+
+    ferry(&pair, &desk, "sync", &[]).expect(0);
+    assert_eq!(numbers(&pair, ALL_MAIL).len(), 7, "without a word about labels it is whole");
+}
+
+#[test]
+fn what_only_a_mailbox_shows_that_takes_no_part_is_left_to_all_mail() {
+    let (pair, desk) = (to_another(), Desk::new());
+    furnish(&pair.from);
+    put(&pair.from, 10, &["Work"]);
+    put(&pair.from, 11, &["Work/2020"]);
+    ferry(&pair, &desk, "sync", &[&MAILBOXES[..], &["--exclude", "^Work"]].concat()).expect(0);
+    assert_eq!(numbers(&pair, ALL_MAIL), [4, 10, 11]);
+
+    let pair = to_another();
+    furnish(&pair.from);
+    ferry(&pair, &desk, "sync", &[&MAILBOXES[..], &["--folder", ALL_MAIL]].concat()).expect(0);
+    assert_eq!(numbers(&pair, ALL_MAIL).len(), 7, "nobody else has them");
+}
+
+#[test]
+fn labels_that_are_not_told_leave_all_mail_to_the_next_run() {
+    let mut source = gmail();
+    // Two list messages, the third asks for labels.
+    source.faults = vec![Fault::at_command("UID FETCH", 3, Effect::No("Try later".into()))];
+    let (pair, desk) = (to_another_from(source), Desk::new());
+    put(&pair.from, 1, &["INBOX"]);
+    put(&pair.from, 4, &[ALL_MAIL]);
+    let mirror = [&["--mirror"], &MAILBOXES[..]].concat();
+    let first = ferry(&pair, &desk, "sync", &mirror).expect(120);
+    assert!(first.all().contains("the labels were not told: NO Try later"), "{}", first.report());
+    assert_eq!((numbers(&pair, "INBOX"), numbers(&pair, ALL_MAIL)), (vec![1], vec![]));
+    ferry(&pair, &desk, "sync", &mirror).expect(0);
+    assert_eq!((numbers(&pair, "INBOX"), numbers(&pair, ALL_MAIL)), (vec![1], vec![4]));
+}
+
+#[test]
+fn a_choice_about_labels_means_nothing_where_there_are_none() {
+    let pair = Pair::new(Profile::modern(), Profile::modern());
+    put(&pair.from, 1, &["INBOX", "Work"]);
+    pair.from.mark(ALL_MAIL, "\\All");
+    put(&pair.from, 2, &[ALL_MAIL]);
+    let run = ferry(&pair, &Desk::new(), "sync", &MAILBOXES).expect(0);
+    let told = "notice: the source has no labels as Gmail has them, so --labels changes nothing";
+    assert!(run.all().contains(told), "{}", run.report());
+    pair.assert_complete();
 }

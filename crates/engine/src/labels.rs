@@ -96,7 +96,7 @@ impl LabelNames<'_> {
     pub fn wanted(&self, labels: &FlagSet) -> Result<LabelsWanted, RuleFailed> {
         let (mut all, mut to_add) = (Vec::new(), Vec::new());
         for label in labels {
-            let mailbox = self.mailbox_of(label);
+            let mailbox = mailbox_of(self.source, label);
             let Some(name) = self.name_of(label, mailbox)? else { continue };
             let is_copied = mailbox.is_some_and(|it| self.copied.contains(&it.name));
             if !is_copied || self.elsewhere == Elsewhere::SkipEarlier {
@@ -133,19 +133,6 @@ impl LabelNames<'_> {
         };
         let remove: Vec<Flag> = present.iter().filter(is_surplus).cloned().collect();
         (!add.is_empty() || !remove.is_empty()).then_some(FlagChange { add, remove })
-    }
-
-    /// The mailbox of the source that a label stands for, if it has one.
-    fn mailbox_of(&self, label: &Flag) -> Option<&MailboxInfo> {
-        if is(label, INBOX) {
-            return self.source.find(&MailboxName::new(MailboxName::INBOX));
-        }
-        match USES.iter().find(|(known, _)| is(label, known)) {
-            Some((_, use_)) => {
-                self.source.mailboxes.iter().find(|mailbox| mailbox.special_use == Some(*use_))
-            }
-            None => self.source.find(&MailboxName::new(label.as_bytes())),
-        }
     }
 
     /// What a label is on the target; `None` where it has none there.
@@ -185,6 +172,20 @@ impl LabelNames<'_> {
         let below = octets.get(..subtree.len()).filter(|it| it.eq_ignore_ascii_case(subtree));
         let next = octets.get(subtree.len()).copied();
         below.is_some() && (next.is_none() || next == self.rules.target.delimiter)
+    }
+}
+
+/// The mailbox of an account that a label stands for, if it shows one.
+#[must_use]
+pub fn mailbox_of<'a>(account: &'a AccountListing, label: &Flag) -> Option<&'a MailboxInfo> {
+    if is(label, INBOX) {
+        return account.find(&MailboxName::new(MailboxName::INBOX));
+    }
+    match USES.iter().find(|(known, _)| is(label, known)) {
+        Some((_, use_)) => {
+            account.mailboxes.iter().find(|mailbox| mailbox.special_use == Some(*use_))
+        }
+        None => account.find(&MailboxName::new(label.as_bytes())),
     }
 }
 

@@ -19,6 +19,7 @@ use mailferry_engine::select::{
 use mailferry_engine::summary::SameAccount;
 use mailferry_store::contract::Selection;
 
+use crate::all_mail::AllMail;
 use crate::arrivals::Arrivals;
 use crate::claim::Claims;
 use crate::copy::AddHeader;
@@ -46,6 +47,8 @@ pub struct Job {
     pub keys: KeyRule,
     /// Which messages of the source take part.
     pub source_selection: Selection,
+    /// What of All Mail, where mailboxes are labels.
+    pub all_mail: AllMail,
     /// Of these, only a share of each mailbox.
     pub source_sample: Sample,
     /// Which messages of the target count as extra, where deletions are narrowed too.
@@ -373,6 +376,7 @@ impl Job {
             flag_rewrite: None,
             keys: KeyRule::default(),
             source_selection: Selection::default(),
+            all_mail: AllMail::default(),
             source_sample: Sample::ALL,
             target_selection: Selection::default(),
             past: None,

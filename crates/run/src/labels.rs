@@ -15,7 +15,7 @@ use mailferry_engine::message::{FlagSetId, Uid};
 use mailferry_engine::name::{MailboxName, RuleFailed};
 use mailferry_engine::plan::{Action, Decision};
 use mailferry_store::contract::{
-    AsListed, FlagUpdate, LabelListing, Labelled, MessageId, Source, Target,
+    AsListed, FlagUpdate, LabelListing, Labelled, LabelsAsked, MessageId, Source, Target,
 };
 
 use crate::accounts::Accounts;
@@ -214,7 +214,8 @@ async fn set_in_mailbox<S: Source, T: Target>(
     let mut uids: Vec<Uid> = messages.iter().map(|message| message.target).collect();
     uids.dedup();
     let of_source = labels_of_source(source, task, messages);
-    let (here, there_now) = tokio::join!(of_source, target.labels(there, &uids));
+    let (here, there_now) =
+        tokio::join!(of_source, target.labels(there, &uids, LabelsAsked::Alone));
     let (here, there_now) = (here?, there_now?);
     let changes = changes((task, &accounts.names(task.job)), messages, &here, &there_now)
         .map_err(|failed| no_result(&failed, task))?;
@@ -238,7 +239,7 @@ async fn labels_of_source<S: Source>(
         let from = listed(&mailbox.source, &task.listings.sources[part]);
         labels.push(match uids.is_empty() {
             true => LabelListing::default(),
-            false => source.labels(from, &uids).await?,
+            false => source.labels(from, &uids, LabelsAsked::WithMessageIds).await?,
         });
     }
     Ok(labels)

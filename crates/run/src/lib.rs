@@ -4,6 +4,7 @@
 //! the guard has approved it. [`execute::Execution`] carries it out.
 
 pub mod accounts;
+pub mod all_mail;
 pub mod arrivals;
 pub mod check;
 pub mod claim;

@@ -135,8 +135,18 @@ pub struct Labelled {
     pub uid: Uid,
     /// Its labels, interned in the listing's own table.
     pub labels: FlagSetId,
-    /// Whether it has a Message-Id, by which alone Gmail knows a message that it is given again.
+    /// Whether it has a Message-Id, by which alone Gmail knows a message that it is given again;
+    /// `Absent`, too, where that was not asked for.
     pub message_id: MessageId,
+}
+
+/// What is asked for of the labels of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelsAsked {
+    /// Nothing else.
+    Alone,
+    /// Also whether each message has a Message-Id.
+    WithMessageIds,
 }
 
 /// Whether a message has a Message-Id.
@@ -299,8 +309,9 @@ pub trait Source: Send {
         &mut self,
         mailbox: AsListed<'_>,
         uids: &[Uid],
+        asked: LabelsAsked,
     ) -> impl Future<Output = Result<LabelListing, Fault>> + Send {
-        let _ = (mailbox, uids);
+        let _ = (mailbox, uids, asked);
         async { Ok(LabelListing::default()) }
     }
 

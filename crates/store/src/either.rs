@@ -12,7 +12,8 @@ use mailferry_engine::policy::PermanentFlags;
 
 use crate::contract::{
     Among, Appended, AsListed, BodyEvent, DayOctets, Emptiness, Envelope, FlagUpdate, LabelListing,
-    ListRequest, Moved, OctetDigests, Removable, Selection, Source, Target, TellListed, Wanted,
+    LabelsAsked, ListRequest, Moved, OctetDigests, Removable, Selection, Source, Target,
+    TellListed, Wanted,
 };
 use crate::quota::Quota;
 
@@ -107,8 +108,13 @@ impl<A: Source, B: Source> Source for Either<A, B> {
         of!(self, account => account.has_labels())
     }
 
-    async fn labels(&mut self, listed: AsListed<'_>, uids: &[Uid]) -> Result<LabelListing, Fault> {
-        of!(self, account => account.labels(listed, uids).await)
+    async fn labels(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+        asked: LabelsAsked,
+    ) -> Result<LabelListing, Fault> {
+        of!(self, account => account.labels(listed, uids, asked).await)
     }
 
     fn has_room_for_bodies(&self) -> bool {

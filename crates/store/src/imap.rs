@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{AccountListing, Mark, MessageListing};
-use mailferry_engine::message::{Flag, Uid};
+use mailferry_engine::message::Uid;
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::pairing::Digests;
 use mailferry_engine::policy::PermanentFlags;
@@ -35,12 +35,13 @@ use mailferry_imap::response::{Code, ConditionKind, Status, Untagged};
 use mailferry_imap::session::Completion;
 
 use self::compression::Compression;
+use self::opening::permanent;
 use self::throttle::{throttled, throttled_by};
 use self::way_in::{connect_fault, login_fault};
 pub use self::welcome::Welcome;
 use crate::contract::{
     Among, Appended, AsListed, BodyEvent, DayOctets, Envelope, FlagUpdate, LabelListing,
-    ListRequest, Moved, OctetDigests, Selection, Source, Target, TellListed, Wanted,
+    LabelsAsked, ListRequest, Moved, OctetDigests, Selection, Source, Target, TellListed, Wanted,
 };
 use crate::quota::Quota;
 
@@ -372,8 +373,13 @@ impl Source for ImapAccount {
         self.connection.capabilities().has("X-GM-EXT-1")
     }
 
-    async fn labels(&mut self, mailbox: AsListed<'_>, uids: &[Uid]) -> Result<LabelListing, Fault> {
-        self.fetch_labels(mailbox, uids).await
+    async fn labels(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+        asked: LabelsAsked,
+    ) -> Result<LabelListing, Fault> {
+        self.fetch_labels(mailbox, uids, asked).await
     }
 
     fn day_octets(&self) -> DayOctets {
@@ -528,16 +534,6 @@ impl Target for ImapAccount {
         to: &MailboxName,
     ) -> Result<Moved, Fault> {
         self.relocate(mailbox, uids, to).await
-    }
-}
-
-fn permanent(flags: &[&[u8]]) -> PermanentFlags {
-    if flags.is_empty() {
-        PermanentFlags::Unknown
-    } else if flags.contains(&b"\\*".as_slice()) {
-        PermanentFlags::Any
-    } else {
-        PermanentFlags::Only(flags.iter().map(|flag| Flag::new(flag)).collect())
     }
 }
 

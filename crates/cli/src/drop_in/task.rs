@@ -19,6 +19,7 @@ use mailferry_imap::credentials::{Administrator, Choice, Credentials, Manner, Se
 use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
 use mailferry_imap::sasl::{Mechanism as Sasl, Proof};
 use mailferry_imap::tls::{Identity, TlsPolicy, Unverified};
+use mailferry_run::all_mail::AllMail;
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
     CopiedFlags, CopyOrder, Dates, DayPermits, EmptyMailboxes, HierarchyOverride, Job,
@@ -369,6 +370,7 @@ pub(super) fn job(
         keys: options.messages.keys.clone(),
         state: None,
         source_selection: chosen1.search,
+        all_mail: AllMail::Whole,
         source_sample: Sample::ALL,
         past: None,
         target_selection: chosen2.search,

@@ -15,7 +15,7 @@ use super::options::{CheckArgs, Output};
 use super::progress::Progress;
 use super::render::json_line;
 use super::task::{self, UsageError};
-use super::verbs::{stop_on_ctrl_c, tell_faults, tell_missing};
+use super::verbs::{stop_on_ctrl_c, tell_faults, tell_missing, tell_no_labels};
 use crate::fault_text::shown;
 use crate::imapsync::exit_status::ExitStatus;
 use crate::screen;
@@ -35,6 +35,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<ExitStatus, UsageError> {
             return Ok(tell_faults(&faults, output));
         }
     };
+    tell_no_labels(&job, &survey, output);
     if let Depth::Octets(sample) = depth(args) {
         let total = &survey.plan.summary.total;
         progress.begin_comparing(sample.of(total.present + total.update_flags));

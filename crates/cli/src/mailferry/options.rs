@@ -116,6 +116,9 @@ pub struct Choice {
     /// No messages larger than this: 10M, 500k, 1048576
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub maxsize: Option<u32>,
+    /// Of Gmail: what becomes of labels, and of All Mail [default: All Mail is copied whole]
+    #[arg(long, value_enum)]
+    pub labels: Option<Labels>,
     /// Copy the mailbox A of the source to B of the target (A=B, may be repeated)
     #[arg(long, value_name = "A=B")]
     pub map: Vec<String>,
@@ -159,6 +162,13 @@ pub enum Flags {
     Add,
     /// Flags travel with new messages only
     NewOnly,
+}
+
+/// What becomes of the labels of a source that has them as Gmail does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Labels {
+    /// Each is a mailbox; All Mail has only what no other mailbox that takes part shows
+    Mailboxes,
 }
 
 /// `sync` and `plan`.

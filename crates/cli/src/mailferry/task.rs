@@ -16,6 +16,7 @@ use mailferry_engine::select::{Namespaces, Subscribed};
 use mailferry_engine::summary::SameAccount;
 use mailferry_imap::mutf7;
 use mailferry_imap::session::printable;
+use mailferry_run::all_mail::AllMail;
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
     CopyOrder, Job, MailboxChoice, MailboxDeletionNarrowing, Naming, Pattern, ProofRule, Spelling,
@@ -29,7 +30,7 @@ use mailferry_store::contract::Selection;
 use mailferry_store::files::FileAccount;
 
 use super::days::OfADay;
-use super::options::{CheckArgs, Choice, DoctorArgs, Flags, Output, RestoreArgs, SyncArgs};
+use super::options::{CheckArgs, Choice, DoctorArgs, Flags, Labels, Output, RestoreArgs, SyncArgs};
 use crate::budget::Budget;
 use crate::deletion_limit;
 use crate::local_state;
@@ -294,6 +295,10 @@ fn job(mut rules: Rules, choice: &Choice, servers: &Servers) -> Result<Job, Usag
         mailboxes: mailbox_choice(choice)?,
         naming: naming(choice)?,
         source_selection: Selection(selection(choice)?),
+        all_mail: match choice.labels {
+            Some(Labels::Mailboxes) => AllMail::Rest(mailbox_choice(choice)?),
+            None => AllMail::Whole,
+        },
         keeping: keeping(choice)?,
         mailbox_deletion: MailboxDeletionNarrowing {
             below: choice.into.as_deref().map(wire_name),

@@ -9,12 +9,14 @@ use mailferry_engine::fault::Fault;
 use mailferry_engine::guard::{Approval, GuardLimits, Objection, check};
 use mailferry_engine::summary::PlanSummary;
 use mailferry_run::accounts::Accounts;
+use mailferry_run::all_mail::AllMail;
 use mailferry_run::events::{Event, EventSink, Silent};
 use mailferry_run::execute::Execution;
 use mailferry_run::job::{Job, QuotaQuestion};
 use mailferry_run::report::Report;
 use mailferry_run::stop::Stop;
-use mailferry_run::survey::survey;
+use mailferry_run::survey::{Survey, survey};
+use mailferry_store::contract::Source;
 use serde_json::json;
 
 use super::options::{Command, Output, RestoreArgs, SyncArgs};
@@ -283,6 +285,7 @@ impl<A: Accounts> Run<A> {
         };
         progress.finish();
         let named_in_vain = tell_missing(&survey.plan);
+        tell_no_labels(&self.job, &survey, self.output);
         oversize::tell(&survey.oversized, self.output);
         days::tell_spared((&survey.source, &survey.target), &self.job, self.output);
         let of_plan = survey.plan.mailboxes.iter().flat_map(|mailbox| &mailbox.faults);
@@ -350,6 +353,15 @@ pub(super) fn tell_missing(plan: &Plan) -> ExitStatus {
         ));
     }
     if plan.missing.is_empty() { ExitStatus::Ok } else { ExitStatus::Select }
+}
+
+/// A choice about labels means nothing where the source has none.
+pub(super) fn tell_no_labels<A: Accounts>(job: &Job, survey: &Survey<A>, output: Output) {
+    let is_asked = !matches!(job.all_mail, AllMail::Whole);
+    if is_asked && !survey.connections.0.has_labels() {
+        let tell = task::teller(output);
+        tell("notice: the source has no labels as Gmail has them, so --labels changes nothing");
+    }
 }
 
 /// The guard's approval, or what it objects to, told.

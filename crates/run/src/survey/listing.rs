@@ -140,14 +140,29 @@ impl<A: Accounts> Surveyor<'_, A> {
         }
         let mut listed = regroup(groups, sources, targets)?;
         for (group, listed) in groups.iter().zip(&mut listed) {
-            for ((mapping, _), listing) in group.members.iter().zip(&mut listed.sources) {
-                self.job.source_sample.narrow(&mapping.source, listing);
-            }
+            self.narrow(group, listed).await?;
         }
         if let Some(then) = &mut self.then {
             then.narrow(groups, &mut listed);
         }
         Ok(listed)
+    }
+
+    /// Leaves only those messages of the source selected that are meant.
+    async fn narrow(&mut self, group: &Group<'_>, listed: &mut GroupListing) -> Result<(), Fault> {
+        let sources = listed.sources.iter_mut().zip(&mut listed.incomplete);
+        for ((mapping, info), (listing, incomplete)) in group.members.iter().zip(sources) {
+            let source = (self.source.get()?, &self.source_account);
+            match self.job.all_mail.narrow(source, (info, listing)).await {
+                Ok(()) => self.job.source_sample.narrow(&mapping.source, listing),
+                Err(fault) if fault.scope <= Scope::Mailbox => {
+                    *listing = MessageListing::default();
+                    incomplete.get_or_insert(fault);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
     }
 
     /// Lists every mailbox of the target that can be opened.

@@ -13,9 +13,10 @@ use mailferry_imap::uid_set::UidSet;
 
 use super::messages::UID_SET_BYTES_MAX;
 use super::{Access, ImapAccount};
-use crate::contract::{AsListed, FlagUpdate, LabelListing, Labelled, MessageId};
+use crate::contract::{AsListed, FlagUpdate, LabelListing, Labelled, LabelsAsked, MessageId};
 
-const ITEMS: &str = "(UID X-GM-LABELS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])";
+const LABELS: &str = "(UID X-GM-LABELS)";
+const LABELS_AND_MESSAGE_IDS: &str = "(UID X-GM-LABELS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])";
 
 /// What was told of messages so far: a server may split its answer (RFC 9051 §7.5.2).
 #[derive(Default)]
@@ -32,12 +33,17 @@ impl ImapAccount {
         &mut self,
         listed: AsListed<'_>,
         uids: &[Uid],
+        asked: LabelsAsked,
     ) -> Result<LabelListing, Fault> {
         self.open_as_listed(listed, Access::Read).await?;
         let mut values: Vec<u32> = uids.iter().map(|uid| uid.value()).collect();
         values.sort_unstable();
         let sets = UidSet::from_sorted(&values).split(UID_SET_BYTES_MAX);
-        let fetch = |set: &UidSet| Command::new("UID FETCH").sp().uid_set(set).sp().raw(ITEMS);
+        let items = match asked {
+            LabelsAsked::Alone => LABELS,
+            LabelsAsked::WithMessageIds => LABELS_AND_MESSAGE_IDS,
+        };
+        let fetch = |set: &UidSet| Command::new("UID FETCH").sp().uid_set(set).sp().raw(items);
         let commands: Vec<Command> = sets.iter().map(fetch).collect();
         let mut told = Told::default();
         let completions = self

@@ -1,7 +1,9 @@
-//! Opening a mailbox whose messages were listed before.
+//! Opening a mailbox whose messages were listed before, and what a mailbox says of its flags.
 
 use mailferry_engine::fault::{Fault, FaultKind};
+use mailferry_engine::message::Flag;
 use mailferry_engine::name::MailboxName;
+use mailferry_engine::policy::PermanentFlags;
 
 use super::{Access, ImapAccount};
 use crate::contract::AsListed;
@@ -32,5 +34,16 @@ impl ImapAccount {
             listed.uid_validity
         );
         self.fault(FaultKind::ListingIncomplete, words).in_mailbox(listed.mailbox)
+    }
+}
+
+/// What PERMANENTFLAGS comes to.
+pub(super) fn permanent(flags: &[&[u8]]) -> PermanentFlags {
+    if flags.is_empty() {
+        PermanentFlags::Unknown
+    } else if flags.contains(&b"\\*".as_slice()) {
+        PermanentFlags::Any
+    } else {
+        PermanentFlags::Only(flags.iter().map(|flag| Flag::new(flag)).collect())
     }
 }
