@@ -1,7 +1,7 @@
 //! Archives in plain files: an account goes there and comes back, programs that know nothing of this
 //! one read it, and runs that are killed leave it whole.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod jobs;
 mod pair;
@@ -10,7 +10,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use jobs::write_jobs;
 use world::*;
@@ -241,4 +241,53 @@ fn dovecot_serves_an_mbox_as_it_is() {
     let lines = case.run("sync", &source, &url, &["--json"]).expect(0).json_lines();
     assert!(lines.iter().all(|line| line["event"] != "copied"), "copied twice");
     case.run("check", &source, &url, &[]).expect(0);
+}
+
+/// Set where a test that leaves itself out for want of mutt has failed.
+const REQUIRE_MUTT: &str = "MAILFERRY_REQUIRE_MUTT";
+
+/// Copies all messages of a folder that mutt reads, which wants a terminal, to a Maildir.
+const MUTT: &str = "exec script -qec 'mutt -n -R -F /dev/null -f \"$FROM\" \
+    -e \"set mbox_type=Maildir copy=yes confirmappend=no confirmcreate=no quit=yes wait_key=no\" \
+    -e \"push \\\"<tag-pattern>~A<enter><tag-prefix><copy-message>$TO<enter><exit>\\\"\"' /dev/null";
+
+/// What a message says, however its lines end, without the fields that mutt adds.
+fn plain(octets: &[u8]) -> String {
+    let text = String::from_utf8_lossy(octets).replace('\r', "");
+    let is_added =
+        |line: &&str| line.starts_with("Content-Length: ") || line.starts_with("Lines: ");
+    let lines: Vec<&str> = text.trim_end().lines().filter(|line| !is_added(line)).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn mutt_reads_a_maildir_and_an_mbox_as_they_are() {
+    let Some(world) = World::open() else { return };
+    if !Command::new("mutt").arg("-v").output().is_ok_and(|told| told.status.success()) {
+        assert!(std::env::var_os(REQUIRE_MUTT).is_none(), "there is no mutt");
+        return eprintln!("left out: there is no mutt");
+    }
+    for (scheme, inbox) in [("maildir:", "."), ("mbox:", "INBOX/mbox")] {
+        let case = Archive::open(&world, scheme);
+        case.archive(&["--mirror"]).expect(0);
+        let copied = case.desk.path().join("copied");
+        // It asks whether to make this one where it is not there.
+        fs::create_dir(case.desk.path().join("Mail")).unwrap();
+        let mut mutt = Command::new("sh");
+        mutt.args(["-c", MUTT]).env("HOME", case.desk.path()).env("TERM", "xterm");
+        mutt.env("FROM", case.folder.join(inbox)).env("TO", &copied);
+        let told = mutt.stdin(Stdio::null()).output().unwrap();
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        let mut read: Vec<String> = ["cur", "new"]
+            .iter()
+            .flat_map(|room| fs::read_dir(copied.join(room)).unwrap_or_else(|_| panic!("{told}")))
+            .map(|file| plain(&fs::read(file.unwrap().path()).unwrap()))
+            .collect();
+        let account = case.source.read();
+        let mut sent: Vec<String> =
+            account.messages("INBOX").iter().map(|message| plain(&message.octets)).collect();
+        read.sort();
+        sent.sort();
+        assert_eq!(read, sent, "{scheme}");
+    }
 }
