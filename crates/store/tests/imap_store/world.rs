@@ -48,7 +48,8 @@ pub(crate) async fn list(store: &mut ImapAccount, mailbox: &str) -> MessageListi
 
 pub(crate) fn fill(account: &Account, mailbox: &str, numbers: std::ops::Range<u32>, octets: usize) {
     for number in numbers {
-        let mut message = format!("Message-Id: <{number}@store>\r\n\r\n").into_bytes();
+        let mut message =
+            format!("Message-Id: <{number}@store>\r\nSubject: {number}\r\n\r\n").into_bytes();
         message.resize(octets, b'x');
         account.append(mailbox, &message, &[], Date::utc(1_600_000_000 + i64::from(number)));
     }
