@@ -9,6 +9,8 @@ use crate::lock_file::is_at;
 
 /// A lock file this old was left by a program that died: Dovecot's own measure.
 const STALE_AFTER: Duration = Duration::from_secs(120);
+/// One with nothing in it was begun by a program that died at once, ours or Dovecot.
+const UNWRITTEN_AFTER: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Looks until it is given up.
 const LOOKS_MAX: u32 = 2600;
@@ -34,7 +36,11 @@ impl Lock {
                     held.lock()?;
                     // Only now: whoever reads it knows that it is held, or that we are gone.
                     held.write_all(MARK.as_bytes())?;
-                    return Ok(Self { path, _held: held });
+                    // Whoever was held up so far may have been taken for dead.
+                    if is_at(&held, &path) {
+                        return Ok(Self { path, _held: held });
+                    }
+                    continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -51,10 +57,15 @@ impl Lock {
 fn take_away_if_left(path: &Path) -> bool {
     let Ok(mut file) = File::open(path) else { return false };
     let mut text = String::new();
-    let ours = io::Read::read_to_string(&mut file, &mut text).is_ok() && text == MARK;
+    let told = io::Read::read_to_string(&mut file, &mut text).map(|_| text.as_str());
     let modified = file.metadata().and_then(|found| found.modified());
     let age = modified.ok().and_then(|time| time.elapsed().ok()).unwrap_or_default();
-    let left = if ours { file.try_lock().is_ok() && is_at(&file, path) } else { age > STALE_AFTER };
+    let is_free = || file.try_lock().is_ok() && is_at(&file, path);
+    let left = match told {
+        Ok(MARK) => is_free(),
+        Ok("") => age > UNWRITTEN_AFTER && is_free(),
+        _ => age > STALE_AFTER,
+    };
     left && fs::remove_file(path).is_ok()
 }
 
@@ -80,12 +91,14 @@ mod tests {
         // Of a run that was killed.
         fs::write(&path, MARK).unwrap();
         drop(Lock::take(path.clone()).unwrap());
-        // Of Dovecot, and then of a Dovecot that died.
-        fs::write(&path, "123:host").unwrap();
-        assert!(!take_away_if_left(&path));
-        let long_ago = std::time::SystemTime::now() - STALE_AFTER * 2;
-        File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
-        drop(Lock::take(path.clone()).unwrap());
-        assert!(!path.exists());
+        // Of Dovecot, and then of a Dovecot that died; of whoever died before it was written.
+        for (text, patience) in [("123:host", STALE_AFTER), ("", UNWRITTEN_AFTER)] {
+            fs::write(&path, text).unwrap();
+            assert!(!take_away_if_left(&path));
+            let long_ago = std::time::SystemTime::now() - patience * 2;
+            File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+            drop(Lock::take(path.clone()).unwrap());
+            assert!(!path.exists());
+        }
     }
 }
