@@ -8,6 +8,9 @@ use crate::world::{Draft, EPOCH, Place, furnish, mail, mails};
 pub enum Before {
     /// An account with everything, and an empty one.
     Fresh,
+    /// The same, but that the two accounts are not made within one second: both INBOXes would have the
+    /// same UIDVALIDITY and UIDs, and might be one.
+    Apart,
     /// The target has some of it, with other flags, and mail and mailboxes of its own.
     Partly,
     /// Messages twice on the source, and three times on the target.
@@ -23,6 +26,10 @@ pub enum Before {
 pub fn prepare(before: Before, source: &Place<'_>, target: &Place<'_>) {
     match before {
         Before::Fresh => furnish(source),
+        Before::Apart => {
+            furnish(source);
+            std::thread::sleep(std::time::Duration::from_millis(1100));
+        }
         Before::Partly => {
             furnish(source);
             let some: Vec<Draft> = (0..6).map(|n| mail("inbox", 100 - n)).collect();
