@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::listing::{AccountListing, MailboxInfo, Mark, Namespace};
+use crate::listing::{AccountListing, MailboxInfo, Mark};
 use crate::mapping::{MappingRules, map_mailboxes};
 use crate::message::{Flag, FlagSet};
 use crate::name::{MailboxName, RuleFailed, SpecialUse};
@@ -195,16 +195,7 @@ fn is(label: &Flag, known: &[u8]) -> bool {
 
 /// A label that is not shown as a mailbox, as if it were.
 fn hidden(label: &Flag) -> MailboxInfo {
-    MailboxInfo {
-        name: MailboxName::new(label.as_bytes()),
-        delimiter: None,
-        namespace: Namespace::Personal,
-        special_use: None,
-        selectable: true,
-        subscribed: false,
-        messages: None,
-        mark: Mark::default(),
-    }
+    MailboxInfo::new(MailboxName::new(label.as_bytes()), None, Mark::default())
 }
 
 #[cfg(test)]

@@ -36,6 +36,23 @@ pub struct MailboxInfo {
     pub mark: Mark,
 }
 
+impl MailboxInfo {
+    /// A mailbox of the user's own that can be opened, of which nothing else is known.
+    #[must_use]
+    pub fn new(name: MailboxName, delimiter: Option<u8>, mark: Mark) -> Self {
+        Self {
+            name,
+            delimiter,
+            namespace: Namespace::Personal,
+            special_use: None,
+            selectable: true,
+            subscribed: false,
+            messages: mark.messages,
+            mark,
+        }
+    }
+}
+
 /// The state of a mailbox as its server tells it, by STATUS (RFC 9051 §7.3.4) or on opening it.
 /// Two equal marks say that nothing moved between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

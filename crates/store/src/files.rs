@@ -23,7 +23,7 @@ use mailferry_engine::canonical::Canonical;
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{
-    AccountListing, MailboxInfo, Mark, MessageListing, Namespace, Row, SIZE_UNKNOWN,
+    AccountListing, MailboxInfo, Mark, MessageListing, Row, SIZE_UNKNOWN,
 };
 use mailferry_engine::message::{Key, Uid};
 use mailferry_engine::name::MailboxName;
@@ -89,20 +89,6 @@ impl Catalogue for Arc<FileAccount> {
     fn mailbox(&mut self, name: &MailboxName) -> Result<Arc<FileMailbox>, Fault> {
         let found = self.mailboxes.iter().find(|known| known.name == *name);
         found.cloned().ok_or_else(|| no_such_mailbox(name))
-    }
-}
-
-/// A mailbox without a special use that nobody subscribed.
-pub(crate) fn info(name: &MailboxName, delimiter: Option<u8>, mark: Mark) -> MailboxInfo {
-    MailboxInfo {
-        name: name.clone(),
-        delimiter,
-        namespace: Namespace::Personal,
-        special_use: None,
-        selectable: true,
-        subscribed: false,
-        messages: mark.messages,
-        mark,
     }
 }
 
@@ -294,7 +280,7 @@ impl FileMailbox {
     }
 
     fn info(&self, delimiter: Option<u8>) -> MailboxInfo {
-        info(&self.name, delimiter, self.mark())
+        MailboxInfo::new(self.name.clone(), delimiter, self.mark())
     }
 
     /// One that nobody has delivered to yet.

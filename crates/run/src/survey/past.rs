@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use mailferry_engine::fault::{Fault, FaultKind, Side};
-use mailferry_engine::listing::{AccountListing, MailboxInfo, Mark, Namespace};
+use mailferry_engine::listing::{AccountListing, MailboxInfo, Mark};
 use mailferry_engine::mapping::Mapping;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::select::{LeftOut, LeftOutReason};
@@ -30,16 +30,7 @@ impl<'a> Then<'a> {
         let now = source.clone();
         for name in past.mailboxes().filter(|name| now.find(name).is_none()) {
             let at = source.mailboxes.partition_point(|info| info.name < *name);
-            let gone = MailboxInfo {
-                name: name.clone(),
-                delimiter: source.delimiter,
-                namespace: Namespace::Personal,
-                special_use: None,
-                selectable: true,
-                subscribed: false,
-                messages: None,
-                mark: Mark::default(),
-            };
+            let gone = MailboxInfo::new(name.clone(), source.delimiter, Mark::default());
             source.mailboxes.insert(at, gone);
         }
         let mut then = Self { past, now, wanted: BTreeMap::new(), lost: Vec::new() };

@@ -17,7 +17,7 @@ use super::{Form, INDEX, eml, lock};
 use crate::files::disk::{
     Role, Stamp, disk, fresh_validity, likeness, make_folder, stamp, sync_folder,
 };
-use crate::files::{Catalogue, FileMailbox, FileMessage, Part, info, no_such_mailbox};
+use crate::files::{Catalogue, FileMailbox, FileMessage, Part, no_such_mailbox};
 use crate::lock_file::is_at;
 
 /// Levels of folders that are looked into: a link may lead round in a circle.
@@ -289,7 +289,7 @@ impl Catalogue for ArchiveCatalogue {
             mailboxes.push(MailboxInfo {
                 subscribed: account.subscribed.contains(&name),
                 special_use: account.special_uses.get(&name).copied(),
-                ..info(&name, Some(DELIMITER), mark)
+                ..MailboxInfo::new(name, Some(DELIMITER), mark)
             });
         }
         Ok(AccountListing { mailboxes, prefix: Box::default(), delimiter: Some(DELIMITER) })

@@ -15,7 +15,7 @@ use super::target::Lists;
 use super::uid_list::UidList;
 use super::{DELIMITER, folder_of, info, list_lock, mailbox_of, subscriptions};
 use crate::files::disk::{Role, date_of, disk, fresh_validity, likeness, read_or_empty, replace};
-use crate::files::{Catalogue, FileMailbox, FileMessage, Part, info as info_of, no_such_mailbox};
+use crate::files::{Catalogue, FileMailbox, FileMessage, Part, no_such_mailbox};
 
 /// Where messages are found.
 const ROOMS: [&str; 2] = ["cur", "new"];
@@ -197,7 +197,8 @@ impl Catalogue for MaildirCatalogue {
         for name in self.names().map_err(failed)? {
             let mark = self.glance(&name).map_err(failed)?;
             let subscribed = subscribed.contains(&name);
-            mailboxes.push(MailboxInfo { subscribed, ..info_of(&name, Some(DELIMITER), mark) });
+            mailboxes
+                .push(MailboxInfo { subscribed, ..MailboxInfo::new(name, Some(DELIMITER), mark) });
         }
         Ok(AccountListing { mailboxes, prefix: Box::default(), delimiter: Some(DELIMITER) })
     }
