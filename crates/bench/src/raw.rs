@@ -13,9 +13,12 @@ use mailferry_testkit::probe::date;
 /// How long a server may be silent: one that builds the index of a million messages is.
 const SILENCE_SECONDS_MAX: u64 = 600;
 
-/// What tells one message from another, as the product asks for it.
+/// What tells one message from another, as the product asks the source for it.
 pub(crate) const IDENTITY_ITEMS: &str =
     "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID RECEIVED)])";
+/// The same, as it asks the target.
+pub(crate) const TARGET_IDENTITY_ITEMS: &str =
+    "(UID FLAGS RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID RECEIVED)])";
 /// Everything of a message.
 pub(crate) const ALL_ITEMS: &str = "(UID FLAGS INTERNALDATE BODY.PEEK[])";
 

@@ -59,6 +59,8 @@ pub struct InternalDate(i64);
 impl InternalDate {
     /// The server sent none, or one that cannot be read.
     pub const UNKNOWN: Self = Self(i64::MIN);
+    /// The server was not asked. Nothing is known of the date as yet, not even that there is one.
+    pub const NOT_ASKED: Self = Self(i64::MIN + 1);
     const ZONE_BITS: u32 = 12;
     const ZONE_BIAS: i64 = 2048;
 
@@ -85,7 +87,13 @@ impl InternalDate {
     /// Whether there is a date at all.
     #[must_use]
     pub fn is_known(self) -> bool {
-        self != Self::UNKNOWN
+        self != Self::UNKNOWN && self.is_asked()
+    }
+
+    /// Whether the server was asked for it.
+    #[must_use]
+    pub fn is_asked(self) -> bool {
+        self != Self::NOT_ASKED
     }
 
     /// Seconds since 1970-01-01T00:00:00Z; `None` where unknown. Two dates are the same

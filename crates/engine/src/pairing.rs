@@ -3,10 +3,11 @@
 //! Several source mailboxes may feed one target mailbox; they count as one, put end to end.
 //! Messages of the same key form a group. One on each side is the same message if date or
 //! size agree; in all other groups, and among messages without a key, the digests of the
-//! contents decide. Pairing cannot fetch, so it says which digests it needs and is called
-//! again (`docs/design/identity.md`).
+//! contents decide. Pairing cannot fetch, so it says which digests and dates it needs and is
+//! called again (`docs/design/identity.md`).
 
 mod keyless;
+mod needs;
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,6 +16,8 @@ use serde::Serialize;
 use crate::listing::MessageListing;
 use crate::message::{Digest, Key, Uid};
 use crate::policy::{Duplicates, Sizes};
+
+pub use needs::Needs;
 
 /// The digests of one mailbox, as far as they were asked for.
 #[derive(Clone, Debug, Default)]
@@ -105,14 +108,8 @@ pub enum TargetQuestion {
 pub enum Pairing {
     /// All is known.
     Done(Pairs),
-    /// The digests of these messages are needed. Fetch and digest them, note those that
-    /// cannot be had with [`Digests::insert_unavailable`], and pair again.
-    NeedDigests {
-        /// Index of the source mailbox and UID, in that order.
-        source: Vec<(u32, Uid)>,
-        /// UIDs in the target mailbox, ascending.
-        target: Vec<Uid>,
-    },
+    /// Something else has to be known. Ask for it, and pair again.
+    Needs(Needs),
 }
 
 /// What is known of every message of a target mailbox and the source mailboxes that feed it.
@@ -200,6 +197,8 @@ enum Verdict {
     Leave,
     /// One on each side, and they are the same.
     Pair,
+    /// One on each side, and their dates may tell.
+    AskDates,
     /// By content.
     Compare,
 }
@@ -225,8 +224,7 @@ struct Matcher<'a> {
     target: PairInput<'a>,
     rule: PairRule,
     pairs: Pairs,
-    need_source: Vec<(u32, Uid)>,
-    need_target: Vec<Uid>,
+    needs: Needs,
 }
 
 impl<'a> Matcher<'a> {
@@ -236,8 +234,7 @@ impl<'a> Matcher<'a> {
             parts: sources.iter().map(fates).collect(),
             target: vec![TargetFate::Unmatched; target.listing.len()],
         };
-        let (need_source, need_target) = (Vec::new(), Vec::new());
-        Self { sources, target, rule: *rule, pairs, need_source, need_target }
+        Self { sources, target, rule: *rule, pairs, needs: Needs::default() }
     }
 
     /// All messages in order. Those that the server announced but did not deliver have
@@ -271,6 +268,7 @@ impl<'a> Matcher<'a> {
         match self.judge(sources, targets) {
             Verdict::Leave => {}
             Verdict::Pair => self.set_pair(sources[0], targets[0]),
+            Verdict::AskDates => self.ask_dates(targets),
             Verdict::Compare => {
                 if !self.ask(group) {
                     self.compare(sources, targets);
@@ -284,6 +282,7 @@ impl<'a> Matcher<'a> {
         let copies_all = self.rule.duplicates == Duplicates::CopyAll;
         match (sources, targets) {
             ([source], [target]) if strong && self.agree(*source, *target) => Verdict::Pair,
+            ([_], [target]) if strong && self.may_agree_by_date(*target) => Verdict::AskDates,
             ([_], []) | ([], [] | [_]) => Verdict::Leave,
             (_, []) if copies_all => Verdict::Leave,
             ([], _) if self.rule.question < TargetQuestion::ExtraAndDuplicates => Verdict::Leave,
@@ -306,24 +305,6 @@ impl<'a> Matcher<'a> {
         let (date, other) = (here.date[source.at as usize], there.date[target.at as usize]);
         let same_date = date.is_known() && date.instant() == other.instant();
         same_size || (same_date && self.rule.agreement == Agreement::DateOrSize)
-    }
-
-    /// Notes which digests of the group are still to be fetched; true if there are any.
-    fn ask(&mut self, group: &[Entry]) -> bool {
-        let mut asked = false;
-        for &entry in group {
-            let input = self.input(entry);
-            let uid = input.listing.uid[entry.at as usize];
-            if input.digests.find(uid).is_none() {
-                asked = true;
-                if entry.part == self.target_part() {
-                    self.need_target.push(uid);
-                } else {
-                    self.need_source.push((entry.part, uid));
-                }
-            }
-        }
-        asked
     }
 
     /// Settles a group by content.
@@ -507,17 +488,6 @@ impl<'a> Matcher<'a> {
         } else {
             self.set_source(entry, SourceFate::NoDigest);
         }
-    }
-
-    fn finish(mut self) -> Pairing {
-        if self.need_source.is_empty() && self.need_target.is_empty() {
-            return Pairing::Done(self.pairs);
-        }
-        self.need_source.sort_unstable();
-        self.need_source.dedup();
-        self.need_target.sort_unstable();
-        self.need_target.dedup();
-        Pairing::NeedDigests { source: self.need_source, target: self.need_target }
     }
 }
 

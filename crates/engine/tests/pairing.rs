@@ -31,6 +31,22 @@ fn asked(world: &World, rules: &Rules) -> usize {
 }
 
 #[test]
+fn dates_are_asked_for_where_they_decide_and_nowhere_else() {
+    let asked = |source: &[Message], target: &[Message], rules: &Rules| {
+        world(source, target).pair(rules).dates_asked
+    };
+    let one = [message(1, 1, 1)];
+    assert_eq!(asked(&one, &one, &Rules::sync()), []);
+    assert_eq!(asked(&one, &[message(1, 3, 1)], &Rules::sync()), [1], "another size");
+    let with_extra = [message(1, 1, 1), message(2, 4, 1)];
+    assert_eq!(asked(&one, &with_extra, &Rules::sync()), []);
+    assert_eq!(asked(&one, &with_extra, &Rules::presync()), [2], "it is to go");
+    assert_eq!(asked(&one, &[message(1, 1, 1), message(1, 1, 1)], &Rules::sync()), [1, 2]);
+    // What has a key here and none there may be the same if the dates agree.
+    assert_eq!(asked(&one, &[message(2, 4, 1), message(0, 1, 1)], &Rules::sync()), [2]);
+}
+
+#[test]
 fn one_on_each_side_is_the_same_if_date_or_size_agrees() {
     for other in [message(1, 3, 1), message(1, 1, 2), message(1, 0, 0)] {
         let world = world(&[message(1, 1, 1)], &[other]);

@@ -17,7 +17,7 @@ use mailferry_engine::select::{
     NamePattern, Namespaces, Order, Selection as MailboxSelection, Subscribed,
 };
 use mailferry_engine::summary::SameAccount;
-use mailferry_store::contract::Selection;
+use mailferry_store::contract::{DatesAsked, Selection};
 
 use crate::all_mail::AllMail;
 use crate::arrivals::Arrivals;
@@ -71,6 +71,9 @@ pub struct Job {
     pub mailbox_deletion: MailboxDeletionNarrowing,
     /// Whether copies keep their INTERNALDATE.
     pub dates: Dates,
+    /// Whether all INTERNALDATEs of the target are to be known, as they are where both sides are
+    /// compared; else only those by which something is decided.
+    pub target_dates: DatesAsked,
     /// Whether both sides are known to be one account.
     pub same_account: SameAccount,
     /// What earlier runs learnt of these two accounts, where it may be used.
@@ -388,6 +391,7 @@ impl Job {
             unlisted: Unlisted::default(),
             mailbox_deletion: MailboxDeletionNarrowing::default(),
             dates: Dates::default(),
+            target_dates: DatesAsked::Later,
             same_account: SameAccount::No,
             state: None,
             limits: Limits::default(),

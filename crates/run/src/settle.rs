@@ -12,7 +12,8 @@ use mailferry_engine::listing::MessageListing;
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{
-    Agreement, Digests, PairInput, PairRule, Pairing, Pairs, SourceFate, TargetQuestion, pair,
+    Agreement, Digests, Needs, PairInput, PairRule, Pairing, Pairs, SourceFate, TargetQuestion,
+    pair,
 };
 use mailferry_engine::policy::{Duplicates, Sizes};
 use mailferry_store::contract::{Among, Appended, AsListed, Source, Turn};
@@ -208,7 +209,7 @@ pub(crate) async fn pair_all<S: Source, T: Source>(
                 paired.pair_altered(source, target, &mut pairs).await?;
                 return Ok(pairs);
             }
-            Pairing::NeedDigests { source, target } => (source, target),
+            Pairing::Needs(Needs { source, target, .. }) => (source, target),
         };
         for (at, doubt) in doubts.iter().enumerate() {
             let uids = of_source.iter().filter(|(of, _)| *of as usize == at);

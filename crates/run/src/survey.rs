@@ -451,8 +451,8 @@ impl<A: Accounts> Surveyor<'_, A> {
         }
         let (listings, pairs) = match target {
             Ok(target) => {
-                let listings = MailboxListings::new(sources, target);
-                let pairs = self.pair_group(group, &listings, trust).await;
+                let mut listings = MailboxListings::new(sources, target);
+                let pairs = self.pair_group(group, &mut listings, trust).await;
                 (listings, pairs)
             }
             Err(fault) => (MailboxListings::new(sources, MessageListing::default()), Err(fault)),

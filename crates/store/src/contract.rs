@@ -60,7 +60,24 @@ pub struct ListRequest {
     /// What an earlier run listed. Only what the server cannot have changed since, or says that
     /// it has not, is taken from it.
     pub known: Option<MessageListing>,
+    /// Whether the dates are asked for.
+    pub dates: DatesAsked,
 }
+
+/// Whether a listing asks for INTERNALDATE. Dovecot looks at the file of each message of a Maildir
+/// for it, which takes as long as all the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatesAsked {
+    /// It does.
+    #[default]
+    WithTheRest,
+    /// A server that would be asked may leave them out ([`InternalDate::NOT_ASKED`]): those that are
+    /// needed are asked for later ([`Source::dates`]).
+    Later,
+}
+
+/// INTERNALDATEs of messages.
+pub type InternalDates = HashMap<Uid, InternalDate>;
 
 /// A mailbox as it was listed, and where that comes from.
 #[derive(Clone, Debug)]
@@ -275,6 +292,13 @@ pub trait Source: Send {
         keys: &KeyRule,
         tell: &mut TellListed<'_>,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// The INTERNALDATEs of some messages of a mailbox; those that were not told are missing.
+    fn dates(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> impl Future<Output = Result<InternalDates, Fault>> + Send;
 
     /// Digests of the canonical form of some messages, on which identity rests. A message that
     /// could not be read is noted as unavailable.

@@ -11,9 +11,9 @@ use mailferry_engine::pairing::Digests;
 use mailferry_engine::policy::PermanentFlags;
 
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, DayOctets, Emptiness, Envelope, FlagUpdate, LabelListing,
-    LabelsAsked, ListRequest, Moved, OctetDigests, Removable, Selection, Source, Target,
-    TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, DayOctets, Emptiness, Envelope, FlagUpdate,
+    InternalDates, LabelListing, LabelsAsked, ListRequest, Moved, OctetDigests, Removable,
+    Selection, Source, Target, TellListed, Wanted,
 };
 use crate::quota::Quota;
 
@@ -82,6 +82,10 @@ impl<A: Source, B: Source> Source for Either<A, B> {
         tell: &mut TellListed<'_>,
     ) -> Result<(), Fault> {
         of!(self, account => account.list(requests, keys, tell).await)
+    }
+
+    async fn dates(&mut self, listed: AsListed<'_>, uids: &[Uid]) -> Result<InternalDates, Fault> {
+        of!(self, account => account.dates(listed, uids).await)
     }
 
     async fn digests(&mut self, listed: AsListed<'_>, uids: &[Uid]) -> Result<Digests, Fault> {

@@ -37,8 +37,8 @@ use self::search::Search;
 pub(crate) use self::shelf::as_listed;
 pub use self::shelf::{Placed, Refused, Shelf};
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, ListRequest, Listed, OctetDigest, OctetDigests, Origin,
-    Selection, Source, TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, InternalDates, ListRequest, Listed, OctetDigest,
+    OctetDigests, Origin, Selection, Source, TellListed, Wanted,
 };
 
 /// A message up to here is handed over whole.
@@ -387,6 +387,12 @@ impl<C: Catalogue> Source for FileStore<C> {
             }
         }
         Ok(())
+    }
+
+    async fn dates(&mut self, listed: AsListed<'_>, uids: &[Uid]) -> Result<InternalDates, Fault> {
+        let mailbox = self.as_listed(listed)?;
+        let date = |&uid: &Uid| Some((uid, mailbox.message(uid)?.date));
+        Ok(uids.iter().filter_map(date).collect())
     }
 
     async fn digests(&mut self, listed: AsListed<'_>, uids: &[Uid]) -> Result<Digests, Fault> {

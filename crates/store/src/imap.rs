@@ -1,6 +1,7 @@
 //! Mail on an IMAP server.
 
 mod appends;
+mod attributes;
 mod bodies;
 mod changes;
 pub mod compression;
@@ -13,7 +14,6 @@ mod moves;
 mod opening;
 mod quota;
 mod sample;
-mod subjects;
 mod throttle;
 mod way_in;
 mod welcome;
@@ -40,8 +40,9 @@ use self::throttle::{throttled, throttled_by};
 use self::way_in::{connect_fault, login_fault};
 pub use self::welcome::Welcome;
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, DayOctets, Envelope, FlagUpdate, LabelListing,
-    LabelsAsked, ListRequest, Moved, OctetDigests, Selection, Source, Target, TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, DayOctets, Envelope, FlagUpdate, InternalDates,
+    LabelListing, LabelsAsked, ListRequest, Moved, OctetDigests, Selection, Source, Target,
+    TellListed, Wanted,
 };
 use crate::quota::Quota;
 
@@ -347,6 +348,10 @@ impl Source for ImapAccount {
         tell: &mut TellListed<'_>,
     ) -> Result<(), Fault> {
         self.list_all(requests, keys, tell).await
+    }
+
+    async fn dates(&mut self, mailbox: AsListed<'_>, uids: &[Uid]) -> Result<InternalDates, Fault> {
+        self.fetch_dates(mailbox, uids).await
     }
 
     async fn digests(&mut self, mailbox: AsListed<'_>, uids: &[Uid]) -> Result<Digests, Fault> {

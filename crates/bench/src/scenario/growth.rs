@@ -12,7 +12,7 @@ use crate::arguments::Settings;
 use crate::contest;
 use crate::goal::{self, Verdict};
 use crate::program::Program;
-use crate::raw::IDENTITY_ITEMS;
+use crate::raw::{IDENTITY_ITEMS, TARGET_IDENTITY_ITEMS};
 use crate::sample::{Sample, Series};
 use crate::stage::{Seat, Stage};
 use crate::table::{Table, count};
@@ -25,8 +25,8 @@ const FLOOR: &str = "both servers sending identity headers";
 pub(super) fn measure(settings: &Settings) -> Result<Results> {
     let introduction = format!(
         "One mailbox of small messages, the same on both sides, at 0 ms. “{FLOOR}” is what the \
-         servers need to answer `UID FETCH 1:* {IDENTITY_ITEMS}`, both at once, to a client that \
-         looks at nothing. Each program has run {SETTLING_RUNS} times before and keeps its local \
+         servers need to answer `UID FETCH 1:* {IDENTITY_ITEMS}`, the target \
+         `{TARGET_IDENTITY_ITEMS}`, both at once, to a client that looks at nothing. Each program has run {SETTLING_RUNS} times before and keeps its local \
          state, unless told not to."
     );
     let head = ["messages", "program", "s", "of the servers", "CPU s", "peak MiB", "goal"];
@@ -148,7 +148,7 @@ impl Case {
         let begin = std::time::Instant::now();
         std::thread::scope(|scope| -> Result<()> {
             let other = scope.spawn(|| source.fetch(&["INBOX"], IDENTITY_ITEMS, &mut |_| {}));
-            target.fetch(&["INBOX"], IDENTITY_ITEMS, &mut |_| {})?;
+            target.fetch(&["INBOX"], TARGET_IDENTITY_ITEMS, &mut |_| {})?;
             other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map(drop)
         })?;
         let wall_seconds = begin.elapsed().as_secs_f64();

@@ -19,15 +19,13 @@ use mailferry_imap::credentials::{Administrator, Choice, Credentials, Manner, Se
 use mailferry_imap::login::{Endpoint, Family, Introduction, Security};
 use mailferry_imap::sasl::{Mechanism as Sasl, Proof};
 use mailferry_imap::tls::{Identity, TlsPolicy, Unverified};
-use mailferry_run::all_mail::AllMail;
 use mailferry_run::copy::AddHeader;
 use mailferry_run::job::{
-    CopiedFlags, CopyOrder, Dates, DayPermits, EmptyMailboxes, HierarchyOverride, Job,
-    LOCK_WAIT_USUAL, Limits, MailboxChoice, MailboxDeletion, MailboxDeletionNarrowing, Naming,
-    Pattern, ProofRule, QuotaQuestion, ReconnectLimits, Spelling, Unlisted,
+    CopiedFlags, Dates, EmptyMailboxes, HierarchyOverride, Job, LOCK_WAIT_USUAL, Limits,
+    MailboxChoice, MailboxDeletion, MailboxDeletionNarrowing, Naming, Pattern, ReconnectLimits,
+    Spelling, Unlisted,
 };
 use mailferry_run::pace::PaceLimits;
-use mailferry_run::sample::Sample;
 use mailferry_store::imap::compression::Compression;
 
 use super::choice::chosen;
@@ -362,17 +360,12 @@ pub(super) fn job(
 ) -> Result<(Job, GuardLimits), Unusable> {
     let [chosen1, chosen2] = chosen(options, now)?;
     let job = Job {
-        rules: rules(options),
         mailboxes: mailboxes(options),
         naming: naming(options),
         flag_rewrite: flag_rewrite(options, tell),
         transform: transform::of(options, tell),
         keys: options.messages.keys.clone(),
-        state: None,
         source_selection: chosen1.search,
-        all_mail: AllMail::Whole,
-        source_sample: Sample::ALL,
-        past: None,
         target_selection: chosen2.search,
         arrivals: [chosen1.arrivals, chosen2.arrivals],
         add_header: if options.messages.add_header {
@@ -385,11 +378,9 @@ pub(super) fn job(
         } else {
             EmptyMailboxes::Create
         },
-        keeping: None,
         mailbox_deletion: mailbox_deletion(options),
         dates: if options.messages.sync_internal_dates { Dates::Keep } else { Dates::OfTarget },
         same_account: if servers.is_one_account() { SameAccount::Yes } else { SameAccount::No },
-        order: CopyOrder::OfUids,
         unlisted: if options.names.mix { Unlisted::Use } else { Unlisted::LeaveOut },
         copied_flags: if options.messages.read_flags_back {
             CopiedFlags::ReadBack
@@ -397,13 +388,6 @@ pub(super) fn job(
             CopiedFlags::Trusted
         },
         labels: labels(&options.messages),
-        quarantine: None,
-        proof: ProofRule::default(),
-        claims: None,
-        receipt: None,
-        ledger: None,
-        day: DayPermits::default(),
-        target_quota: QuotaQuestion::NotAsked,
         limits: Limits {
             faults_max: options.process.errors_max as usize,
             pairs_max: pairs_max(),
@@ -412,6 +396,7 @@ pub(super) fn job(
             lock_wait: lock_wait()?,
             ..Limits::default()
         },
+        ..Job::new(rules(options))
     };
     let mut guard = GuardLimits::imapsync();
     if let Ok(text) = std::env::var(deletion_limit::VARIABLE) {

@@ -26,7 +26,7 @@ use mailferry_run::pace::PaceLimits;
 use mailferry_run::past::Past;
 use mailferry_run::receipt::{Finish, Receipt, ReceiptError};
 use mailferry_run::state::State;
-use mailferry_store::contract::Selection;
+use mailferry_store::contract::{DatesAsked, Selection};
 use mailferry_store::files::FileAccount;
 
 use super::days::OfADay;
@@ -207,7 +207,7 @@ fn past(run: &str, servers: &Servers) -> Result<Arc<Past>, UsageError> {
 pub(super) fn check_job(args: &CheckArgs, servers: &Servers) -> Result<Job, UsageError> {
     let mut rules = Rules::mirror();
     rules.unrecognised = Unrecognised::Append;
-    job(rules, &args.choice, servers)
+    Ok(Job { target_dates: DatesAsked::WithTheRest, ..job(rules, &args.choice, servers)? })
 }
 
 /// The job of `doctor`: what `sync` would copy. Nothing of an earlier run is used: what is told is

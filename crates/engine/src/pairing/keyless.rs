@@ -15,13 +15,24 @@ impl Matcher<'_> {
     /// Pairs what no group has paired, once all groups are settled. `entries`: all messages but
     /// those that were not delivered.
     pub(super) fn match_keyless(&mut self, entries: &[Entry]) {
-        if !self.need_source.is_empty() || !self.need_target.is_empty() {
+        if !self.needs.is_empty() {
             return;
         }
         let target_part = self.target_part();
         let left = entries.iter().copied().filter(|&entry| self.is_left(entry));
-        let (targets, sources): (Vec<Entry>, Vec<Entry>) =
+        let (targets, mut sources): (Vec<Entry>, Vec<Entry>) =
             left.partition(|entry| entry.part == target_part);
+        if self.rule.question == TargetQuestion::None {
+            sources.retain(|&source| self.turn(source) == Turn::First);
+        }
+        let has = |keyless: bool| sources.iter().any(|source| source.key.is_none() == keyless);
+        let (keyed, keyless) = (has(false), has(true));
+        let may_be_same = |target: &&Entry| if target.key.is_none() { keyed } else { keyless };
+        let candidates: Vec<Entry> = targets.iter().filter(may_be_same).copied().collect();
+        self.ask_dates(&candidates);
+        if !self.needs.is_empty() {
+            return;
+        }
         let mut there: HashMap<(bool, i64), Vec<Entry>> = HashMap::new();
         for target in targets {
             if let Some(instant) = self.instant_of(target) {
@@ -29,9 +40,6 @@ impl Matcher<'_> {
             }
         }
         for source in sources {
-            if self.rule.question == TargetQuestion::None && self.turn(source) == Turn::Last {
-                continue;
-            }
             // One of the two has a key, and one has none.
             let instant = self.instant_of(source);
             let others = instant.and_then(|it| there.get(&(!source.key.is_none(), it)));

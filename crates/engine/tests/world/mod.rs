@@ -106,11 +106,14 @@ pub struct World {
     pub elsewhere: Option<HashSet<Key>>,
 }
 
+#[derive(Default)]
 pub struct Paired {
     pub pairs: Pairs,
     /// Source mailbox and UID.
     pub asked_source: Vec<(u32, u32)>,
     pub asked_target: Vec<u32>,
+    /// Messages of the target whose dates were asked for, where they were not told.
+    pub dates_asked: Vec<u32>,
 }
 
 fn answer(digests: &mut Digests, mailbox: &Mailbox, uid: Uid) {
@@ -145,32 +148,55 @@ impl World {
         }
     }
 
+    /// Pairs, and holds that it comes to the same whether the target's dates were told at once or are
+    /// told where they are asked for.
     pub fn pair(&self, rules: &Rules) -> Paired {
+        let told = self.pair_with(rules, self.target.listing());
+        let mut undated = self.target.listing();
+        undated.date.fill(InternalDate::NOT_ASKED);
+        let later = self.pair_with(rules, undated);
+        assert_eq!(told.pairs, later.pairs, "told at once, and where asked for");
+        assert_eq!(told.asked_source, later.asked_source);
+        assert_eq!(told.asked_target, later.asked_target);
+        assert!(told.dates_asked.is_empty(), "what was told is not asked for");
+        Paired { dates_asked: later.dates_asked, ..told }
+    }
+
+    fn pair_with(&self, rules: &Rules, mut target: MessageListing) -> Paired {
         let listings: Vec<MessageListing> = self.sources.iter().map(Mailbox::listing).collect();
-        let target = self.target.listing();
         let mut digests = vec![Digests::default(); listings.len()];
         let mut target_digests = Digests::default();
-        let (mut asked_source, mut asked_target) = (Vec::new(), Vec::new());
-        for _ in 0..3 {
+        let mut paired = Paired::default();
+        for _ in 0..6 {
             let inputs: Vec<PairInput<'_>> = listings
                 .iter()
                 .zip(&digests)
                 .map(|(listing, digests)| PairInput { listing, digests })
                 .collect();
             let input = PairInput { listing: &target, digests: &target_digests };
-            match pair(&inputs, input, &rules.pair_rule()) {
-                Pairing::Done(pairs) => return Paired { pairs, asked_source, asked_target },
-                Pairing::NeedDigests { source, target } => {
-                    for (part, uid) in source {
-                        asked_source.push((part, uid.value()));
-                        let part = part as usize;
-                        answer(&mut digests[part], &self.sources[part], uid);
-                    }
-                    for uid in target {
-                        asked_target.push(uid.value());
-                        answer(&mut target_digests, &self.target, uid);
-                    }
+            let needs = match pair(&inputs, input, &rules.pair_rule()) {
+                Pairing::Done(pairs) => {
+                    paired.asked_source.sort_unstable();
+                    paired.asked_target.sort_unstable();
+                    return Paired { pairs, ..paired };
                 }
+                Pairing::Needs(needs) => needs,
+            };
+            assert!(!needs.is_empty());
+            for (part, uid) in needs.source {
+                paired.asked_source.push((part, uid.value()));
+                let part = part as usize;
+                answer(&mut digests[part], &self.sources[part], uid);
+            }
+            for uid in needs.target {
+                paired.asked_target.push(uid.value());
+                answer(&mut target_digests, &self.target, uid);
+            }
+            for uid in needs.target_dates {
+                paired.dates_asked.push(uid.value());
+                let at = target.position(uid).unwrap();
+                assert!(!target.date[at].is_asked(), "a date is asked for once");
+                target.date[at] = self.target.listing().date[at];
             }
         }
         panic!("digests are asked for within groups, then across them, and not again");

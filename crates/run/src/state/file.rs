@@ -14,7 +14,7 @@ use super::StateError;
 
 /// The layout of the database and the version of what stands in it, such as digests of the canonical
 /// form; another number is another program's, and is begun anew.
-const LAYOUT: i64 = 3;
+const LAYOUT: i64 = 4;
 
 /// How long another run on the same accounts may hold the database.
 const BUSY_MAX: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use mailferry_engine::fault::{Fault, Scope, Side};
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{MailboxInfo, MessageListing};
 use mailferry_engine::name::MailboxName;
-use mailferry_store::contract::{ListRequest, Listed, Origin, Selection, Source};
+use mailferry_store::contract::{DatesAsked, ListRequest, Listed, Origin, Selection, Source};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::lent::finished;
 use super::{Group, Surveyor, stopped};
 use crate::accounts::Accounts;
+use crate::arrivals::Arrivals;
 use crate::events::{Event, EventSink, Silent};
 use crate::state::State;
 use crate::stop::Stop;
@@ -76,6 +77,7 @@ impl Carried {
 struct Inquiry<'a> {
     side: Side,
     selection: &'a Selection,
+    dates: DatesAsked,
     mailboxes: Vec<(&'a MailboxName, &'a MailboxInfo)>,
 }
 
@@ -98,11 +100,14 @@ impl<A: Accounts> Surveyor<'_, A> {
         let of_source = Inquiry {
             side: Side::Source,
             selection: &self.job.source_selection,
+            // What is copied takes its date along.
+            dates: DatesAsked::WithTheRest,
             mailboxes: members.map(|(mapping, info)| (&mapping.source, *info)).collect(),
         };
         let of_target = Inquiry {
             side: Side::Target,
             selection: &self.job.target_selection,
+            dates: self.target_dates(),
             mailboxes: groups
                 .iter()
                 .filter_map(|group| group.target_info.as_ref())
@@ -148,6 +153,15 @@ impl<A: Accounts> Surveyor<'_, A> {
         Ok(listed)
     }
 
+    /// Copies that rules altered are looked for by their dates, and messages chosen by them.
+    fn target_dates(&self) -> DatesAsked {
+        let [_, there] = self.job.arrivals;
+        if self.job.transform.is_some() || there != Arrivals::default() {
+            return DatesAsked::WithTheRest;
+        }
+        self.job.target_dates
+    }
+
     /// Leaves only those messages of the source selected that are meant.
     async fn narrow(&mut self, group: &Group<'_>, listed: &mut GroupListing) -> Result<(), Fault> {
         let sources = listed.sources.iter_mut().zip(&mut listed.incomplete);
@@ -176,6 +190,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         let inquiry = Inquiry {
             side: Side::Target,
             selection: &Selection::default(),
+            dates: DatesAsked::WithTheRest,
             mailboxes: openable.map(|info| (&info.name, info)).collect(),
         };
         let state = self.job.state.as_deref();
@@ -228,6 +243,7 @@ impl Context<'_> {
                 selection: inquiry.selection.clone(),
                 now: info.mark.clone(),
                 known: self.state.and_then(|state| state.listing(side, name, self.keys)),
+                dates: inquiry.dates,
             }
         };
         let requests: Vec<ListRequest> = asked.iter().map(request).collect();

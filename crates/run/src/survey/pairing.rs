@@ -2,10 +2,10 @@
 
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::listing::MessageListing;
-use mailferry_engine::message::Uid;
+use mailferry_engine::message::{InternalDate, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{Digests, PairInput, Pairing, Pairs, pair};
-use mailferry_store::contract::Source;
+use mailferry_store::contract::{InternalDates, Source};
 
 use super::listing::Trust;
 use super::{Group, MailboxListings, Surveyor, listed};
@@ -13,15 +13,15 @@ use crate::accounts::Accounts;
 use crate::state::State;
 use crate::transform::identity::Paired;
 
-/// How often pairing may ask for more digests before it is given up: once for each kind of
-/// doubt, with some to spare.
-const PAIRING_ROUNDS_MAX: usize = 4;
+/// How often pairing may ask for more before it is given up: once for each kind of doubt, with
+/// some to spare.
+const PAIRING_ROUNDS_MAX: usize = 6;
 
 impl<A: Accounts> Surveyor<'_, A> {
     pub(super) async fn pair_group(
         &mut self,
         group: &Group<'_>,
-        listings: &MailboxListings,
+        listings: &mut MailboxListings,
         trust: Trust,
     ) -> Result<Pairs, Fault> {
         let state = self.job.state.as_deref();
@@ -37,25 +37,36 @@ impl<A: Accounts> Surveyor<'_, A> {
                 .map(|(listing, digests)| PairInput { listing, digests })
                 .collect();
             let target = PairInput { listing: &listings.target, digests: &target_digests };
-            let (of_source, of_target) = match pair(&inputs, target, &self.rules.pair_rule()) {
+            let needs = match pair(&inputs, target, &self.rules.pair_rule()) {
                 Pairing::Done(pairs) => return self.pair_altered(group, listings, pairs).await,
-                Pairing::NeedDigests { source, target } => (source, target),
+                Pairing::Needs(needs) => needs,
             };
             let (source, target) = (self.source.get()?, self.target.get()?);
             let from_source = async {
                 for (part, (mapping, _)) in group.members.iter().enumerate() {
-                    let uids = of_source.iter().filter(|(of, _)| *of as usize == part);
+                    let uids = needs.source.iter().filter(|(of, _)| *of as usize == part);
                     let uids: Vec<Uid> = uids.map(|(_, uid)| *uid).collect();
                     let mailbox = (&mapping.source, &listings.sources[part]);
                     digests[part].extend(of_sources.find(mailbox, uids, source).await?);
                 }
                 Ok::<(), Fault>(())
             };
-            let mailbox = (&group.target, &listings.target);
-            let from_target = of_targets.find(mailbox, of_target, target);
+            let from_target = async {
+                let mailbox = (&group.target, &listings.target);
+                let digests = of_targets.find(mailbox, needs.target, target).await?;
+                let dates = match needs.target_dates.is_empty() {
+                    true => InternalDates::new(),
+                    false => {
+                        target.dates(listed(mailbox.0, mailbox.1), &needs.target_dates).await?
+                    }
+                };
+                Ok::<_, Fault>((digests, dates))
+            };
             let (from_source, from_target) = tokio::join!(from_source, from_target);
             from_source?;
-            target_digests.extend(from_target?);
+            let (found, dates) = from_target?;
+            target_digests.extend(found);
+            note_dates(&mut listings.target, &needs.target_dates, &dates);
         }
         let words = format!("messages could not be told apart in {PAIRING_ROUNDS_MAX} rounds");
         Err(Fault { scope: Scope::Mailbox, ..Fault::new(Side::Source, FaultKind::Limit, words) }
@@ -79,6 +90,15 @@ impl<A: Accounts> Surveyor<'_, A> {
         };
         paired.pair_altered(self.source.get()?, self.target.get()?, &mut pairs).await?;
         Ok(pairs)
+    }
+}
+
+/// Notes the dates that were asked for; unknown where the server did not tell.
+fn note_dates(listing: &mut MessageListing, asked: &[Uid], told: &InternalDates) {
+    for &uid in asked {
+        if let Some(at) = listing.position(uid) {
+            listing.date[at] = told.get(&uid).copied().unwrap_or(InternalDate::UNKNOWN);
+        }
     }
 }
 

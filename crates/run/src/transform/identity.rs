@@ -12,7 +12,7 @@ use mailferry_engine::listing::{MessageListing, Row, SIZE_UNKNOWN};
 use mailferry_engine::message::FlagSet;
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::{
-    Digests, PairInput, PairRule, Pairing, Pairs, SourceFate, SourceRef, TargetFate,
+    Digests, Needs, PairInput, PairRule, Pairing, Pairs, SourceFate, SourceRef, TargetFate,
     TargetQuestion, pair,
 };
 use mailferry_engine::repair::{Fingerprint, Identity};
@@ -232,7 +232,7 @@ impl Paired<'_> {
         for _ in 0..PAIRING_ROUNDS_MAX {
             let wanted = match pair(&inputs, open.input(), &self.rule) {
                 Pairing::Done(found) => return Ok(found),
-                Pairing::NeedDigests { target, .. } => target,
+                Pairing::Needs(Needs { target, .. }) => target,
             };
             let from: AsListed<'_> = listed(self.target.0, self.target.1);
             let digests = target.digests(from, &wanted).await?;

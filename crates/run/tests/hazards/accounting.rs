@@ -9,6 +9,7 @@ use mailferry_run::events::{Event, EventSink, Silent};
 use mailferry_run::job::{Job, Limits, ReconnectLimits};
 use mailferry_run::stop::Stop;
 use mailferry_run::survey::survey;
+use mailferry_store::contract::DatesAsked;
 use mailferry_testkit::sim::{AppendRequest, Effect, Extension, Fault, Profile};
 
 use crate::meddler::{Meddler, Rewrite, holds, replaced};
@@ -144,7 +145,8 @@ async fn the_limit_of_faults_is_one_for_all_mailboxes() {
 
 async fn compared(world: &World, source: Profile, target: Profile) -> Comparison {
     let running = world.serve(source, target).await;
-    let job = job_in_order(Rules::mirror());
+    let mut job = job_in_order(Rules::mirror());
+    job.target_dates = DatesAsked::WithTheRest;
     let stop = Stop::default();
     let mut found = survey(&running.addresses, &job, &Silent, &stop).await.unwrap();
     let check = Check {

@@ -11,8 +11,10 @@ use mailferry_run::check::{
     Aspect, Check, Compared, Comparison, Depth, Finding, Mark, Record, Sample,
 };
 use mailferry_run::events::{Event, EventSink, Silent};
+use mailferry_run::job::Job;
 use mailferry_run::stop::Stop;
 use mailferry_run::survey::survey;
+use mailferry_store::contract::DatesAsked;
 use mailferry_testkit::sim::{Effect, Fault as ServerFault, Profile, UidPlace, Watch};
 
 use crate::world::{Notes, Running, World, assert_complete, date, fill, furnish, job, message};
@@ -36,7 +38,7 @@ impl Checking<'_> {
         mut tell: impl FnMut(&Finding<'_>),
     ) -> Result<Compared, Fault> {
         let rules = Rules { unrecognised: Unrecognised::Append, ..Rules::mirror() };
-        let job = job(rules);
+        let job = Job { target_dates: DatesAsked::WithTheRest, ..job(rules) };
         let mut survey = survey(&running.addresses, &job, &Silent, &Stop::default()).await.unwrap();
         let check = Check {
             accounts: &running.addresses,

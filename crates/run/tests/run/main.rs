@@ -7,6 +7,7 @@ mod any_account;
 mod check;
 mod choices;
 mod copies;
+mod dates;
 mod deletions;
 mod doubles;
 mod emptied;

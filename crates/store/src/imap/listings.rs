@@ -16,9 +16,9 @@ use mailferry_imap::response::{ConditionKind, Fetch, Untagged};
 use mailferry_imap::session::{Completion, Event, Tag};
 use mailferry_imap::uid_set::UidSet;
 
-use super::messages::{FlagNews, HEADER_BYTES_MAX, SearchAnswer, flags, row, row_items};
+use super::messages::{FlagNews, HEADER_BYTES_MAX, SearchAnswer, date, flags, row, row_items};
 use super::{Access, ImapAccount, Selected};
-use crate::contract::{ListRequest, Listed, Origin, TellListed};
+use crate::contract::{DatesAsked, ListRequest, Listed, Origin, TellListed};
 
 /// Mailboxes that were opened and are not listed to their end. Only where the server keeps
 /// the order of commands, else one.
@@ -168,7 +168,11 @@ impl ImapAccount {
     /// The request without what an earlier run knew, unless that still holds.
     fn trusted(&self, request: ListRequest) -> ListRequest {
         let reused = self.connection.session.quirks.uidvalidity_reused;
-        let holds = |known: &MessageListing| !reused && known.mark().holds_at(&request.now);
+        let is_dated = |known: &MessageListing| known.date.iter().all(|date| date.is_asked());
+        let holds = |known: &MessageListing| {
+            let suffices = request.dates == DatesAsked::Later || is_dated(known);
+            !reused && suffices && known.mark().holds_at(&request.now)
+        };
         let known = request.known.filter(holds);
         ListRequest { known, ..request }
     }
@@ -210,8 +214,10 @@ impl ImapAccount {
                 Step::Chosen => {
                     self.search_command(flight.request.selection.0.as_deref().unwrap_or(b"ALL"))
                 }
-                Step::Rows => fetch("1:*").raw(&row_items(keys)),
-                Step::New(first) => fetch(&format!("{first}:*")).raw(&row_items(keys)),
+                Step::Rows => fetch("1:*").raw(&row_items(keys, flight.request.dates)),
+                Step::New(first) => {
+                    fetch(&format!("{first}:*")).raw(&row_items(keys, flight.request.dates))
+                }
                 Step::Flags => fetch("1:*").raw("(UID FLAGS)"),
                 Step::AllButKeys => fetch("1:*").raw(ALL_BUT_KEYS),
                 Step::Changed(since) => {
@@ -369,7 +375,13 @@ impl Flight {
     fn take_row(&mut self, fetch: &Fetch<'_>, keys: &KeyRule) {
         let header = self.long_header.take();
         let has_header = header.is_some() || fetch.header_fields.is_some();
-        let row = row(fetch, header, keys, &mut self.listing);
+        let mut row = row(fetch, header, keys, &mut self.listing);
+        if let Some(row) = &mut row
+            && self.request.dates == DatesAsked::Later
+            && fetch.internal_date.is_none()
+        {
+            row.date = InternalDate::NOT_ASKED;
+        }
         let uid = fetch.uid.and_then(Uid::new);
         let known =
             uid.and_then(|uid| self.listing.uid[..self.known_rows].binary_search(&uid).ok());
@@ -387,16 +399,15 @@ impl Flight {
     }
 
     /// What a UID stands for never changes (RFC 9051 §2.3.1.1), so its key stays. A message that
-    /// has another size and another date, or a copy of ours that has another date than it was
-    /// given, is not the one that was known.
+    /// has another size and another date, or a date that was not known, or a copy of ours that has
+    /// another date than it was given, is not the one that was known.
     fn take_known_row(&mut self, at: usize, fetch: &Fetch<'_>) {
         if let Some(size) = fetch.size {
             let size = u32::try_from(size).unwrap_or(SIZE_UNKNOWN);
             let (known_size, known_date) = (self.listing.size[at], self.listing.date[at]);
-            let date = fetch
-                .internal_date
-                .map_or(known_date, |date| InternalDate::new(date.seconds, date.zone_minutes));
-            let other_date = known_date.is_known() && date.instant() != known_date.instant();
+            let date = if fetch.internal_date.is_some() { date(fetch) } else { known_date };
+            let other_date = !known_date.is_asked()
+                || (known_date.is_known() && date.instant() != known_date.instant());
             if size != known_size && other_date {
                 self.doubt = Some(Doubtful);
             }

@@ -14,7 +14,7 @@ use mailferry_imap::session::{Completion, Event, Tag, printable};
 use mailferry_imap::uid_set::UidSet;
 
 use super::{Access, ImapAccount};
-use crate::contract::{Among, Selection};
+use crate::contract::{Among, DatesAsked, Selection};
 
 /// Identity headers of one message longer than this count as absent: a digest decides.
 pub(super) const HEADER_BYTES_MAX: usize = 1 << 20;
@@ -218,7 +218,11 @@ impl ImapAccount {
 
     /// Asks for rows, which [`ImapAccount::take_rows`] takes in.
     pub(super) fn send_fetch(&mut self, set: &str, keys: &KeyRule) -> Result<Tag, Fault> {
-        let command = Command::new("UID FETCH").sp().raw(set).sp().raw(&row_items(keys));
+        let command = Command::new("UID FETCH")
+            .sp()
+            .raw(set)
+            .sp()
+            .raw(&row_items(keys, DatesAsked::WithTheRest));
         self.connection.session.send(&command).map_err(|error| self.broken(&error.into()))
     }
 
@@ -349,8 +353,19 @@ impl SearchAnswer {
 }
 
 /// The items that list a message.
-pub(super) fn row_items(keys: &KeyRule) -> String {
-    format!("(UID FLAGS INTERNALDATE RFC822.SIZE {})", header_item(keys))
+pub(super) fn row_items(keys: &KeyRule, dates: DatesAsked) -> String {
+    let date = match dates {
+        DatesAsked::WithTheRest => "INTERNALDATE ",
+        DatesAsked::Later => "",
+    };
+    format!("(UID FLAGS {date}RFC822.SIZE {})", header_item(keys))
+}
+
+/// The INTERNALDATE that was told.
+pub(super) fn date(fetch: &Fetch<'_>) -> InternalDate {
+    fetch
+        .internal_date
+        .map_or(InternalDate::UNKNOWN, |date| InternalDate::new(date.seconds, date.zone_minutes))
 }
 
 /// The part of the header that keys are made of.
@@ -457,9 +472,7 @@ pub(super) fn row(
         _ => Key::NONE,
     };
     let flags = flags(fetch, &mut listing.flag_table);
-    let date = fetch
-        .internal_date
-        .map_or(InternalDate::UNKNOWN, |date| InternalDate::new(date.seconds, date.zone_minutes));
+    let date = date(fetch);
     Some(Row {
         uid,
         key,

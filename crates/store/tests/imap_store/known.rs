@@ -8,7 +8,7 @@ use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{MessageListing, Row, SIZE_UNKNOWN};
 use mailferry_engine::message::{FlagSet, InternalDate, Key, Uid};
 use mailferry_engine::name::MailboxName;
-use mailferry_store::contract::{ListRequest, Listed, Origin, Selection, Source};
+use mailferry_store::contract::{DatesAsked, ListRequest, Listed, Origin, Selection, Source};
 use mailferry_store::imap::ImapAccount;
 
 use crate::model::{Folder, Folders, Model};
@@ -46,6 +46,7 @@ async fn survey(store: &mut ImapAccount, known: &Known, selection: Option<&[u8]>
                 .iter()
                 .find(|(name, _)| MailboxName::from(*name) == info.name)
                 .map(|(_, listing)| listing.clone()),
+            dates: DatesAsked::WithTheRest,
         })
         .collect();
     let mut told: Vec<Option<Result<Listed, Fault>>> = requests.iter().map(|_| None).collect();
