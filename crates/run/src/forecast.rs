@@ -11,8 +11,9 @@ const MARK_EVERY: Duration = Duration::from_secs(5);
 /// Before that nothing is promised.
 const MEASURED_MIN: Duration = Duration::from_secs(3);
 
-/// The pace of a run.
-#[derive(Debug)]
+/// The pace of a run. It begins with the first octets: how long mailboxes took to be made says
+/// nothing of how long messages will take.
+#[derive(Debug, Default)]
 pub struct Forecast {
     /// Moments and octets done until then, the oldest first; the first is the beginning of what is
     /// looked back on.
@@ -21,14 +22,11 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// A run that begins now.
-    #[must_use]
-    pub fn new(now: Instant) -> Self {
-        Self { marks: VecDeque::from([(now, 0)]), done: 0 }
-    }
-
     /// So many more octets are done.
     pub fn note(&mut self, octets: u64, now: Instant) {
+        if self.marks.is_empty() {
+            self.marks.push_back((now, octets));
+        }
         self.done += octets;
         let is_due =
             self.marks.back().is_none_or(|(last, _)| now.duration_since(*last) >= MARK_EVERY);
@@ -60,7 +58,8 @@ mod tests {
     /// Seconds that 1,000,000 octets will take, after so many seconds at that pace.
     fn left_after(seconds: u64, pace: impl Fn(u64) -> u64) -> Option<u64> {
         let begin = Instant::now();
-        let mut forecast = Forecast::new(begin);
+        let mut forecast = Forecast::default();
+        forecast.note(0, begin);
         for second in 1..=seconds {
             forecast.note(pace(second), begin + Duration::from_secs(second));
         }
@@ -87,6 +86,20 @@ mod tests {
         let slower = |second: u64| if second < 600 { 100_000 } else { 1_000 };
         let left = left_after(1600, slower).unwrap_or(0);
         assert!((950..=1050).contains(&left), "{left}");
+    }
+
+    #[test]
+    fn what_came_before_the_first_octets_does_not_count() {
+        let begin = Instant::now();
+        let at = |second: u64| begin + Duration::from_secs(second);
+        let mut forecast = Forecast::default();
+        assert_eq!(forecast.left(1000, at(100)), None);
+        forecast.note(1_000_000, at(100));
+        assert_eq!(forecast.left(1000, at(102)), None, "of two seconds");
+        for second in 101..=110 {
+            forecast.note(100, at(second));
+        }
+        assert_eq!(forecast.left(1000, at(110)), Some(Duration::from_secs(10)));
     }
 
     #[test]

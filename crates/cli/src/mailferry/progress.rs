@@ -45,8 +45,7 @@ impl Progress {
             ProgressStyle::with_template("{spinner} {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
-        let now = Instant::now();
-        let (last_line, forecast) = (Mutex::new(now), Mutex::new(Forecast::new(now)));
+        let (last_line, forecast) = (Mutex::new(Instant::now()), Mutex::default());
         Self { output, bar, messages: AtomicU64::new(0), last_line, forecast }
     }
 
@@ -63,10 +62,15 @@ impl Progress {
         }
         self.bar.set_length(plan.summary.total.copy_octets);
         self.bar.set_position(0);
-        self.bar.set_message("0 messages");
+        let to_create = plan.mailboxes.iter().filter(|mailbox| mailbox.create.is_some()).count();
+        self.bar.set_message(match to_create {
+            0 => "0 messages".to_owned(),
+            1 => "creating 1 mailbox".to_owned(),
+            mailboxes => format!("creating {mailboxes} mailboxes"),
+        });
         self.bar.reset_eta();
         if let Ok(mut forecast) = self.forecast.lock() {
-            *forecast = Forecast::new(Instant::now());
+            *forecast = Forecast::default();
         }
     }
 
