@@ -84,7 +84,18 @@ pub enum Event<'a> {
         /// Its flags now.
         after: &'a FlagSet,
     },
-    /// The labels of messages were changed on the target.
+    /// The labels of a message were changed on the target.
+    LabelsChanged {
+        /// The mailbox on the target.
+        mailbox: &'a MailboxName,
+        /// The message there.
+        uid: Uid,
+        /// Labels that it has got.
+        added: &'a FlagSet,
+        /// Labels that it has lost.
+        taken: &'a FlagSet,
+    },
+    /// The labels of messages were changed on the target: the sums of one mailbox.
     LabelsSet {
         /// The mailbox on the target.
         mailbox: &'a MailboxName,

@@ -151,7 +151,12 @@ impl<A: Accounts> Shared<A> {
         changes: &Changes,
         (refused, report): (Vec<(Uid, Fault)>, &mut Report),
     ) {
+        let mailbox = &self.planned(at).plan.target;
         let failed: BTreeSet<Uid> = refused.iter().map(|(uid, _)| *uid).collect();
+        for update in changes.updates.iter().filter(|update| !failed.contains(&update.uid)) {
+            let FlagUpdate { uid, add: added, remove: taken } = update;
+            self.execution.events.on(&Event::LabelsChanged { mailbox, uid: *uid, added, taken });
+        }
         let failed = failed.len() as u64;
         let set = (changes.updates.len() as u64).saturating_sub(failed);
         let done = &mut report.mailboxes[at].done;
@@ -160,7 +165,6 @@ impl<A: Accounts> Shared<A> {
         done.labels_left += changes.nameless;
         refused.into_iter().for_each(|(_, fault)| self.execution.note(fault, report));
         if set > 0 || changes.nameless > 0 {
-            let mailbox = &self.planned(at).plan.target;
             let left = changes.nameless;
             self.execution.events.on(&Event::LabelsSet { mailbox, messages: set, left });
         }

@@ -39,8 +39,8 @@ pub use self::headline::Headline;
 pub use self::id::RunId;
 pub use self::line::Why;
 pub use self::read::{
-    Change, Departed, Departures, Fate, Finish, Message, Others, Part, ReadReceipt, Removal,
-    RemovalFate,
+    Change, Departed, Departures, Fate, Finish, MESSAGES_MAX, Message, Others, Part, ReadReceipt,
+    Relabelled, Removal, RemovalFate,
 };
 
 pub(crate) use self::ending::Ending;
@@ -73,21 +73,24 @@ pub struct Tally {
 impl Tally {
     /// Adds those of another mailbox.
     pub fn join(&mut self, other: &Self) {
-        self.listed += other.listed;
-        self.copied += other.copied;
-        self.present += other.present;
-        self.skipped += other.skipped;
-        self.failed += other.failed;
-        self.expunged += other.expunged;
-        self.not_started += other.not_started;
-        self.unknown += other.unknown;
+        // What is read may say anything.
+        let join = |one: &mut u64, other: u64| *one = one.saturating_add(other);
+        join(&mut self.listed, other.listed);
+        join(&mut self.copied, other.copied);
+        join(&mut self.present, other.present);
+        join(&mut self.skipped, other.skipped);
+        join(&mut self.failed, other.failed);
+        join(&mut self.expunged, other.expunged);
+        join(&mut self.not_started, other.not_started);
+        join(&mut self.unknown, other.unknown);
     }
 
     /// Whether every listed message has exactly one fate.
     #[must_use]
     pub fn adds_up(&self) -> bool {
-        let fates = self.copied + self.present + self.skipped + self.failed;
-        self.listed == fates + self.expunged + self.not_started + self.unknown
+        let fates = [self.copied, self.present, self.skipped, self.failed];
+        let others = [self.expunged, self.not_started, self.unknown];
+        u128::from(self.listed) == fates.into_iter().chain(others).map(u128::from).sum::<u128>()
     }
 }
 
@@ -141,6 +144,14 @@ pub enum ReceiptError {
         path: PathBuf,
         /// The line.
         line: u64,
+    },
+    /// It tells of more messages than are read of one run.
+    #[error("{path}: it tells of more than {most} messages")]
+    TooMany {
+        /// The file.
+        path: PathBuf,
+        /// How many are read.
+        most: u64,
     },
     /// There is no such run.
     #[error("there is no receipt {run} in {path}")]

@@ -12,7 +12,9 @@ use mailferry_engine::listing::{MessageListing, Row};
 use mailferry_engine::message::{Digest, Flag, FlagSet, InternalDate, Key, Uid};
 use mailferry_engine::name::MailboxName;
 use mailferry_engine::pairing::Digests;
+use mailferry_run::past::Past;
 use mailferry_run::quarantine::{Attempt, Origin, Quarantine, QuarantineLimits, Record};
+use mailferry_run::receipt::{Folder, MESSAGES_MAX, Others, ReadReceipt, ReceiptError, RunId};
 use mailferry_run::state::State;
 use mailferry_testkit::fuzz::{Grammar, INPUTS_MIN, hunt, shape};
 
@@ -184,4 +186,165 @@ fn no_name_leads_out_of_the_quarantine_and_no_text_acts_on_a_terminal() {
         shape(&text)
     });
     assert!(inputs >= INPUTS_MIN);
+}
+
+const RUN: &str = "20261126-185700-1f3a9c";
+const LATER: &str = "20261127-185700-1f3a9c";
+
+/// Every kind of line there is, as a run writes it.
+const LINES: [&str; 40] = [
+    r#"{"receipt":{"version":1,"run":"20261126-185700-1f3a9c","program":"p","began":1795719420,"source":"u@a:143","target":"u@b:143"}}"#,
+    r#"{"mailbox":{"m":0,"source":"INBOX","target":"INBOX","source_uid_validity":7,"target_uid_validity":9,"listed":20,"unchanged":null}}"#,
+    r#"{"copy":{"m":0,"uids":"1:6"}}"#,
+    r#"{"present":{"m":0,"uids":"7:9=107,12=130"}}"#,
+    r#"{"update-flags":{"m":0,"uids":"13=131"}}"#,
+    r#"{"skip":{"m":0,"why":"too-big","limit":10,"uids":"14:16"}}"#,
+    r#"{"problem":{"m":0,"kind":"fetch","words":"w","uids":"17,20"}}"#,
+    r#"{"remove":{"m":0,"why":"absent","uids":"200:209"}}"#,
+    r#"{"mailbox":{"m":1,"source":"Old","target":"Old","source_uid_validity":3,"target_uid_validity":0,"listed":2,"unchanged":{"as_in":"20261126-185700-1f3a9c","digest":"00","tally":{"listed":2,"copied":0,"present":2,"skipped":0,"failed":0,"expunged":0,"not_started":0,"unknown":0}}}}"#,
+    r#"{"mailbox":{"m":2,"source":"New","target":"New","source_uid_validity":3,"target_uid_validity":0,"listed":1,"unchanged":null}}"#,
+    r#"{"copy":{"m":2,"uids":"1"}}"#,
+    r#"{"delete-mailbox":{"mailbox":"Gone","messages":3}}"#,
+    r#"{"prune-mailbox":{"mailbox":"Backup/2026-01-01","messages":null}}"#,
+    r#"{"created":{"mailbox":"New"}}"#,
+    r#"{"sent":{"m":0,"uid":1,"octets":99,"id":"<1@x>","subject":"s"}}"#,
+    r#"{"copied":{"m":0,"uid":1,"target":140}}"#,
+    r#"{"sent":{"m":0,"uid":3,"octets":99,"id":"","subject":""}}"#,
+    r#"{"left-out":{"m":0,"uid":2,"rule":"r"}}"#,
+    r#"{"failed":{"m":0,"uid":4,"kind":"append","words":"no"}}"#,
+    r#"{"failed":{"m":0,"uid":5,"kind":"expunged","words":"gone"}}"#,
+    r#"{"flags":{"m":0,"uid":131,"before":[],"after":["\\\\Seen","w"]}}"#,
+    r#"{"flags-failed":{"m":0,"uid":107,"words":"no"}}"#,
+    r#"{"labels":{"m":0,"uid":107,"added":["Work"],"taken":[]}}"#,
+    r#"{"repaired":{"m":0,"uid":1,"steps":["set-date"]}}"#,
+    r#"{"kept-aside":{"m":0,"uid":4,"path":"/q/x.eml"}}"#,
+    r#"{"removed":{"m":0,"uid":200}}"#,
+    r#"{"remove-failed":{"m":0,"uid":201,"words":"no"}}"#,
+    r#"{"double-removed":{"m":0,"uid":300}}"#,
+    r#"{"source-removed":{"m":0,"uid":7}}"#,
+    r#"{"move-from":{"f":0,"mailbox":"INBOX","uid_validity":9,"to":"Backup/2026-11-26"}}"#,
+    r#"{"moving":{"f":0,"uid":202,"key":"000102030405060708090a0b0c0d0e0f","octets":9,"date":5}}"#,
+    r#"{"moved":{"f":0,"uid":202,"target":4,"uid_validity":8}}"#,
+    r#"{"mailbox-deleted":{"mailbox":"Gone"}}"#,
+    r#"{"pruned":{"mailbox":"Backup/2026-01-01"}}"#,
+    r#"{"target-uid-validity":{"m":2,"uid_validity":4}}"#,
+    r#"{"removals-again":{"m":0}}"#,
+    r#"{"again":{"m":2,"source_uid_validity":3,"target_uid_validity":4,"listed":0}}"#,
+    r#"{"fault":{"kind":"limit","mailbox":null,"words":"w"}}"#,
+    r#"{"standing":{"source":"Old","target":"Old","source_uid_validity":3,"target_uid_validity":1,"digest":"00","in_run":"20261126-185700-1f3a9c"}}"#,
+    r#"{"end":{"ended":1795719430,"complete":false,"tally":{"listed":20,"copied":1,"present":5,"skipped":4,"failed":3,"expunged":1,"not_started":6,"unknown":0},"flags_updated":1,"deleted":1,"moved":1,"standing_at":0}}"#,
+];
+
+const RECEIPTS: Grammar = Grammar {
+    words: &[
+        b"1:4294967295",
+        b"1:4294967295=1",
+        b"5=4294967295",
+        b"\"listed\":18446744073709551615",
+        b"\"m\":0",
+        b"\"m\":1",
+        b"\"f\":4294967295",
+        b"{\"again\":{\"m\":1,\"source_uid_validity\":3,\"target_uid_validity\":9,\"listed\":9}}\n",
+        b"{\"copied\":{\"m\":0,\"uid\":8,\"target\":0}}\n",
+        b"{\"sent\":{\"m\":0,\"uid\":8,\"octets\":1,\"id\":\"\",\"subject\":\"\"}}\n",
+        b"{\"remove\":{\"m\":2,\"why\":\"duplicate\",\"uids\":\"1:9\"}}\n",
+        b"\\u0000",
+        b"null",
+        b"\n",
+    ],
+};
+
+/// These lines under a seal that fits, as the receipts of two runs.
+fn receipts(lines: &[u8]) -> (tempfile::TempDir, Folder) {
+    let mut octets = lines.to_vec();
+    if octets.last() != Some(&b'\n') {
+        octets.push(b'\n');
+    }
+    let seal = format!("{{\"seal\":\"{}\"}}\n", blake3::hash(&octets).to_hex());
+    octets.extend(seal.into_bytes());
+    let place = tempfile::tempdir().unwrap();
+    for run in [RUN, LATER] {
+        std::fs::write(place.path().join(format!("{run}.receipt")), &octets).unwrap();
+    }
+    let folder = Folder::new(place.path().to_owned());
+    (place, folder)
+}
+
+fn read(folder: &Folder) -> Result<ReadReceipt, ReceiptError> {
+    folder.read(&RunId::parse(RUN).unwrap())
+}
+
+/// Everything that is told of a receipt, as far as there is little of it.
+fn tell(folder: &Folder, receipt: &ReadReceipt) -> String {
+    let (mut fates, mut others) = (Vec::new(), Others::new(folder));
+    for (at, part) in receipt.parts.iter().enumerate() {
+        if part.tally().listed < 10_000 {
+            let told = receipt.messages(at, &mut others, &mut |message| {
+                fates.push((message.fate, message.target.is_some(), message.repaired.len()));
+            });
+            fates.extend(told.is_err().then_some((
+                mailferry_run::receipt::Fate::Unknown,
+                false,
+                0,
+            )));
+        }
+    }
+    fates.dedup();
+    let mut gone: Vec<_> = receipt.removals().take(1000).map(|removal| removal.fate).collect();
+    gone.dedup();
+    let moved = receipt.departures.iter().map(|departures| departures.messages.len());
+    format!("{:?}{fates:?}{gone:?}{:?}", receipt.finish, moved.collect::<Vec<_>>())
+}
+
+#[test]
+fn no_octets_in_a_receipt_panic_or_take_more_memory_than_they_are() {
+    let good = LINES.join("\n");
+    let (_place, folder) = receipts(good.as_bytes());
+    let receipt = read(&folder).unwrap();
+    let told = [receipt.parts[0].tally().listed, receipt.tally().copied, receipt.tally().skipped];
+    assert_eq!(told, [16, 1, 4], "{receipt:?}");
+    assert_eq!(receipt.removals().count(), 1, "all others were planned again");
+    let begin = LINES[..8].join("\n");
+    let seeds = vec![good.into_bytes(), begin.into_bytes()];
+    let inputs = hunt("receipts", seeds, RECEIPTS, |lines| {
+        let (_place, folder) = receipts(lines);
+        let made = match read(&folder) {
+            Ok(receipt) => tell(&folder, &receipt),
+            Err(ReceiptError::Altered { .. }) => "A".to_owned(),
+            Err(ReceiptError::NotUnderstood { line, .. }) => "N".repeat(line as usize % 300),
+            Err(ReceiptError::TooMany { .. }) => "T".to_owned(),
+            Err(error) => panic!("{error}"),
+        };
+        let run = RunId::parse(RUN).unwrap();
+        let _ = folder.list_one(&run);
+        let past = Past::read(&folder, &run).is_ok();
+        let pruned = folder.prune(Some(1), None).map_or(0, |pruned| pruned.removed.len());
+        shape(&format!("{made}{}{}", if past { "P" } else { "" }, "R".repeat(pruned)))
+    });
+    assert!(inputs >= INPUTS_MIN);
+}
+
+#[test]
+fn a_receipt_that_tells_of_more_messages_than_there_are_is_refused() {
+    for (line, listed) in [("present", u64::MAX), ("remove", 0)] {
+        let row = |uids: &str| match line {
+            "remove" => format!(r#"{{"remove":{{"m":0,"why":"absent","uids":"{uids}"}}}}"#),
+            _ => format!(r#"{{"present":{{"m":0,"uids":"{uids}"}}}}"#),
+        };
+        let mailbox = LINES[1].replace("\"listed\":20", &format!("\"listed\":{listed}"));
+        let told = |uids: &str| {
+            let lines = [LINES[0], &mailbox, &row(uids)].join("\n");
+            let (_place, folder) = receipts(lines.as_bytes());
+            read(&folder)
+        };
+        for too_many in [format!("1:{}", MESSAGES_MAX + 1), "1:4294967295".to_owned()] {
+            let refused = told(&too_many);
+            assert!(matches!(refused, Err(ReceiptError::TooMany { .. })), "{line}: {refused:?}");
+        }
+        let most = told(&format!("1:{MESSAGES_MAX}")).unwrap();
+        let (removals, present) = if line == "remove" { (9, 0) } else { (0, MESSAGES_MAX) };
+        assert_eq!((most.removals().take(9).count(), most.tally().present), (removals, present));
+        // One message has one row.
+        assert!(matches!(told("1:5,5"), Err(ReceiptError::NotUnderstood { line: 3, .. })));
+    }
 }

@@ -339,7 +339,10 @@ fn json(event: &Event<'_>, left: Option<Duration>) -> Option<String> {
             return None;
         }
         // Rules about content, and for labels, are given to the imapsync front alone.
-        Event::LeftOut { .. } | Event::CommandSaid { .. } | Event::LabelsSet { .. } => return None,
+        Event::LeftOut { .. }
+        | Event::CommandSaid { .. }
+        | Event::LabelsChanged { .. }
+        | Event::LabelsSet { .. } => return None,
         Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
         Event::MailboxBegins { .. }
         | Event::MailboxEnds { .. }

@@ -181,7 +181,7 @@ fn show_json(
             lines.line(&json_line("message", message_json(run, part, message)));
         })?;
     }
-    for removal in &receipt.removals {
+    for removal in receipt.removals() {
         let Some(part) = receipt.parts.get(removal.part).filter(|part| only.takes(part)) else {
             continue;
         };
@@ -197,7 +197,7 @@ fn show_json(
         };
         let fields = json!({
             "run": receipt.run.as_str(), "mailbox": shown(&part.target), "to": to, "uid": removal.uid.value(),
-            "uid_validity": part.target_uid_validity, "why": removal.why, "fate": fate,
+            "uid_validity": part.target_uid_validity, "why": &*removal.why, "fate": fate,
             "words": words,
         });
         lines.line(&json_line("removal", fields));

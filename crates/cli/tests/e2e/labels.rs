@@ -160,6 +160,8 @@ fn labels_of_present_messages_follow_where_that_is_asked_for() {
 
     let second = run(&pair, &desk, &PRESET).expect(0);
     assert_eq!(labels(&pair.from), labels(&pair.to), "{}", second.report());
+    let receipt = desk.mailferry(&["runs", "show", "last"]).expect(0).stdout;
+    assert!(receipt.contains("  labels of `") && receipt.contains(" -Work"), "{receipt}");
     assert_settled(&pair, &desk, &PRESET);
 }
 

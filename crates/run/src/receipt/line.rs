@@ -71,6 +71,8 @@ pub(super) enum Line<'a> {
     Flags { m: u32, uid: u32, before: Vec<Text<'a>>, after: Vec<Text<'a>> },
     /// They could not be changed.
     FlagsFailed { m: u32, uid: u32, words: Text<'a> },
+    /// Labels of a message of the target were added and taken.
+    Labels { m: u32, uid: u32, added: Vec<Text<'a>>, taken: Vec<Text<'a>> },
     /// A message of the target was removed.
     Removed { m: u32, uid: u32 },
     /// It could not be removed.

@@ -42,6 +42,11 @@ impl Writing {
                 let (before, after) = (words_of(before), words_of(after));
                 self.output.push(&Line::Flags { m, uid: uid.value(), before, after })
             }
+            Event::LabelsChanged { mailbox, uid, added, taken } => {
+                let Some(&m) = self.targets.get(*mailbox) else { return Ok(()) };
+                let (added, taken) = (words_of(added), words_of(taken));
+                self.output.push(&Line::Labels { m, uid: uid.value(), added, taken })
+            }
             Event::Deleted { mailbox, uid } => {
                 let Some(&m) = self.targets.get(*mailbox) else { return Ok(()) };
                 self.output.push(&Line::Removed { m, uid: uid.value() })
@@ -141,6 +146,10 @@ impl Writing {
         let is_change = matches!(fault.kind, FaultKind::Flags | FaultKind::DeleteMessage);
         let Some((m, uid)) = of_source.filter(|_| !is_change) else {
             let mailbox = fault.mailbox.as_ref().map(|mailbox| mailbox.to_string().into());
+            let words = match fault.uid {
+                Some(uid) => format!("UID {uid}: {words}").into(),
+                None => words,
+            };
             return self.output.push(&Line::Fault { kind, mailbox, words });
         };
         if self.failed.insert((m, uid))

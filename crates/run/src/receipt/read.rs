@@ -2,9 +2,11 @@
 
 mod assembly;
 mod message;
+mod spans;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mailferry_engine::message::{FlagSet, Key, Uid};
 use mailferry_engine::name::MailboxName;
@@ -17,6 +19,11 @@ use super::{About, Folder, ReceiptError, RunId, Tally, Why};
 use self::assembly::Assembly;
 pub use self::message::Message;
 use self::message::Places;
+use self::spans::{Spans, Spread};
+
+/// Messages of which one receipt may tell: more than an account has. A few octets that say so may
+/// stand for more.
+pub const MESSAGES_MAX: u64 = 1 << 26;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,16 +57,22 @@ pub enum Fate {
     Unknown,
 }
 
-/// One message of the source, in 32 octets.
+/// One message of the source.
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    uid: Uid,
     target: Option<Uid>,
     fate: Fate,
     /// Why it failed: a place in the reasons.
     reason: Option<u32>,
     /// Where it is told what it is called; 0 where it is not.
     place: u64,
+}
+
+impl Spread for Row {
+    fn behind(&self, distance: u32) -> Self {
+        let target = self.target.and_then(|first| Uid::new(first.value().checked_add(distance)?));
+        Self { target, ..*self }
+    }
 }
 
 /// Why a message failed.
@@ -83,10 +96,24 @@ pub struct Part {
     /// Nothing was to be done: the run in which its rows stand.
     pub as_in: Option<RunId>,
     listed: u64,
-    /// Ascending by UID.
-    rows: Vec<Row>,
+    rows: Spans<Row>,
+    /// Messages of the target that were to be removed.
+    removals: Spans<Going>,
     digest: String,
     told: Tally,
+}
+
+/// What was to become of a message of the target, and what became of it.
+#[derive(Clone, Debug)]
+struct Going {
+    why: Arc<str>,
+    fate: RemovalFate,
+}
+
+impl Spread for Going {
+    fn behind(&self, _: u32) -> Self {
+        self.clone()
+    }
 }
 
 /// Flags of a message of the target that were changed.
@@ -102,6 +129,19 @@ pub struct Change {
     pub after: FlagSet,
 }
 
+/// Labels of a message of the target that were changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relabelled {
+    /// The place of its mailbox among the parts.
+    pub part: usize,
+    /// The message of the target.
+    pub uid: Uid,
+    /// Labels that it got.
+    pub added: FlagSet,
+    /// Labels that it lost.
+    pub taken: FlagSet,
+}
+
 /// A message of the target that was to be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removal {
@@ -111,7 +151,7 @@ pub struct Removal {
     pub uid: Uid,
     /// What allowed it: `absent`, `content-absent`, `duplicate`, or `stored-twice` for a copy of
     /// this run.
-    pub why: String,
+    pub why: Arc<str>,
     /// What became of it.
     pub fate: RemovalFate,
 }
@@ -123,7 +163,7 @@ impl Removal {
     /// Whether something was taken away that was there before; of a double, the other copy stays.
     #[must_use]
     pub fn is_loss(&self) -> bool {
-        self.why != TWICE
+        &*self.why != TWICE
     }
 }
 
@@ -187,10 +227,10 @@ pub struct ReadReceipt {
     pub unsealed: u64,
     /// Each source mailbox.
     pub parts: Vec<Part>,
-    /// Messages of the target that were to be removed.
-    pub removals: Vec<Removal>,
     /// Flags that were changed.
     pub changes: Vec<Change>,
+    /// Labels that were changed.
+    pub labels: Vec<Relabelled>,
     /// Mailboxes that were created.
     pub created: Vec<MailboxName>,
     /// Mailboxes that were deleted, with the number of their messages where it was known.
@@ -203,6 +243,8 @@ pub struct ReadReceipt {
     pub faults: Vec<(Option<MailboxName>, String)>,
     path: PathBuf,
     end: Option<EndLine>,
+    /// Copies of this run that were one too many: part and UID on the target.
+    doubles: Vec<(usize, Uid)>,
     reasons: Vec<Reason>,
     repaired: HashMap<(usize, Uid), Vec<String>>,
     kept_aside: HashMap<(usize, Uid), String>,
@@ -239,7 +281,10 @@ impl ReadReceipt {
                 None => break,
                 Some((place, line)) => assembly.take(place, line),
             };
-            taken.ok_or_else(|| input.not_understood())?;
+            taken.ok_or_else(|| match assembly.tells_of_too_many() {
+                true => ReceiptError::TooMany { path: path.to_owned(), most: MESSAGES_MAX },
+                false => input.not_understood(),
+            })?;
         }
         let mut receipt = assembly.finish();
         receipt.digest = sealed.seal;
@@ -271,6 +316,31 @@ impl ReadReceipt {
         listed && tally.adds_up() && self.end.as_ref().is_none_or(|end| end.tally == tally)
     }
 
+    /// Messages of the target that were to be removed: by mailbox, those that were planned by UID,
+    /// then the copies of this run that were one too many.
+    pub fn removals(&self) -> impl Iterator<Item = Removal> {
+        (0..self.parts.len()).flat_map(|part| self.removals_of(part))
+    }
+
+    /// Those of the target mailbox of one part.
+    pub fn removals_of(&self, part: usize) -> impl Iterator<Item = Removal> {
+        let planned = self.parts.get(part).into_iter().flat_map(|it| it.removals.each());
+        let planned =
+            planned.map(move |(uid, Going { why, fate })| Removal { part, uid, why, fate });
+        let doubles = self.doubles.iter().filter(move |double| double.0 == part);
+        let doubles = doubles.map(|&(part, uid)| {
+            let fate = RemovalFate::Removed;
+            Removal { part, uid, why: TWICE.into(), fate }
+        });
+        planned.chain(doubles)
+    }
+
+    /// Messages that were removed from the source, their copies being proven.
+    pub fn removed_from_source(&self) -> impl Iterator<Item = (&Part, Uid)> {
+        let removed = self.source_removed.iter();
+        removed.filter_map(|&(part, uid)| Some((self.parts.get(part)?, uid)))
+    }
+
     /// The messages of a part, ascending by UID. Those of a mailbox in which nothing was to be done
     /// come from the receipt in which they stand.
     ///
@@ -285,8 +355,8 @@ impl ReadReceipt {
         let Some(of_part) = self.parts.get(part) else { return Ok(()) };
         let Some(run) = &of_part.as_in else {
             let mut places = Places::open(&self.path)?;
-            for row in &of_part.rows {
-                each(&self.message(part, row, &mut places)?);
+            for (uid, row) in of_part.rows.each() {
+                each(&self.message(part, (uid, &row), &mut places)?);
             }
             return Ok(());
         };
@@ -298,9 +368,9 @@ impl ReadReceipt {
             return Err(differs());
         }
         let mut places = Places::open(&other.path)?;
-        for row in &other.parts[at].rows {
-            let now = Row { fate: row.fate.later(), ..*row };
-            let mut message = other.message(at, &now, &mut places)?;
+        for (uid, row) in other.parts[at].rows.each() {
+            let now = Row { fate: row.fate.later(), ..row };
+            let mut message = other.message(at, (uid, &now), &mut places)?;
             message.forget_what_was_done();
             each(&message);
         }
@@ -322,8 +392,8 @@ impl Part {
         if self.as_in.is_some() {
             return self.told;
         }
-        let mut tally = Tally { listed: self.rows.len() as u64, ..Tally::default() };
-        for row in &self.rows {
+        let mut tally = Tally { listed: self.rows.messages(), ..Tally::default() };
+        for (messages, row) in self.rows.known() {
             *match row.fate {
                 Fate::Copied => &mut tally.copied,
                 Fate::Present => &mut tally.present,
@@ -332,7 +402,7 @@ impl Part {
                 Fate::Expunged => &mut tally.expunged,
                 Fate::NotStarted => &mut tally.not_started,
                 Fate::Unknown => &mut tally.unknown,
-            } += 1;
+            } += messages;
         }
         tally
     }
@@ -348,21 +418,16 @@ impl Part {
 
     fn standing_digest(&self) -> String {
         let mut digest = StandingDigest::new();
-        for row in &self.rows {
+        for (uid, row) in self.rows.each() {
             match (row.fate, row.target) {
                 (Fate::Copied | Fate::Present, Some(target)) => {
-                    digest.push(row.uid, Stands::At(target));
+                    digest.push(uid, Stands::At(target));
                 }
-                (Fate::Skipped(why, limit), _) => digest.push(row.uid, Stands::Skipped(why, limit)),
+                (Fate::Skipped(why, limit), _) => digest.push(uid, Stands::Skipped(why, limit)),
                 _ => {}
             }
         }
         digest.finish()
-    }
-
-    fn row(&mut self, uid: Uid) -> Option<&mut Row> {
-        let at = self.rows.binary_search_by_key(&uid, |row| row.uid).ok()?;
-        self.rows.get_mut(at)
     }
 }
 

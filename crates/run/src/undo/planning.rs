@@ -1,6 +1,6 @@
 //! What can be undone: the receipt held against what is on the target now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::identity::{Headers, KeyRule, header_key};
@@ -14,7 +14,8 @@ use super::{Back, Copies, Left, MailboxUndo, Revert, Standing, UndoError, UndoPl
 use crate::claim::{Asked, Claim, Claims};
 use crate::events::Leaving;
 use crate::receipt::{
-    Change, Departed, Departures, Fate, Folder, Others, ReadReceipt, RemovalFate,
+    Change, Departed, Departures, Fate, Folder, Others, ReadReceipt, ReceiptError, Relabelled,
+    RemovalFate,
 };
 
 /// The mailboxes in which something may be undone: no other run works there while this is kept.
@@ -73,6 +74,7 @@ pub async fn plan<T: Target>(
     for change in &receipt.changes {
         planner.plan_change(receipt, change);
     }
+    planner.tell_labels(receipt);
     if copies == Copies::Go {
         planner.plan_copies(target, (folder, receipt)).await?;
     }
@@ -225,14 +227,18 @@ impl Planner {
         (folder, receipt): (&Folder, &ReadReceipt),
     ) -> Result<(), UndoError> {
         let rule = message_ids();
+        let gone = gone_from_source(folder, receipt)?;
         for (at, part) in receipt.parts.iter().enumerate() {
             let mut copies = BTreeMap::new();
-            let mut untold = Vec::new();
+            let (mut untold, mut last) = (Vec::new(), Vec::new());
             let mut others = Others::new(folder);
+            let is_gone =
+                |uid: Uid| gone.contains(&(part.source.clone(), part.source_uid_validity, uid));
             receipt.messages(
                 at,
                 &mut others,
                 &mut |message| match (message.fate, message.target) {
+                    (Fate::Copied, copy) if is_gone(message.uid) => last.push(copy),
                     (Fate::Copied, Some(copy)) => {
                         let header = format!("Message-Id: {}\r\n\r\n", message.headline.message_id);
                         copies.insert(copy, header_key(header.as_bytes(), &rule));
@@ -241,6 +247,11 @@ impl Planner {
                     _ => {}
                 },
             )?;
+            for copy in last {
+                let why = "its message was removed from the source, so that this copy may be all \
+                           that is left of it";
+                self.leave(&part.target, copy, why.to_owned());
+            }
             for uid in untold {
                 let why = "it was copied, and the target did not tell as which message".to_owned();
                 self.leave(&part.source, Some(uid), why);
@@ -279,9 +290,22 @@ impl Planner {
         Ok(())
     }
 
+    /// Labels stay as they are: other mailboxes show the message by them.
+    fn tell_labels(&mut self, receipt: &ReadReceipt) {
+        for Relabelled { part, uid, added, taken } in &receipt.labels {
+            let Some(part) = receipt.parts.get(*part) else { continue };
+            let signed = |sign: char, labels: &FlagSet| {
+                labels.iter().map(|label| format!(" {sign}{label}")).collect::<String>()
+            };
+            let (added, taken) = (signed('+', added), signed('-', taken));
+            let why = format!("its labels are not put back, which the run changed:{added}{taken}");
+            self.leave(&part.target, Some(*uid), why);
+        }
+    }
+
     /// What was removed for good cannot come back from the target.
     fn tell_removed(&mut self, receipt: &ReadReceipt) {
-        for removal in receipt.removals.iter().filter(|it| it.fate == RemovalFate::Removed) {
+        for removal in receipt.removals().filter(|it| it.fate == RemovalFate::Removed) {
             // Of a double the other copy stays.
             let Some(part) = receipt.parts.get(removal.part).filter(|_| removal.is_loss()) else {
                 continue;
@@ -328,6 +352,30 @@ impl Planner {
         plan.other_messages = others.filter_map(|info| info.messages).map(u64::from).sum();
         plan
     }
+}
+
+/// The messages that runs between the same accounts have removed from the source, by mailbox and
+/// UIDVALIDITY.
+///
+/// # Errors
+/// A receipt cannot be read: what it tells of is not to be lost.
+fn gone_from_source(
+    folder: &Folder,
+    receipt: &ReadReceipt,
+) -> Result<HashSet<(MailboxName, u32, Uid)>, ReceiptError> {
+    let mut gone = HashSet::new();
+    for run in folder.runs()? {
+        let about = folder.list_one(&run)?.about;
+        if (&about.source, &about.target) == (&receipt.about.source, &receipt.about.target) {
+            let other = folder.read(&run)?;
+            gone.extend(
+                other
+                    .removed_from_source()
+                    .map(|(part, uid)| (part.source.clone(), part.source_uid_validity, uid)),
+            );
+        }
+    }
+    Ok(gone)
 }
 
 /// A key of the Message-Id alone: what a receipt knows of a copy.

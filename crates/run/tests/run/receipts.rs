@@ -97,8 +97,8 @@ async fn every_fate_has_its_row_and_the_sums_add_up() {
     let after: Vec<_> = read.changes[0].after.iter().map(|flag| flag.as_bytes()).collect();
     assert_eq!(after, [b"\\Answered"]);
     // A copy failed, so nothing was removed.
-    let left = read.removals.iter().filter(|it| it.fate == RemovalFate::NotStarted).count();
-    assert_eq!((left, read.removals.len()), (2, 2));
+    let left = read.removals().filter(|it| it.fate == RemovalFate::NotStarted).count();
+    assert_eq!((left, read.removals().count()), (2, 2));
     let part = &read.parts[0];
     assert!(part.source_uid_validity != 0 && part.target_uid_validity != 0);
 }

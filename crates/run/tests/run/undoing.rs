@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mailferry_engine::guard::{self, GuardLimits, NearlyAll};
-use mailferry_engine::policy::{FlagPolicy, Rules};
+use mailferry_engine::policy::{FlagPolicy, Rules, SourceDeletion};
 use mailferry_run::accounts::Accounts as _;
 use mailferry_run::events::Silent;
 use mailferry_run::job::Job;
@@ -161,6 +161,34 @@ async fn what_was_removed_for_good_is_told() {
     assert_eq!(counts(&first), [0, 0, 0, 0, 3], "{:?}", first.plan);
     assert!(world.target.snapshot().contains_key("Empty"));
     assert!(!world.target.snapshot().contains_key("Old"));
+}
+
+/// The copy of a message that was moved is all that there is of it, whichever run has moved it.
+#[tokio::test]
+async fn copies_of_messages_that_left_the_source_stay() {
+    for moved_later in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::new();
+        fill(&world.source, "INBOX", 1..5, 400);
+        let copying = |rules: Rules, seconds: i64| Job {
+            receipt: Some(receipt(folder.path(), seconds)),
+            ..job_in_order(rules)
+        };
+        let all = Rules { source_deletion: SourceDeletion::Copied, ..Rules::sync() };
+        let first = if moved_later { Rules::sync() } else { all.clone() };
+        let servers = || world.serve(Profile::modern(), Profile::modern());
+        assert_complete(&servers().await.run(&copying(first, 0)).await.unwrap());
+        if moved_later {
+            fill(&world.source, "INBOX", 90..91, 400);
+            assert_complete(&servers().await.run(&copying(all, 1)).await.unwrap());
+        }
+        assert!(world.source.messages("INBOX").is_empty());
+        let there = digest(&world.target);
+        let first = undo(&world, Profile::modern(), folder.path(), Copies::Go).await;
+        assert_eq!(counts(&first), [0, 0, 0, 0, 4], "{:?}", first.plan);
+        assert!(first.plan.left[0].why.contains("removed from the source"));
+        assert!(digest(&world.target) == there);
+    }
 }
 
 /// Under UIDs that are others by now, nothing is what it was.

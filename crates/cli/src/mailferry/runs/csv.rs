@@ -30,7 +30,7 @@ pub(super) fn show(
     for (at, part) in receipt.parts.iter().enumerate().filter(|(_, part)| only.takes(part)) {
         receipt.messages(at, others, &mut |message| lines.line(&row(part, message)))?;
     }
-    for removal in &receipt.removals {
+    for removal in receipt.removals() {
         let Some(part) = receipt.parts.get(removal.part).filter(|part| only.takes(part)) else {
             continue;
         };

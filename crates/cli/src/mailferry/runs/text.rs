@@ -1,10 +1,11 @@
 //! A receipt for people.
 
+use mailferry_engine::message::FlagSet;
 use mailferry_run::receipt::{
     Fate, Finish, Listed, Message, Others, Part, ReadReceipt, ReceiptError, RemovalFate, Tally, Why,
 };
 
-use super::words::{sentence, title};
+use super::words::{flags, sentence, title};
 use super::{Lines, Only, moment};
 use crate::fault_text::shown;
 use mailferry_imap::session::printable;
@@ -59,14 +60,15 @@ pub(super) fn show(
     for (at, part) in receipt.parts.iter().enumerate().filter(|(_, part)| only.takes(part)) {
         lines.line("");
         lines.line(&part_line(part));
-        if !all && part.as_in.is_some() && part.tally().failed == 0 {
-            continue;
+        if all || part.as_in.is_none() || part.tally().failed > 0 {
+            receipt.messages(at, others, &mut |message| {
+                if all || needs_a_look(message) {
+                    lines.line(&message_line(part, message));
+                }
+            })?;
         }
-        receipt.messages(at, others, &mut |message| {
-            if all || needs_a_look(message) {
-                lines.line(&message_line(part, message));
-            }
-        })?;
+        // Also where nothing was to be done on the source.
+        labels(receipt, at, &mut lines);
         removals(receipt, at, &mut lines);
     }
     for (mailbox, words) in &receipt.faults {
@@ -140,8 +142,19 @@ fn message_line(part: &Part, message: &Message<'_>) -> String {
     format!("  {}/{}{title}: {}", shown(&part.source), message.uid, sentence(part, message))
 }
 
+fn labels(receipt: &ReadReceipt, part: usize, lines: &mut Lines) {
+    let Some(target) = receipt.parts.get(part).map(|part| shown(&part.target)) else { return };
+    for changed in receipt.labels.iter().filter(|changed| changed.part == part) {
+        let signed = |sign: char, labels: &FlagSet| {
+            flags(labels).iter().map(|label| format!(" {sign}{label}")).collect::<String>()
+        };
+        let (added, taken) = (signed('+', &changed.added), signed('-', &changed.taken));
+        lines.line(&format!("  labels of `{target}` UID {}:{added}{taken}", changed.uid));
+    }
+}
+
 fn removals(receipt: &ReadReceipt, part: usize, lines: &mut Lines) {
-    for removal in receipt.removals.iter().filter(|removal| removal.part == part) {
+    for removal in receipt.removals_of(part) {
         let Some(target) = receipt.parts.get(part).map(|part| shown(&part.target)) else {
             continue;
         };

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use mailferry_engine::message::{Flag, FlagSet, Uid};
 use mailferry_engine::name::{MailboxName, read_escaped};
@@ -10,8 +11,8 @@ use super::super::line::{Heading, Line, MailboxLine, Text, VERSION, Why};
 use super::super::moves::read_key;
 use super::super::{About, RunId, Tally, ranges};
 use super::{
-    Change, Departed, Departures, Fate, Finish, Part, ReadReceipt, Reason, Removal, RemovalFate,
-    Row, TWICE,
+    Change, Departed, Departures, Fate, Finish, Going, MESSAGES_MAX, Part, ReadReceipt, Reason,
+    Relabelled, RemovalFate, Row, Spans,
 };
 
 /// A receipt that is being read.
@@ -19,8 +20,8 @@ pub(super) struct Assembly {
     receipt: ReadReceipt,
     /// Messages that each mailbox to be deleted holds.
     to_delete: HashMap<MailboxName, Option<u32>>,
-    /// Whether rows are in order, and so may be looked for.
-    sorted: bool,
+    /// Messages that were told of, those of which it was told again included.
+    told: u64,
 }
 
 impl Assembly {
@@ -37,8 +38,8 @@ impl Assembly {
             digest: String::new(),
             unsealed: 0,
             parts: Vec::new(),
-            removals: Vec::new(),
             changes: Vec::new(),
+            labels: Vec::new(),
             created: Vec::new(),
             deleted: Vec::new(),
             departures: Vec::new(),
@@ -46,13 +47,19 @@ impl Assembly {
             faults: Vec::new(),
             path: path.to_owned(),
             end: None,
+            doubles: Vec::new(),
             reasons: Vec::new(),
             repaired: HashMap::new(),
             kept_aside: HashMap::new(),
             source_removed: HashSet::new(),
             flags_failed: HashMap::new(),
         };
-        Some(Self { receipt, to_delete: HashMap::new(), sorted: false })
+        Some(Self { receipt, to_delete: HashMap::new(), told: 0 })
+    }
+
+    /// Whether a line was not taken because it tells of more messages than an account has.
+    pub(super) fn tells_of_too_many(&self) -> bool {
+        self.told > MESSAGES_MAX
     }
 
     /// Takes a line; `None` where it makes no sense.
@@ -61,17 +68,15 @@ impl Assembly {
             Line::Mailbox(line) => self.take_mailbox(&line),
             Line::Again { m, source_uid_validity, target_uid_validity, listed } => {
                 let part = self.receipt.parts.get_mut(m as usize)?;
-                part.rows.clear();
+                part.rows = Spans::default();
                 part.as_in = None;
                 part.listed = listed;
                 part.source_uid_validity = source_uid_validity;
                 part.target_uid_validity = target_uid_validity;
-                self.sorted = false;
                 Some(())
             }
             Line::RemovalsAgain { m } => {
-                self.receipt.removals.retain(|it| it.part != m as usize || it.why == TWICE);
-                self.sorted = false;
+                self.receipt.parts.get_mut(m as usize)?.removals = Spans::default();
                 Some(())
             }
             Line::Copy { m, uids } => self.add_rows(m, &uids, Fate::NotStarted, None),
@@ -92,10 +97,7 @@ impl Assembly {
                 Some(())
             }
             Line::Receipt(_) | Line::Seal(_) => None,
-            outcome => {
-                self.sort();
-                self.take_outcome(place, outcome)
-            }
+            outcome => self.take_outcome(place, outcome),
         }
     }
 
@@ -115,7 +117,8 @@ impl Assembly {
             target_uid_validity: line.target_uid_validity,
             as_in,
             listed: line.listed,
-            rows: Vec::new(),
+            rows: Spans::default(),
+            removals: Spans::default(),
             digest: unchanged.map(|unchanged| unchanged.digest.to_string()).unwrap_or_default(),
             told: unchanged.map_or(Tally::default(), |unchanged| unchanged.tally),
         });
@@ -124,11 +127,13 @@ impl Assembly {
 
     fn add_rows(&mut self, m: u32, uids: &str, fate: Fate, reason: Option<u32>) -> Option<()> {
         let part = self.receipt.parts.get_mut(m as usize)?;
-        let listed = part.listed;
-        ranges::read(uids, |uid, target| {
-            part.rows.push(Row { uid, target, fate, reason, place: 0 });
-            // A text of a few octets may stand for many messages, but not for more than there are.
-            (part.rows.len() as u64 <= listed).then_some(())
+        ranges::read(uids, |span| {
+            self.told = self.told.saturating_add(span.messages());
+            if self.told > MESSAGES_MAX {
+                return None;
+            }
+            part.rows.add(span, Row { target: span.other, fate, reason, place: 0 })?;
+            (part.rows.messages() <= part.listed).then_some(())
         })
     }
 
@@ -139,21 +144,15 @@ impl Assembly {
     }
 
     fn add_removals(&mut self, m: u32, uids: &str, why: &str) -> Option<()> {
-        let removals = &mut self.receipt.removals;
-        ranges::read(uids, |uid, _| {
-            let (part, why) = (m as usize, why.to_owned());
-            removals.push(Removal { part, uid, why, fate: RemovalFate::NotStarted });
-            Some(())
+        let part = self.receipt.parts.get_mut(m as usize)?;
+        let why: Arc<str> = why.into();
+        ranges::read(uids, |span| {
+            self.told = self.told.saturating_add(span.messages());
+            if self.told > MESSAGES_MAX {
+                return None;
+            }
+            part.removals.add(span, Going { why: why.clone(), fate: RemovalFate::NotStarted })
         })
-    }
-
-    /// The plan of a mailbox is written down whole before anything happens there.
-    fn sort(&mut self) {
-        if !std::mem::replace(&mut self.sorted, true) {
-            self.receipt.parts.iter_mut().for_each(|part| part.rows.sort_by_key(|row| row.uid));
-            // Those that were planned come first: they are looked for.
-            self.receipt.removals.sort_by_key(|it| (it.why == TWICE, it.part, it.uid));
-        }
     }
 
     fn take_outcome(&mut self, place: u64, line: Line<'_>) -> Option<()> {
@@ -179,6 +178,11 @@ impl Assembly {
                 let (before, after) = (flags(&before)?, flags(&after)?);
                 self.receipt.changes.push(Change { part, uid: Uid::new(uid)?, before, after });
             }
+            Line::Labels { m, uid, added, taken } => {
+                let (part, uid) = (m as usize, Uid::new(uid)?);
+                let (added, taken) = (flags(&added)?, flags(&taken)?);
+                self.receipt.labels.push(Relabelled { part, uid, added, taken });
+            }
             Line::FlagsFailed { m, uid, words } => {
                 let key = (m as usize, Uid::new(uid)?);
                 self.receipt.flags_failed.insert(key, words.into_owned());
@@ -190,12 +194,10 @@ impl Assembly {
             Line::RemoveFailed { m, uid, words } => {
                 self.removal(m, uid)?.fate = RemovalFate::Failed(words.into_owned());
             }
-            Line::DoubleRemoved { m, uid } => self.receipt.removals.push(Removal {
-                part: m as usize,
-                uid: Uid::new(uid)?,
-                why: TWICE.to_owned(),
-                fate: RemovalFate::Removed,
-            }),
+            Line::DoubleRemoved { m, uid } => {
+                self.receipt.parts.get(m as usize)?;
+                self.receipt.doubles.push((m as usize, Uid::new(uid)?));
+            }
             Line::Repaired { m, uid, steps } => {
                 let steps = steps.into_iter().map(|step| step.into_owned()).collect();
                 self.receipt.repaired.insert((m as usize, Uid::new(uid)?), steps);
@@ -289,22 +291,17 @@ impl Assembly {
     }
 
     fn row(&mut self, m: u32, uid: u32) -> Option<&mut Row> {
-        self.receipt.parts.get_mut(m as usize)?.row(Uid::new(uid)?)
+        self.receipt.parts.get_mut(m as usize)?.rows.find(Uid::new(uid)?)
     }
 
-    fn removal(&mut self, m: u32, uid: u32) -> Option<&mut Removal> {
-        let key = (m as usize, Uid::new(uid)?);
-        let removals = &mut self.receipt.removals;
-        let planned = removals.partition_point(|removal| removal.why != TWICE);
-        let at = removals[..planned].binary_search_by_key(&key, |it| (it.part, it.uid)).ok()?;
-        removals.get_mut(at)
+    fn removal(&mut self, m: u32, uid: u32) -> Option<&mut Going> {
+        self.receipt.parts.get_mut(m as usize)?.removals.find(Uid::new(uid)?)
     }
 
     pub(super) fn finish(mut self) -> ReadReceipt {
-        self.sort();
         // A run that came to its end has no message of which nothing is known.
         if self.receipt.end.is_some() {
-            let rows = self.receipt.parts.iter_mut().flat_map(|part| &mut part.rows);
+            let rows = self.receipt.parts.iter_mut().flat_map(|part| part.rows.known_mut());
             rows.filter(|row| row.fate == Fate::Unknown)
                 .for_each(|row| row.fate = Fate::NotStarted);
         }

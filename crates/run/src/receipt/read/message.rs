@@ -52,7 +52,7 @@ impl ReadReceipt {
     pub(super) fn message(
         &self,
         part: usize,
-        row: &Row,
+        (uid, row): (Uid, &Row),
         places: &mut Places,
     ) -> Result<Message<'_>, ReceiptError> {
         let reason = row.reason.and_then(|at| self.reasons.get(at as usize));
@@ -61,9 +61,9 @@ impl ReadReceipt {
         let on_target = row.target.map(|target| (part, target));
         let change = on_target.and_then(|(_, target)| self.change_of(part, target));
         let flags_failed = on_target.and_then(|key| self.flags_failed.get(&key));
-        let source = (part, row.uid);
+        let source = (part, uid);
         Ok(Message {
-            uid: row.uid,
+            uid,
             fate: row.fate,
             target: row.target,
             octets,
