@@ -1,6 +1,6 @@
 //! How much a run may remove, as people say it: `500` or `10%`.
 
-use mailferry_engine::guard::{GuardLimits, MaxDelete, NearlyAll};
+use mailferry_engine::guard::{GuardLimits, MaxDelete, NearlyAll, SameAccountRule};
 
 /// The variable that sets the limit for both fronts, for panels that cannot change a command
 /// line.
@@ -23,6 +23,9 @@ pub fn apply(guard: &mut GuardLimits, limit: MaxDelete) {
     guard.max_delete = Some(limit);
     guard.mailbox = None;
     guard.nearly_all = NearlyAll::Allow;
+    if guard.same_account == SameAccountRule::RefuseRemovals {
+        guard.same_account = SameAccountRule::Allow;
+    }
 }
 
 #[cfg(test)]

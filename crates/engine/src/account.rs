@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::keeping::{KeepingPlan, Place};
-use crate::listing::{AccountListing, MailboxInfo, Namespace};
+use crate::listing::{AccountListing, MailboxInfo, Mark, Namespace};
 use crate::name::{MailboxName, RuleFailed, SpecialUse};
 use crate::plan::MailboxPlan;
 use crate::policy::DeleteRule;
@@ -69,6 +69,9 @@ pub struct MailboxDeletion {
     /// Their octets, where the target can tell (STATUS=SIZE, RFC 8438 §2). Not known when the
     /// plan is made; whoever shows the plan asks for it.
     pub octets: Option<u64>,
+    /// What STATUS told when it was listed. What came since was never agreed to go.
+    #[serde(skip)]
+    pub mark: Mark,
 }
 
 /// Which target mailboxes a mirror may delete.
@@ -137,6 +140,7 @@ pub fn mailboxes_to_delete(
             name: mailbox.name.clone(),
             messages: mailbox.messages,
             octets: None,
+            mark: mailbox.mark.clone(),
         })
         .collect();
     // Descending order of octets puts every child before its parent.

@@ -35,7 +35,7 @@ impl GuardLimits {
     /// only be an accident is still refused.
     #[must_use]
     pub fn imapsync() -> Self {
-        Self { mailbox: None, same_account: SameAccountRule::Allow, ..Self::modern() }
+        Self { mailbox: None, same_account: SameAccountRule::RefuseRemovals, ..Self::modern() }
     }
 }
 
@@ -63,7 +63,10 @@ pub struct MailboxLimit {
 pub enum SameAccountRule {
     /// They may not.
     Refuse,
-    /// They may: duplicates are to be removed, or mailboxes merged.
+    /// They may as long as nothing goes but surplus copies: duplicates are to be removed, or
+    /// mailboxes merged.
+    RefuseRemovals,
+    /// They may.
     Allow,
 }
 
@@ -115,6 +118,13 @@ pub enum Objection {
     },
     /// Both sides are the same account.
     SameAccount,
+    /// They are, and something would be removed that is no surplus copy.
+    RemovalFromSameAccount,
+    /// A mailbox would be deleted of which nobody knows how much is in it.
+    UnknownContent {
+        /// The mailbox, by its name on the target.
+        mailbox: MailboxName,
+    },
     /// More would be removed in this run than `--max-delete` allows.
     RunLimit {
         /// Messages that would be removed.
@@ -137,11 +147,10 @@ pub enum Objection {
     MailboxLimit {
         /// The mailbox, by its name on the target.
         mailbox: MailboxName,
-        /// Messages that would be removed; `None` if the mailbox would be deleted and the
-        /// number of its messages is not known.
-        deletions: Option<u64>,
+        /// Messages that would be removed.
+        deletions: u64,
         /// Messages in the mailbox.
-        target_messages: Option<u64>,
+        target_messages: u64,
         /// The limit.
         limit: MailboxLimit,
     },
@@ -171,6 +180,13 @@ impl Objection {
                 of(deletions, target_messages)
             ),
             Self::SameAccount => "source and target are the same account".to_owned(),
+            Self::RemovalFromSameAccount => {
+                "source and target are the same account, and mail would be removed from it"
+                    .to_owned()
+            }
+            Self::UnknownContent { mailbox } => {
+                format!("`{}` would be deleted, with how much in it is unknown", show(mailbox))
+            }
             Self::RunLimit { deletions, target_messages, limit } => format!(
                 "{} on the target account would be removed, the limit is {limit}",
                 of(deletions, target_messages)
@@ -179,17 +195,12 @@ impl Objection {
                 "{} of the source would be removed, the limit is {limit}",
                 of(deletions, source_messages)
             ),
-            Self::MailboxLimit { mailbox, deletions, target_messages, limit } => {
-                let name = show(mailbox);
-                match (deletions, target_messages) {
-                    (Some(deletions), Some(messages)) => format!(
-                        "{} of `{name}` would be removed, the limit is {} %",
-                        of(deletions, messages),
-                        limit.percent
-                    ),
-                    _ => format!("`{name}` would be deleted, with how much in it is unknown"),
-                }
-            }
+            Self::MailboxLimit { mailbox, deletions, target_messages, limit } => format!(
+                "{} of `{}` would be removed, the limit is {} %",
+                of(deletions, target_messages),
+                show(mailbox),
+                limit.percent
+            ),
         }
     }
 }
@@ -215,6 +226,13 @@ impl Objection {
             Self::SameAccount => {
                 "check hosts and users; if it is meant, add `--allow-same-account`"
             }
+            Self::RemovalFromSameAccount => {
+                "check hosts and users; if it is meant, say how much may go: MAILFERRY_MAX_DELETE"
+            }
+            Self::UnknownContent { .. } => {
+                "look into it with a mail program; if it may go, give `--max-delete 100%` \
+                 (MAILFERRY_MAX_DELETE)"
+            }
             Self::NearlyAll { .. }
             | Self::RunLimit { .. }
             | Self::SourceLimit { .. }
@@ -237,12 +255,20 @@ pub fn check(summary: &PlanSummary, limits: &GuardLimits) -> Result<Approval, Ve
     if summary.facts.source_mailboxes == 0 {
         objections.push(Objection::NoMailboxListed);
     }
-    if summary.facts.same_account == SameAccount::Yes
-        && limits.same_account == SameAccountRule::Refuse
-    {
-        objections.push(Objection::SameAccount);
+    if summary.facts.same_account == SameAccount::Yes {
+        let loses = summary.total.delete + summary.total.delete_source > 0
+            || !summary.delete_mailboxes.is_empty();
+        match limits.same_account {
+            SameAccountRule::Refuse => objections.push(Objection::SameAccount),
+            SameAccountRule::RefuseRemovals if loses => {
+                objections.push(Objection::RemovalFromSameAccount);
+            }
+            SameAccountRule::RefuseRemovals | SameAccountRule::Allow => {}
+        }
     }
-    if removes && summary.total.listed == 0 && target_messages > 0 {
+    let unknown = || summary.delete_mailboxes.iter().filter(|gone| gone.messages.is_none());
+    let has_mail = target_messages > 0 || unknown().next().is_some();
+    if removes && summary.total.listed == 0 && has_mail {
         objections.push(Objection::SourceEmpty { deletions, target_messages });
     }
     if limits.nearly_all == NearlyAll::Refuse
@@ -266,27 +292,28 @@ pub fn check(summary: &PlanSummary, limits: &GuardLimits) -> Result<Approval, Ve
     if let Some(limit) = limits.mailbox {
         objections.extend(check_mailboxes(summary, limit));
     }
+    // No limit can be held against what is not known.
+    if !matches!(limits.max_delete, Some(MaxDelete::Percent(100..))) {
+        objections
+            .extend(unknown().map(|gone| Objection::UnknownContent { mailbox: gone.name.clone() }));
+    }
     if objections.is_empty() { Ok(Approval { deletions }) } else { Err(objections) }
 }
 
 fn check_mailboxes(summary: &PlanSummary, limit: MailboxLimit) -> Vec<Objection> {
     let counted = summary.mailboxes.iter().map(|mailbox| {
         let counts = &mailbox.counts;
-        (&mailbox.target, Some(counts.deletions()), Some(counts.target_listed))
+        (&mailbox.target, counts.deletions(), counts.target_listed)
     });
-    let deleted = summary.delete_mailboxes.iter().map(|mailbox| {
-        let messages = mailbox.messages.map(u64::from);
-        (&mailbox.name, messages, messages)
+    let deleted = summary.delete_mailboxes.iter().filter_map(|mailbox| {
+        let messages = u64::from(mailbox.messages?);
+        Some((&mailbox.name, messages, messages))
     });
     counted
         .chain(deleted)
-        .filter(|(_, deletions, target_messages)| match (deletions, target_messages) {
-            (Some(deletions), Some(messages)) => {
-                *deletions >= limit.messages_min.max(1)
-                    && u128::from(*deletions) * 100
-                        > u128::from(*messages) * u128::from(limit.percent)
-            }
-            _ => true,
+        .filter(|(_, deletions, messages)| {
+            *deletions >= limit.messages_min.max(1)
+                && u128::from(*deletions) * 100 > u128::from(*messages) * u128::from(limit.percent)
         })
         .map(|(mailbox, deletions, target_messages)| Objection::MailboxLimit {
             mailbox: mailbox.clone(),
@@ -315,6 +342,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::account::MailboxDeletion;
+    use crate::listing::Mark;
     use crate::summary::{AccountFacts, Counts, MailboxSummary};
 
     /// A plan that removes `delete` of `target_listed` messages, the source having `listed`.
@@ -330,6 +358,10 @@ mod tests {
         summary.mailboxes.push(mailbox);
         summary.total = counts;
         summary
+    }
+
+    fn gone(name: &str, messages: Option<u32>) -> MailboxDeletion {
+        MailboxDeletion { name: name.into(), messages, octets: None, mark: Mark::default() }
     }
 
     const NO_LIMITS: GuardLimits = GuardLimits {
@@ -378,7 +410,7 @@ mod tests {
     #[test]
     fn messages_of_deleted_mailboxes_count() {
         let mut summary = plan(1, 10, 0);
-        let gone = MailboxDeletion { name: "Old".into(), messages: Some(200), octets: None };
+        let gone = gone("Old", Some(200));
         summary.delete_mailboxes.push(gone);
         let expected = Objection::NearlyAll { deletions: 200, target_messages: 210 };
         assert_eq!(objections(&summary, &NO_LIMITS), [expected]);
@@ -390,6 +422,24 @@ mod tests {
         summary.facts.same_account = SameAccount::Yes;
         assert_eq!(objections(&summary, &GuardLimits::modern()), [Objection::SameAccount]);
         assert_eq!(objections(&summary, &GuardLimits::imapsync()), []);
+    }
+
+    #[test]
+    fn from_one_account_on_both_sides_only_surplus_copies_go_unless_allowed() {
+        let removing = |change: &dyn Fn(&mut PlanSummary)| {
+            let mut summary = plan(10, 10, 0);
+            summary.facts.same_account = SameAccount::Yes;
+            change(&mut summary);
+            let allowed =
+                GuardLimits { same_account: SameAccountRule::Allow, ..GuardLimits::imapsync() };
+            assert_eq!(objections(&summary, &allowed), []);
+            objections(&summary, &GuardLimits::imapsync())
+        };
+        let refused = [Objection::RemovalFromSameAccount];
+        assert_eq!(removing(&|summary| summary.total.delete = 1), refused);
+        assert_eq!(removing(&|summary| summary.total.delete_source = 1), refused);
+        assert_eq!(removing(&|it| it.delete_mailboxes.push(gone("Old", Some(0)))), refused);
+        assert_eq!(removing(&|summary| summary.total.delete_duplicates = 1), []);
     }
 
     #[test]
@@ -432,16 +482,25 @@ mod tests {
     }
 
     #[test]
-    fn a_mailbox_of_unknown_content_is_not_deleted_under_a_limit() {
+    fn a_mailbox_of_unknown_content_is_not_deleted_under_any_limit() {
         let mut summary = plan(1, 10, 0);
-        summary.delete_mailboxes.push(MailboxDeletion {
-            name: "Old".into(),
-            messages: None,
-            octets: None,
-        });
-        let found = objections(&summary, &GuardLimits::modern());
-        assert!(matches!(found[..], [Objection::MailboxLimit { deletions: None, .. }]));
-        assert_eq!(objections(&summary, &NO_LIMITS), []);
+        summary.delete_mailboxes.push(gone("Old", None));
+        let limited = |limit| GuardLimits { max_delete: Some(limit), ..NO_LIMITS };
+        for limits in [
+            GuardLimits::modern(),
+            GuardLimits::imapsync(),
+            limited(MaxDelete::Messages(1000)),
+            limited(MaxDelete::Percent(99)),
+        ] {
+            let expected = Objection::UnknownContent { mailbox: "Old".into() };
+            assert_eq!(objections(&summary, &limits), [expected]);
+        }
+        assert_eq!(objections(&summary, &limited(MaxDelete::Percent(100))), []);
+        // Whatever it is that is in it, an empty source does not take it away.
+        let mut summary = plan(0, 0, 0);
+        summary.delete_mailboxes.push(gone("Old", None));
+        let found = objections(&summary, &limited(MaxDelete::Percent(100)));
+        assert!(matches!(found[..], [Objection::SourceEmpty { .. }]), "{found:?}");
     }
 
     #[test]

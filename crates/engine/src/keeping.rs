@@ -122,6 +122,7 @@ impl Place {
             name: mailbox.name.clone(),
             messages: mailbox.messages,
             octets: None,
+            mark: mailbox.mark.clone(),
         };
         KeepingPlan {
             mailbox: self.today.clone(),

@@ -90,6 +90,17 @@ impl Mark {
             && !other_mailbox
     }
 
+    /// Whether the mailbox has mail `now` that was not there at this mark, or is another one: as far
+    /// as both marks tell.
+    #[must_use]
+    pub fn has_gained(&self, now: &Self) -> bool {
+        let is_told = |number: u32| number != 0 && number != u32::MAX;
+        let differs = |one: u32, other: u32| is_told(one) && is_told(other) && one != other;
+        differs(self.uid_validity, now.uid_validity)
+            || differs(self.uid_next, now.uid_next)
+            || self.messages.zip(now.messages).is_some_and(|(before, now)| now > before)
+    }
+
     /// Whether the mailbox holds the same messages `now`: none came, since UIDNEXT stands, and
     /// none went, since their number stands.
     #[must_use]

@@ -99,9 +99,9 @@ impl<A: Accounts> Execution<A> {
         let blocked = self.prepare_mailboxes((&plan, &claiming), &mut target, &mut report).await;
         let shared = Arc::new(Shared::new(self, plan, listings, (claiming, &blocked)));
         let first = First { source, target, seat };
-        let Worked { pair, failed, landed } =
+        let Worked { pair, mut failed, landed } =
             run_workers(&shared, first, spares, &mut report).await;
-        let pair = shared.look_back(pair, (&landed, &failed), &mut report).await;
+        let pair = shared.look_back(pair, (&landed, &mut failed), &mut report).await;
         let pair = shared.set_flags_of_copies(pair, &landed, &mut report).await;
         let pair = shared.set_labels(pair, (labelled.as_ref(), &landed), &mut report).await;
         let pair = shared.clear_source(pair, &landed, &mut report).await;
@@ -284,11 +284,12 @@ impl<A: Accounts> Shared<A> {
     }
 
     /// A last look at the mailboxes that were copied to, on a pair of connections that is good or
-    /// on another one.
+    /// on another one. Where it finds something wrong, the mailbox is added to those in which
+    /// something failed; where copies are lost, all are: any of them may have been moved there.
     async fn look_back(
         &self,
         mut pair: Usable<A>,
-        (landed, failed): (&BTreeMap<usize, Landed>, &[usize]),
+        (landed, failed): (&BTreeMap<usize, Landed>, &mut Vec<usize>),
         report: &mut Report,
     ) -> Usable<A> {
         let mut patience = Patience::new(self.execution.job.limits.reconnect);
@@ -297,7 +298,7 @@ impl<A: Accounts> Shared<A> {
             let looked: Result<(), Fault> = match self.pair_or_open(pair.take()).await {
                 Err(fault) => Err(fault),
                 Ok((mut source, mut target)) => {
-                    let made = (landed, failed);
+                    let made = (landed, &mut *failed);
                     let looked =
                         self.look_back_on(&mut source, &mut target, made, (&mut left, report));
                     match looked.await {
@@ -333,7 +334,7 @@ impl<A: Accounts> Shared<A> {
         &self,
         source: &mut A::Source,
         target: &mut A::Target,
-        (landed, failed): (&BTreeMap<usize, Landed>, &[usize]),
+        (landed, failed): (&BTreeMap<usize, Landed>, &mut Vec<usize>),
         (left, report): (&mut BTreeSet<usize>, &mut Report),
     ) -> Result<(), Fault> {
         let mailboxes: Vec<(usize, Task<'_>, &Landed)> =
@@ -344,10 +345,14 @@ impl<A: Accounts> Shared<A> {
         left.retain(|at| counted.overfull.contains_key(at) || counted.short.contains(at));
         for (at, task, landed) in mailboxes {
             if counted.short.contains(&at) {
-                match find_lost(source, target, &task, landed).await {
-                    Ok(lost) => lost.into_iter().for_each(|it| self.execution.note(it, report)),
+                let lost = match find_lost(source, target, &task, landed).await {
+                    Ok(lost) => lost,
                     Err(fault) if fault.scope > Scope::Mailbox => return Err(fault),
-                    Err(fault) => self.execution.note(fault, report),
+                    Err(fault) => Some(fault),
+                };
+                if let Some(fault) = lost {
+                    failed.extend(0..self.plan.mailboxes.len());
+                    self.execution.note(fault, report);
                 }
                 left.remove(&at);
                 continue;
@@ -357,6 +362,7 @@ impl<A: Accounts> Shared<A> {
             let standing = match self.wait_for(&task.plan.target).await {
                 Ok(standing) => standing,
                 Err(fault) => {
+                    failed.push(at);
                     self.execution.note(fault, report);
                     left.remove(&at);
                     continue;
@@ -373,6 +379,7 @@ impl<A: Accounts> Shared<A> {
                 Ok(found) => found,
                 Err(fault) if fault.scope > Scope::Mailbox => return Err(fault),
                 Err(fault) => {
+                    failed.push(at);
                     self.execution.note(fault, report);
                     Doubles::default()
                 }
@@ -380,6 +387,7 @@ impl<A: Accounts> Shared<A> {
             left.remove(&at);
             report.doubles_removed += found.removed;
             if found.left > 0 {
+                failed.push(at);
                 self.execution.note(left_twice(&task.plan.target, found.left), report);
             }
         }

@@ -11,7 +11,7 @@ use mailferry_engine::plan::{Action, Decision};
 use mailferry_engine::policy::Duplicates;
 use mailferry_store::contract::{Among, AsListed, Source};
 
-use crate::course::Landed;
+use crate::course::{Landed, Proof};
 use crate::job::ProofRule;
 use crate::mailbox::Task;
 use crate::settle::{arrived, list_doubts, pair_all, renumbered};
@@ -41,8 +41,8 @@ pub(crate) struct Proven {
 
 const NOT_THERE: &str = "its copy is not on the target now";
 const UNKNOWN: &str = "which message on the target is its copy is not known";
-const DIFFERENT: &str = "its copy has neither its size nor its content";
-const UNREADABLE: &str = "its copy has another size, and the contents could not be compared";
+const DIFFERENT: &str = "what is taken for its copy has another content";
+const UNREADABLE: &str = "the contents of it and of its copy could not be compared";
 
 /// Finds out which messages of a mailbox are on the target.
 ///
@@ -77,7 +77,7 @@ pub(crate) async fn prove<S: Source, T: Source>(
     }
     proven.uid_validity = there.uid_validity;
     proven.marked = marked(&there);
-    let doubtful = by_size(task, pairs, &there, &mut proven);
+    let doubtful = by_size((task, landed), pairs, &there, &mut proven);
     by_content((source, target), task, (doubtful, &there), &mut proven).await?;
     proven.pairs.sort_unstable_by_key(|pair| (pair.part, pair.source));
     Ok(proven)
@@ -176,22 +176,33 @@ pub(crate) fn is_deleted(listing: &MessageListing, at: usize) -> bool {
 }
 
 /// Takes those for proven that are there in their size; answers those of which content decides.
+///
+/// What this run has sent and was told the UID of is its copy. Of all others the date has to agree,
+/// too: an edited draft may have the size that it had, and its old form on the target stands for it
+/// by that (`docs/design/identity.md`).
 fn by_size(
-    task: &Task<'_>,
+    (task, landed): (&Task<'_>, &Landed),
     pairs: Vec<Pair>,
     there: &MessageListing,
     proven: &mut Proven,
 ) -> Vec<Pair> {
     let mut doubtful = Vec::new();
     let mut used = HashSet::new();
+    let told = landed.copies.iter().filter(|copy| copy.proof == Proof::Told);
+    let told: HashSet<Uid> = told.filter_map(|copy| copy.target).collect();
     for pair in pairs {
         let Some(at) = there.position(pair.target).filter(|_| used.insert(pair.target)) else {
             proven.unproven.push((pair.part, pair.source, NOT_THERE));
             continue;
         };
         let listing = &task.listings.sources[pair.part];
-        let size = listing.position(pair.source).map(|at| listing.size[at]);
-        let same = size.is_some_and(|size| size == there.size[at] && size != SIZE_UNKNOWN);
+        let here = listing.position(pair.source);
+        let same = here.is_some_and(|here| {
+            let (size, date) = (listing.size[here], listing.date[here].instant());
+            let same_date = date.is_some() && date == there.date[at].instant();
+            let same_size = size == there.size[at] && size != SIZE_UNKNOWN;
+            same_size && (same_date || told.contains(&pair.target))
+        });
         match task.job.proof {
             ProofRule::Size if same => proven.pairs.push(pair),
             ProofRule::Size | ProofRule::Content => doubtful.push(pair),

@@ -1,6 +1,7 @@
 //! What goes from the target, after all copies: messages of the mailboxes that take part, then
 //! mailboxes that the source does not have.
 
+use mailferry_engine::account::MailboxDeletion;
 use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::plan::MailboxPlan;
 use mailferry_store::contract::{Source, Target};
@@ -14,6 +15,22 @@ use crate::mailbox::Progress;
 use crate::patience::Patience;
 use crate::report::Report;
 use crate::workers::Shared;
+
+/// DELETE takes along what came into a mailbox since it was listed, which nobody agreed to.
+///
+/// # Errors
+/// Something came, or the connection is of no more use.
+async fn refuse_what_came<T: Target>(
+    target: &mut T,
+    deletion: &MailboxDeletion,
+) -> Result<(), Fault> {
+    let now = target.marks(std::slice::from_ref(&deletion.name)).await?;
+    if !now.first().is_some_and(|now| deletion.mark.has_gained(now)) {
+        return Ok(());
+    }
+    let words = "it is not deleted: mail came into it, or it was made anew, since it was listed";
+    Err(Fault::new(Side::Target, FaultKind::DeleteMailbox, words).in_mailbox(&deletion.name))
+}
 
 impl<A: Accounts> Shared<A> {
     /// Removes messages and mailboxes, after everything was copied everywhere: a message that
@@ -198,7 +215,7 @@ impl<A: Accounts> Shared<A> {
             let deleted = loop {
                 let deleted = match self.kept_in() {
                     Some(to) => self.empty(target, (&deletion.name, to), report).await,
-                    None => Ok(()),
+                    None => refuse_what_came(target, deletion).await,
                 };
                 let deleted = match deleted {
                     Ok(()) => target.delete_mailbox(&deletion.name).await,

@@ -66,7 +66,7 @@ pub(super) async fn run(args: &UndoArgs) -> Result<ExitStatus, UsageError> {
         target.close().await;
         return Ok(ExitStatus::GuardRefused);
     }
-    let approval = match approve(&plan.summary(), &guard) {
+    let approval = match approve(&plan.summary(), &guard, args.output) {
         Ok(approval) => approval,
         Err(status) => {
             target.close().await;

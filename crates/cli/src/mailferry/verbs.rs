@@ -187,8 +187,12 @@ pub(super) fn ask() -> Answer {
         );
         return Answer::Refused;
     }
+    ask_on_terminal("Carry this out?")
+}
+
+fn ask_on_terminal(question: &str) -> Answer {
     let mut err = std::io::stderr().lock();
-    let _ = write!(err, "Carry this out? [y/N] ");
+    let _ = write!(err, "{question} [y/N] ");
     let _ = err.flush();
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line);
@@ -308,7 +312,7 @@ impl<A: Accounts> Run<A> {
                 return Ended::unchanged(ExitStatus::GuardRefused, Vec::new());
             }
         }
-        let approval = match objections(&survey.plan.summary, &self.guard) {
+        let approval = match consent(&survey.plan.summary, &self.guard, self.output) {
             Ok(approval) => approval,
             Err(words) => {
                 survey.close().await;
@@ -364,20 +368,48 @@ pub(super) fn tell_no_labels<A: Accounts>(job: &Job, survey: &Survey<A>, output:
     }
 }
 
-/// The guard's approval, or what it objects to, told.
-pub(super) fn approve(summary: &PlanSummary, guard: &GuardLimits) -> Result<Approval, ExitStatus> {
-    objections(summary, guard).map_err(|_| ExitStatus::GuardRefused)
+/// The guard's approval, or somebody's where it objects; what it objects to is told.
+pub(super) fn approve(
+    summary: &PlanSummary,
+    guard: &GuardLimits,
+    output: Output,
+) -> Result<Approval, ExitStatus> {
+    consent(summary, guard, output).map_err(|_| ExitStatus::GuardRefused)
 }
 
-/// The same, in words.
-fn objections(summary: &PlanSummary, guard: &GuardLimits) -> Result<Approval, Vec<String>> {
-    check(summary, guard).map_err(|objections| {
-        let tell = |objection: Objection| {
+/// The same, or what was objected to, in words.
+///
+/// That much goes from a mailbox may be as it should be: who sits at a terminal is asked. All else
+/// that the guard objects to is hardly ever meant, and takes an option.
+fn consent(
+    summary: &PlanSummary,
+    guard: &GuardLimits,
+    output: Output,
+) -> Result<Approval, Vec<String>> {
+    let objections = match objections(summary, guard) {
+        Ok(approval) => return Ok(approval),
+        Err(objections) => objections,
+    };
+    let may_be_meant = |objection: &Objection| matches!(objection, Objection::MailboxLimit { .. });
+    let somebody_is_there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if somebody_is_there
+        && !output.json
+        && objections.iter().all(may_be_meant)
+        && ask_on_terminal("Remove so many nevertheless?") == Answer::Go
+        && let Ok(approval) = check(summary, &GuardLimits { mailbox: None, ..*guard })
+    {
+        return Ok(approval);
+    }
+    Err(objections.iter().map(|objection| objection.words(crate::fault_text::shown)).collect())
+}
+
+/// The guard's approval, or what it objects to, told.
+fn objections(summary: &PlanSummary, guard: &GuardLimits) -> Result<Approval, Vec<Objection>> {
+    check(summary, guard).inspect_err(|objections| {
+        for objection in objections {
             let words = objection.words(crate::fault_text::shown);
             screen::error(&format!("{words}\n\nhint: {}", objection.hint()));
-            words
-        };
-        objections.into_iter().map(tell).collect()
+        }
     })
 }
 

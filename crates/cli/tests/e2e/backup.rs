@@ -1,5 +1,7 @@
 //! Exact backups: the target becomes the source's equal, and nothing more goes than has to.
 
+use std::path::Path;
+
 use crate::world::*;
 
 /// Makes the target an exact copy.
@@ -140,6 +142,36 @@ fn mailferry_does_not_take_most_of_a_mailbox_away_unasked() {
     source.probe().remove("INBOX", &(1..=30).collect::<Vec<_>>()).unwrap();
     desk.ferry("sync", &source, &target, &["--mirror"]).expect(121);
     assert_untouched(&copy, &target.read());
+}
+
+/// Who sits at a terminal is asked; anybody else is refused.
+#[test]
+fn on_a_terminal_one_may_agree_that_most_of_a_mailbox_goes() {
+    let Some(world) = World::open() else { return };
+    if !Path::new("/usr/bin/script").exists() {
+        return;
+    }
+    let (source, target) = world.pair(Way::SlashToDot);
+    source.put("INBOX", &mails("inbox", 40));
+    let desk = Desk::new();
+    desk.ferry("sync", &source, &target, &["--mirror"]).expect(0);
+    let copy = target.read();
+    source.probe().remove("INBOX", &(1..=30).collect::<Vec<_>>()).unwrap();
+    for (answer, status, left) in [("n", 121, 40), ("", 121, 40), ("y", 0, 10)] {
+        let inner = desk.ferry_command("sync", &source, &target, &["--mirror"]);
+        let shell = format!("echo {answer} | script -qec \"$*\" /dev/null");
+        let mut command = desk.shell(&shell);
+        command.arg("sh").arg(inner.get_program()).args(inner.get_args());
+        for (name, value) in inner.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+            command.env(name, value);
+        }
+        let run = desk.finish(command).expect(status);
+        assert!(run.text().contains("Remove so many nevertheless? [y/N]"), "{}", run.report());
+        assert_eq!(target.read().messages("INBOX").len(), left, "{}", run.report());
+        if status != 0 {
+            assert_untouched(&copy, &target.read());
+        }
+    }
 }
 
 #[test]

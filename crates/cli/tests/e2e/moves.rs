@@ -98,9 +98,19 @@ fn an_account_is_not_moved_to_itself() {
         furnish(&source);
         let before = source.read();
         let desk = Desk::new();
-        let allowed: &[&str] =
-            if front == Front::Mailferry { &["--allow-same-account"] } else { &[] };
-        let run = relocate((front, &desk), (&source, &source), allowed).expect_failure();
+        let run = relocate((front, &desk), (&source, &source), &[]).expect(121);
+        assert!(run.text().contains("the same account"), "{}", run.report());
+        assert_untouched(&before, &source.read());
+        // Also where somebody says that it is meant.
+        let mut command = match front {
+            Front::Imapsync => desk.imapsync_command(&source, &source, &["--delete1"]),
+            Front::Mailferry => {
+                let allowed = ["--delete-source", "--allow-same-account"];
+                desk.ferry_command("sync", &source, &source, &allowed)
+            }
+        };
+        command.env("MAILFERRY_MAX_DELETE", "100%");
+        let run = desk.finish(command).expect_failure();
         assert!(run.text().contains("one mailbox"), "{}", run.report());
         assert_untouched(&before, &source.read());
     }

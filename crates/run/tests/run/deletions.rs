@@ -132,6 +132,34 @@ impl<F: Fn() + Send + Sync> EventSink for WhenPlanned<F> {
 }
 
 #[tokio::test]
+async fn a_mailbox_that_got_mail_since_it_was_listed_is_not_deleted() {
+    for target in [Profile::modern(), Profile::bare()] {
+        let world = World::new();
+        fill(&world.source, "INBOX", 1..4, 400);
+        fill(&world.target, "Old", 500..502, 400);
+        fill(&world.target, "Older", 510..512, 400);
+        let running = world.serve(Profile::modern(), target.clone()).await;
+        let account = world.target.clone();
+        // As many as before, and one of them new.
+        let events = Arc::new(WhenPlanned(move || {
+            account.expunge("Old", 1);
+            account.append("Old", &message(503, 400), &[], date(503));
+        }));
+        let mirror = job(Rules::mirror());
+        let report = running.run_with(&mirror, &Stop::default(), events).await.unwrap();
+        assert!(!report.is_complete());
+        assert_eq!(report.deleted_mailboxes, [MailboxName::from("Older")]);
+        let of_mailboxes = report.faults.iter().filter(|it| it.kind == FaultKind::DeleteMailbox);
+        let words: Vec<&str> = of_mailboxes.map(|fault| &*fault.words).collect();
+        assert!(words.len() == 1 && words[0].contains("mail came into it"), "{words:?}");
+        assert_eq!(world.target.messages("Old").len(), 2);
+        // The next run has listed it.
+        world.run_until_settled(Profile::modern(), target, &mirror).await;
+        world.assert_same();
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_removed_from_a_mailbox_that_was_renumbered_after_it_was_listed() {
     let world = World::new();
     for name in ["A", "B"] {

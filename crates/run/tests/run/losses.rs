@@ -9,7 +9,7 @@ use mailferry_run::stop::Stop;
 use mailferry_store::contract::Selection;
 use mailferry_testkit::sim::{Keywords, Profile};
 
-use crate::world::{Notes, World, assert_complete, fill, furnish, job};
+use crate::world::{Notes, World, assert_complete, bodies, fill, furnish, job, message};
 
 /// The greeting by which UW imapd is known.
 const UW: &str = "[NON-IPv4] Panda IMAP 2010.417";
@@ -40,6 +40,37 @@ async fn what_the_target_took_and_lost_is_told_and_brought_by_the_next_run() {
         let report = world.run(Profile::modern(), target, &job(Rules::sync())).await;
         assert_complete(&report);
         assert_eq!(report.total().copied, 1);
+        world.assert_same_mail();
+    }
+}
+
+/// What was copied to one mailbox may be what is to go from another.
+#[tokio::test]
+async fn nothing_is_removed_where_the_target_lost_what_it_took() {
+    for target in [Profile::modern(), Profile::bare()] {
+        let world = World::new();
+        fill(&world.source, "INBOX", 1..21, 400);
+        world.source.add_mailbox("Old");
+        fill(&world.target, "Old", 1..2, 400);
+        fill(&world.target, "Older", 30..32, 400);
+        let losing = world.target.clone();
+        let watch = move |entry: &mailferry_testkit::sim::LogEntry| {
+            let there = losing.messages("INBOX");
+            if entry.line.starts_with("STATUS") && there.len() == 20 {
+                losing.expunge("INBOX", there[0].uid);
+            }
+        };
+        let forgetful = Profile { watch: Some(Arc::new(watch)), ..target.clone() };
+        let running = world.serve(Profile::modern(), forgetful).await;
+        let mirror = job(Rules::mirror());
+        let report = running.run(&mirror).await;
+        // An emptied mailbox among others is a source like any other.
+        let report = report.unwrap();
+        assert!(!report.is_complete());
+        assert_eq!((report.total().deleted, report.deleted_mailboxes.len()), (0, 0));
+        assert_eq!(bodies(&world.target, "Old"), [message(1, 400)]);
+        drop(running);
+        world.run_until_settled(Profile::modern(), target, &mirror).await;
         world.assert_same_mail();
     }
 }

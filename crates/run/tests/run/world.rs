@@ -246,7 +246,7 @@ impl Running {
     ) -> Result<Report, Vec<Fault>> {
         let accounts = Arc::new(self.addresses.clone());
         // Every run of these tests writes a receipt, which has to say what the report says.
-        let folder = tempfile::tempdir().unwrap();
+        let folder = in_memory();
         let mut job = job.clone();
         let own = job.receipt.is_none();
         job.receipt.get_or_insert_with(|| receipt(folder.path(), 0));
@@ -271,6 +271,12 @@ impl Running {
         }
         Ok(report)
     }
+}
+
+/// A folder in memory, where the system has a place for that: a receipt is brought to the disk at its
+/// end, which is to be waited for once, and not thousands of times.
+fn in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// Another connection to the target that listens there.
@@ -373,6 +379,33 @@ pub(crate) fn digest(account: &Account) -> BTreeMap<String, Vec<Mail>> {
         (name, mail.collect())
     })
     .collect()
+}
+
+/// How often each content is in each mailbox of an account.
+pub(crate) fn contents(account: &Account) -> BTreeMap<(String, Vec<u8>), usize> {
+    let mut contents = BTreeMap::new();
+    for (mailbox, mail) in digest(account) {
+        for (octets, ..) in mail {
+            *contents.entry((mailbox.clone(), octets)).or_default() += 1;
+        }
+    }
+    contents
+}
+
+/// While messages are moved each is on one side at least, and on the target no more often than the
+/// source had it.
+#[track_caller]
+pub(crate) fn assert_on_either_side(
+    world: &World,
+    before: &BTreeMap<(String, Vec<u8>), usize>,
+    what: &str,
+) {
+    let (here, there) = (contents(&world.source), contents(&world.target));
+    for (content, &times) in before {
+        let of = |side: &BTreeMap<_, usize>| side.get(content).copied().unwrap_or(0);
+        assert!(of(&here) + of(&there) >= times, "{what}: a message of {} is lost", content.0);
+        assert!(of(&there) <= times, "{what}: a message of {} is doubled", content.0);
+    }
 }
 
 pub(crate) fn words(flags: &Flags) -> Vec<String> {
