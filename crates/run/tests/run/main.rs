@@ -30,6 +30,7 @@ mod storm;
 mod throttling;
 mod transforms;
 mod undoing;
+mod upheaval;
 mod waits;
 
 #[path = "../../../store/tests/imap_store/meddler.rs"]

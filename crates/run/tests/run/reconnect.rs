@@ -3,15 +3,20 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use mailferry_engine::fault::FaultKind;
+use mailferry_engine::fault::{FaultKind, Side};
 use mailferry_engine::message::Uid;
 use mailferry_engine::policy::Rules;
+use mailferry_run::events::{Event, EventSink};
 use mailferry_run::job::{Job, Limits, ReconnectLimits};
+use mailferry_run::stop::Stop;
 use mailferry_testkit::sim::{AppendRequest, Effect, Extension, Fault, Profile};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::world::{
     Running, World, assert_complete, assert_idle, date, fill, furnish, job, job_in_order, quick,
@@ -222,4 +227,71 @@ async fn a_target_that_takes_nothing_now_is_not_asked_for_ever() {
     assert_eq!(report.total().copied, 0);
     let connections = running.target.state().connections();
     assert!((3..60).contains(&connections), "{connections} connections for 2,000 messages");
+}
+
+/// Carries connections to `upstream` while that is up; as long as it is down there are none.
+async fn switched(upstream: SocketAddr, down: watch::Receiver<bool>) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut down = down.clone();
+            if *down.borrow() {
+                continue;
+            }
+            let Ok(mut server) = TcpStream::connect(upstream).await else { return };
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                    _ = down.wait_for(|down| *down) => {}
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Goes down when so many messages were copied, and comes up after a while.
+struct Restarts {
+    copied: AtomicUsize,
+    down: Arc<watch::Sender<bool>>,
+}
+
+impl EventSink for Restarts {
+    fn on(&self, event: &Event<'_>) {
+        if matches!(event, Event::Copied(_)) && self.copied.fetch_add(1, Ordering::SeqCst) == 20 {
+            let down = self.down.clone();
+            down.send_replace(true);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                down.send_replace(false);
+            });
+        }
+    }
+}
+
+/// A server that restarts, a router that does, a machine that slept: all connections are gone at once,
+/// and nobody answers for a while.
+#[tokio::test]
+async fn a_server_that_is_away_for_a_while_is_gone_on_with_in_the_same_run() {
+    for side in [Side::Source, Side::Target] {
+        let world = World::new();
+        for mailbox in 0..6 {
+            let first = mailbox * 100 + 1;
+            fill(&world.source, &format!("Box {mailbox}"), first..first + 30, 2_000);
+        }
+        let mut running = world.serve(Profile::modern(), Profile::modern()).await;
+        let (down, is_down) = watch::channel(false);
+        let place = match side {
+            Side::Source => &mut running.addresses.source,
+            Side::Target => &mut running.addresses.target,
+        };
+        *place = switched(*place, is_down).await;
+        let events = Restarts { copied: AtomicUsize::new(0), down: Arc::new(down) };
+        let small = Job { limits: Limits { pairs_max: 2, ..quick() }, ..job(Rules::sync()) };
+        let report = running.run_with(&small, &Stop::default(), Arc::new(events)).await.unwrap();
+        assert_complete(&report);
+        assert!(report.reconnections[usize::from(side == Side::Target)] > 0, "{side:?}");
+        world.assert_same();
+    }
 }

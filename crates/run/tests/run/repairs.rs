@@ -6,7 +6,7 @@ use mailferry_engine::policy::Rules;
 use mailferry_run::job::Job;
 use mailferry_run::quarantine::{QuarantineLimits, QuarantinePlace};
 use mailferry_run::report::Report;
-use mailferry_testkit::sim::{AppendRequest, Extension, Keywords, Profile};
+use mailferry_testkit::sim::{AppendRequest, Date, Extension, Keywords, Message, Profile};
 
 use crate::world::{World, assert_complete, assert_idle, date, fill, job};
 
@@ -30,9 +30,14 @@ fn has_bare_lf(octets: &[u8]) -> bool {
 /// Copies an ordinary mailbox with this message in the middle, twice; the second run finds nothing
 /// to do. Gives what the first one did, and the octets that arrived.
 async fn brought_in(message: &[u8], target: Profile) -> (Report, Vec<u8>) {
+    let (report, arrived) = brought_in_of(date(20), message, target).await;
+    (report, arrived.octets.to_vec())
+}
+
+async fn brought_in_of(of: Date, message: &[u8], target: Profile) -> (Report, Message) {
     let world = World::new();
     fill(&world.source, "INBOX", 1..11, 400);
-    world.source.append("INBOX", message, &[], date(20));
+    world.source.append("INBOX", message, &[], of);
     fill(&world.source, "INBOX", 31..41, 400);
     let report = world.run(Profile::modern(), target.clone(), &job(Rules::sync())).await;
     assert_complete(&report);
@@ -43,7 +48,7 @@ async fn brought_in(message: &[u8], target: Profile) -> (Report, Vec<u8>) {
     others.retain(|other| other.octets[..] != *message);
     let arrived =
         messages.iter().find(|message| others.iter().all(|other| other.octets != message.octets));
-    (report, arrived.unwrap().octets.to_vec())
+    (report, arrived.cloned().unwrap())
 }
 
 fn steps(report: &Report) -> Vec<String> {
@@ -71,6 +76,62 @@ async fn what_a_refusal_names_is_repaired_and_nothing_else() {
     let (report, arrived) = brought_in(lf, target).await;
     assert_eq!(steps(&report), ["mend-line-ends"]);
     assert_eq!(arrived, b"Message-Id: <lf@x>\r\nSubject: l\r\n\r\nline\r\nline\r\n");
+}
+
+/// One that a message without headers cannot have is left to the target's clock.
+#[tokio::test]
+async fn an_impossible_date_becomes_that_of_the_header_or_the_targets_own() {
+    let of_1899 = Date { seconds: -2_230_000_000, zone_minutes: 0 };
+    let target = || {
+        refusing("internaldate: out of range", |it| it.date.is_some_and(|date| date.seconds < 0))
+    };
+    let received =
+        b"Received: from a by b; Mon, 14 Sep 2020 12:00:00 +0000\r\nMessage-Id: <d@x>\r\n\r\nd\r\n";
+    let (report, arrived) = brought_in_of(of_1899, received, target()).await;
+    assert_eq!(steps(&report), ["set-date"]);
+    assert_eq!((arrived.date.seconds, &arrived.octets[..]), (1_600_084_800, &received[..]));
+
+    let dateless = b"Message-Id: <n@x>\r\n\r\nno date\r\n";
+    let (report, arrived) = brought_in_of(of_1899, dateless, target()).await;
+    assert_eq!(steps(&report), ["omit-date"]);
+    assert_eq!(arrived.octets[..], dateless[..]);
+    assert!(arrived.date.seconds > 1_600_000_000);
+}
+
+fn has_long_line(octets: &[u8]) -> bool {
+    octets.split(|&octet| octet == b'\n').any(|line| line.len() > 999)
+}
+
+#[tokio::test]
+async fn a_line_that_is_too_long_is_broken_as_the_message_permits() {
+    let head = "Message-Id: <long@x>\r\nMIME-Version: 1.0\r\n";
+    let encoded = "YWJj".repeat(500);
+    let text = "words and words ".repeat(100);
+    let messages = [
+        ("fold-header", format!("{head}To: {}\r\n\r\nx\r\n", "somebody@example.org, ".repeat(60))),
+        ("wrap-base64", format!("{head}Content-Transfer-Encoding: base64\r\n\r\n{encoded}\r\n")),
+        ("quote-printable", format!("{head}Content-Type: text/plain\r\n\r\n{text}\r\n")),
+    ];
+    for (step, message) in messages {
+        assert!(has_long_line(message.as_bytes()));
+        let target = refusing("line too long", |it| has_long_line(it.octets));
+        let (report, arrived) = brought_in(message.as_bytes(), target).await;
+        assert_eq!(steps(&report), [step]);
+        assert!(!has_long_line(&arrived));
+        // What was broken means what it meant.
+        let arrived = String::from_utf8(arrived).unwrap();
+        let joined = match step {
+            "fold-header" => arrived.replace("\r\n ", " "),
+            "wrap-base64" => arrived.replace("\r\n", ""),
+            _ => arrived.replace("=\r\n", ""),
+        };
+        let whole = match step {
+            "fold-header" => message.lines().nth(2),
+            "wrap-base64" => Some(&*encoded),
+            _ => Some(text.trim_end()),
+        };
+        assert!(joined.contains(whole.unwrap()), "{step}: {arrived}");
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mailferry_engine::policy::{FlagPolicy, Rules};
+use mailferry_engine::policy::{FlagPolicy, Rules, SourceDeletion};
 use mailferry_run::job::{Job, Limits};
 use mailferry_run::report::Report;
 use mailferry_run::state::{Commit, State};
@@ -24,7 +24,10 @@ use tokio::runtime::Runtime;
 
 use crate::keeping::keeping;
 use crate::storm::assert_no_more;
-use crate::world::{Mail, World, assert_complete, assert_idle, date, digest, fill, job, quick};
+use crate::world::{
+    Mail, World, assert_complete, assert_idle, assert_on_either_side, contents, date, digest, fill,
+    job, quick,
+};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -48,6 +51,8 @@ enum Task {
     Mirror,
     /// The same, and moves what it takes away into another mailbox.
     Keep,
+    /// Copies, and removes from the source what is proven to be on the target.
+    Move,
 }
 
 impl Task {
@@ -55,6 +60,7 @@ impl Task {
         match self {
             Self::Add => Rules { flags: FlagPolicy::Mirror, ..Rules::sync() },
             Self::Mirror | Self::Keep => Rules::mirror(),
+            Self::Move => Rules { source_deletion: SourceDeletion::Copied, ..Rules::sync() },
         }
     }
 }
@@ -102,7 +108,14 @@ impl Setting {
     fn calm(&self, runtime: &Runtime, world: &World, folder: &Path) -> Report {
         let state = (self.memory == Memory::Kept).then(|| state(folder));
         let job = self.job(state);
-        let run = world.run(self.source.clone(), self.target.clone(), &job);
+        let (source, target) = (self.source.clone(), self.target.clone());
+        let run = async {
+            match self.task {
+                // The source is written to.
+                Task::Move => world.serve(source, target).await.run(&job).await.unwrap(),
+                _ => world.run(source, target, &job).await,
+            }
+        };
         let run = async { tokio::time::timeout(PATIENCE, run).await };
         runtime.block_on(run).expect("the run hangs")
     }
@@ -201,11 +214,40 @@ impl Setting {
         }
     }
 
+    /// The same of a move.
+    fn survive_move(&self, runtime: &Runtime, point: Point) -> Came {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::new();
+        furnish(&world.source);
+        if self.memory == Memory::Kept {
+            let copying = Self { task: Task::Add, ..self.clone() };
+            assert_complete(&copying.calm(runtime, &world, folder.path()));
+        } else {
+            furnish(&world.target);
+        }
+        change(&world);
+        let (begun, there) = (contents(&world.source), contents(&world.target));
+        let came = self.killed((runtime, &world, folder.path()), point);
+        assert_on_either_side(&world, &begun, "killed");
+        let (left, copied) = (contents(&world.source), contents(&world.target));
+        assert_complete(&self.calm(runtime, &world, folder.path()));
+        assert!(contents(&world.source).is_empty(), "something stayed on the source");
+        assert!(contents(&world.target) == begun, "the target has other mail");
+        assert_idle(&self.calm(runtime, &world, folder.path()));
+        match came {
+            Came::Killed if copied != there && (copied != begun || left != begun) => Came::Midway,
+            came => came,
+        }
+    }
+
     /// Kills at every point there is. How many there were, and how many in the midst of the work.
     fn try_all(&self, runtime: &Runtime) -> [u64; 2] {
         let (mut tried, mut midway) = (0, 0);
         let mut has = |point: Point| {
-            let story = AssertUnwindSafe(|| self.survive(runtime, point));
+            let story = AssertUnwindSafe(|| match self.task {
+                Task::Move => self.survive_move(runtime, point),
+                _ => self.survive(runtime, point),
+            });
             let came = std::panic::catch_unwind(story).unwrap_or_else(|_| {
                 panic!("{:?}, {}, state {:?}, {point:?}", self.task, self.name, self.memory)
             });
@@ -382,4 +424,14 @@ fn a_run_killed_at_any_step_of_moving_what_it_takes_away_keeps_each_message_once
 #[test]
 fn a_run_with_local_state_killed_at_any_step_of_moving_keeps_each_message_once() {
     kill_everywhere(Task::Keep, Memory::Kept);
+}
+
+#[test]
+fn a_run_killed_at_any_step_of_a_move_leaves_each_message_on_one_side() {
+    kill_everywhere(Task::Move, Memory::None);
+}
+
+#[test]
+fn a_run_with_local_state_killed_at_any_step_of_a_move_leaves_each_message_on_one_side() {
+    kill_everywhere(Task::Move, Memory::Kept);
 }
