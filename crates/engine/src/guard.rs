@@ -63,8 +63,8 @@ pub struct MailboxLimit {
 pub enum SameAccountRule {
     /// They may not.
     Refuse,
-    /// They may as long as nothing goes but surplus copies: duplicates are to be removed, or
-    /// mailboxes merged.
+    /// They may as long as nothing goes from the target but surplus copies: duplicates are to be
+    /// removed, mailboxes merged, or old mail moved to another mailbox.
     RefuseRemovals,
     /// They may.
     Allow,
@@ -256,8 +256,8 @@ pub fn check(summary: &PlanSummary, limits: &GuardLimits) -> Result<Approval, Ve
         objections.push(Objection::NoMailboxListed);
     }
     if summary.facts.same_account == SameAccount::Yes {
-        let loses = summary.total.delete + summary.total.delete_source > 0
-            || !summary.delete_mailboxes.is_empty();
+        // A move between two of its mailboxes takes only what is proven to be in the other.
+        let loses = summary.total.delete > 0 || !summary.delete_mailboxes.is_empty();
         match limits.same_account {
             SameAccountRule::Refuse => objections.push(Objection::SameAccount),
             SameAccountRule::RefuseRemovals if loses => {
@@ -437,9 +437,13 @@ mod tests {
         };
         let refused = [Objection::RemovalFromSameAccount];
         assert_eq!(removing(&|summary| summary.total.delete = 1), refused);
-        assert_eq!(removing(&|summary| summary.total.delete_source = 1), refused);
         assert_eq!(removing(&|it| it.delete_mailboxes.push(gone("Old", Some(0)))), refused);
         assert_eq!(removing(&|summary| summary.total.delete_duplicates = 1), []);
+        assert_eq!(
+            removing(&|summary| summary.total.delete_source = 1),
+            [],
+            "old mail is archived"
+        );
     }
 
     #[test]
