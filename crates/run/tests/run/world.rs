@@ -190,7 +190,16 @@ impl World {
             all.values_mut().for_each(|mail| mail.sort());
             all
         };
-        assert!(sorted(&self.source) == sorted(&self.target), "the accounts differ");
+        let (here, there) = (sorted(&self.source), sorted(&self.target));
+        assert_eq!(here.keys().collect::<Vec<_>>(), there.keys().collect::<Vec<_>>());
+        for (name, mail) in &here {
+            let only = |one: &[Mail], other: &[Mail]| -> Vec<String> {
+                let is_missing = |mail: &&Mail| !other.contains(*mail);
+                one.iter().filter(is_missing).map(|mail| shown(mail)).collect()
+            };
+            let (gone, extra) = (only(mail, &there[name]), only(&there[name], mail));
+            assert!(*mail == there[name], "{name} differs: missing {gone:?}, too many {extra:?}");
+        }
     }
 
     /// Both accounts hold the same mail in the same order, under the same names.
@@ -379,6 +388,12 @@ pub(crate) fn digest(account: &Account) -> BTreeMap<String, Vec<Mail>> {
         (name, mail.collect())
     })
     .collect()
+}
+
+/// A message as a test that fails shows it.
+fn shown((octets, flags, seconds): &Mail) -> String {
+    let begin = String::from_utf8_lossy(&octets[..octets.len().min(60)]).into_owned();
+    format!("{begin:?} of {} octets, {flags:?}, {seconds}", octets.len())
 }
 
 /// How often each content is in each mailbox of an account.
