@@ -195,7 +195,7 @@ impl World {
         for (name, mail) in &here {
             let only = |one: &[Mail], other: &[Mail]| -> Vec<String> {
                 let is_missing = |mail: &&Mail| !other.contains(*mail);
-                one.iter().filter(is_missing).map(|mail| shown(mail)).collect()
+                one.iter().filter(is_missing).map(shown).collect()
             };
             let (gone, extra) = (only(mail, &there[name]), only(&there[name], mail));
             assert!(*mail == there[name], "{name} differs: missing {gone:?}, too many {extra:?}");
