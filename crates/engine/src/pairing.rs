@@ -90,6 +90,9 @@ pub enum Agreement {
     DateOrSize,
     /// Its size (`--noskipsize`).
     Size,
+    /// The instant of its INTERNALDATE: where the message is the last there is, its size is not
+    /// enough, which an edited draft may keep.
+    Date,
 }
 
 /// What is asked of the target's messages, beyond whether they stand for one of the source.
@@ -304,7 +307,11 @@ impl<'a> Matcher<'a> {
         let same_size = size == there.size[target.at as usize] && size != u32::MAX;
         let (date, other) = (here.date[source.at as usize], there.date[target.at as usize]);
         let same_date = date.is_known() && date.instant() == other.instant();
-        same_size || (same_date && self.rule.agreement == Agreement::DateOrSize)
+        match self.rule.agreement {
+            Agreement::DateOrSize => same_size || same_date,
+            Agreement::Size => same_size,
+            Agreement::Date => same_date,
+        }
     }
 
     /// Settles a group by content.

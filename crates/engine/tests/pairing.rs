@@ -5,7 +5,7 @@ mod world;
 
 use mailferry_engine::listing::Oddity;
 use mailferry_engine::pairing::{
-    Digests, PairInput, Pairing, SourceFate, SourceRef, TargetFate, pair,
+    Agreement, Digests, PairInput, Pairing, SourceFate, SourceRef, TargetFate, pair,
 };
 use mailferry_engine::policy::{DeleteRule, Duplicates, Rules, TargetDuplicates};
 use world::{Mailbox, Message, World, message};
@@ -53,6 +53,18 @@ fn one_on_each_side_is_the_same_if_date_or_size_agrees() {
         assert_eq!(asked(&world, &Rules::sync()), 0);
         assert_fates(&world, &Rules::sync(), &[SourceFate::Paired(0)], &[TargetFate::Paired]);
     }
+}
+
+/// An edited draft may keep its size.
+#[test]
+fn where_size_is_not_enough_the_date_agrees_or_the_content_does() {
+    let rules = Rules { agreement: Agreement::Date, ..Rules::sync() };
+    let same_date = world(&[message(1, 1, 1)], &[message(1, 3, 1)]);
+    assert_eq!(asked(&same_date, &rules), 0);
+    assert_fates(&same_date, &rules, &[SourceFate::Paired(0)], &[TargetFate::Paired]);
+    let same_content = world(&[message(1, 1, 1)], &[message(1, 1, 2)]);
+    assert_eq!(asked(&same_content, &rules), 2);
+    assert_fates(&same_content, &rules, &[SourceFate::Paired(0)], &[TargetFate::Paired]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use mailferry_engine::guard::{GuardLimits, SameAccountRule};
 use mailferry_engine::keeping::{Day, Keeping};
 use mailferry_engine::mapping::{SpecialUseMapping, split_explicit};
 use mailferry_engine::name::MailboxName;
+use mailferry_engine::pairing::Agreement;
 use mailferry_engine::policy::{
     Elsewhere, FlagPolicy, Rules, Sizes, SourceDeletion, Subscribe, Unrecognised,
 };
@@ -226,6 +227,8 @@ pub(super) fn retry_job(account: &FileAccount) -> Job {
         flags: FlagPolicy::NewOnly,
         subscribe: Subscribe::None,
         unrecognised: Unrecognised::Append,
+        // What counts as there leaves the folder, and may be the last there is.
+        agreement: Agreement::Date,
         ..Rules::sync()
     };
     let names = account.mailboxes.iter().map(|mailbox| mailbox.name.clone());

@@ -110,6 +110,22 @@ fn what_has_arrived_otherwise_is_not_brought_in_again() {
     assert_eq!(poison.flags.iter().count(), 0, "flags of what is there are left alone");
 }
 
+/// It has the same Message-Id and the same size, and was there before.
+#[test]
+fn an_older_form_of_a_message_does_not_stand_for_it() {
+    let case = Case::open();
+    let older = String::from_utf8(POISON.to_vec()).unwrap().replace("poison\n", "quaint\n");
+    assert_eq!(older.len(), POISON.len());
+    case.target.append("Old", older.as_bytes(), &[], Date::utc(DATE - 60));
+    case.ferry(&["retry"]).expect_failure();
+    assert_eq!((case.there(), case.kept().len()), (2, 1));
+    case.refusing.store(false, Ordering::SeqCst);
+    case.ferry(&["retry"]).expect(0);
+    assert_eq!((case.there(), case.kept().len()), (3, 0));
+    let octets = case.target.messages("Old").pop().unwrap().octets;
+    assert_eq!(octets[..], *POISON);
+}
+
 #[test]
 fn a_file_that_is_no_longer_the_message_stays_where_it_is() {
     let case = Case::open();

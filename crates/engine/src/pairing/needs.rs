@@ -71,7 +71,7 @@ impl Matcher<'_> {
 
     /// Whether a message of the target, whose size is another, may be the same by its date.
     pub(super) fn may_agree_by_date(&self, target: Entry) -> bool {
-        self.rule.agreement == Agreement::DateOrSize && !self.is_date_asked(target)
+        self.rule.agreement != Agreement::Size && !self.is_date_asked(target)
     }
 
     fn is_date_asked(&self, entry: Entry) -> bool {
