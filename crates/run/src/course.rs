@@ -1,6 +1,6 @@
 //! A mailbox on its way through a pair of connections, and through the next one where that breaks.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::message::Uid;
@@ -11,6 +11,9 @@ use mailferry_store::contract::{Appended, Target, Turn};
 use crate::copy::Order;
 use crate::events::Event;
 use crate::mailbox::{Progress, Task};
+use crate::twins::Twin;
+use crate::within::Batch;
+use crate::within::round::Due;
 
 /// A message at which a connection broke so often, with nothing else under way, is given up.
 const STRIKES_MAX: u32 = 2;
@@ -20,6 +23,16 @@ const STRIKES_MAX: u32 = 2;
 pub(crate) struct Share {
     pub(crate) number: usize,
     pub(crate) of: usize,
+    pub(crate) round: Round,
+}
+
+/// When copies are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// Those that are fetched.
+    First,
+    /// Those that the target can make of these.
+    Second,
 }
 
 impl Share {
@@ -58,6 +71,12 @@ pub(crate) struct Course<'a> {
     pub(crate) barred: bool,
     /// Messages that the target refused, and that a repair may bring in.
     pub(crate) refused: Vec<Refused>,
+    /// Messages that are left to the second round.
+    pub(crate) later: &'a [Twin],
+    /// In the second round: what is copied within the target, before anything is fetched,
+    pub(crate) within: VecDeque<Batch>,
+    /// and the highest UID of each source mailbox that was copied, by its index.
+    reached: BTreeMap<usize, Uid>,
 }
 
 /// The messages of one source mailbox that were not answered for when a connection broke.
@@ -167,11 +186,55 @@ impl<'a> Course<'a> {
             suspect: None,
             barred: false,
             refused: Vec::new(),
+            later: &[],
+            within: VecDeque::new(),
+            reached: BTreeMap::new(),
         }
     }
 
+    /// Nothing is copied but what is ordered otherwise.
+    pub(crate) fn skip_parts(&mut self) {
+        self.next_part = self.task.plan.parts.len();
+    }
+
+    /// Goes on where the first round ended.
+    pub(crate) fn begin_second_round(&mut self, due: Due) {
+        let Due { landed, batches, to_fetch } = due;
+        for copy in &landed.copies {
+            self.reach(copy.part as usize, copy.source);
+        }
+        self.landed = landed;
+        self.within = batches.into();
+        self.fetch(to_fetch);
+        if self.task.copies_well.is_denied() {
+            self.fetch_all_within();
+        }
+    }
+
+    /// In the second round, a message was copied.
+    pub(crate) fn reach(&mut self, part: usize, uid: Uid) {
+        let reached = self.reached.entry(part).or_insert(uid);
+        *reached = uid.max(*reached);
+    }
+
+    /// Whether a message that is copied now comes to stand behind a later one.
+    pub(crate) fn is_behind(&self, part: usize, uid: Uid) -> bool {
+        self.reached.get(&part).is_some_and(|reached| *reached > uid)
+    }
+
+    /// The orders for messages, by source mailbox, ascending by UID.
+    pub(crate) fn orders_of(&self, messages: Vec<(usize, Uid)>) -> BTreeMap<usize, Vec<Order>> {
+        let kept = self.kept.as_ref().unwrap_or(&PermanentFlags::Unknown);
+        let mut orders: BTreeMap<usize, Vec<Order>> = BTreeMap::new();
+        for (part, uid) in messages {
+            orders.entry(part).or_default().extend(self.task.order(part, uid, kept));
+        }
+        orders.values_mut().for_each(|orders| orders.sort_by_key(|order| order.uid));
+        orders
+    }
+
     pub(crate) fn has_more(&self) -> bool {
-        !self.rest.is_empty() || self.has_parts()
+        !self.within.is_empty() || !self.rest.is_empty() || self.has_parts()
     }
 
     fn has_parts(&self) -> bool {
@@ -180,8 +243,11 @@ impl<'a> Course<'a> {
 
     /// What is asked for next, with the flags that the target keeps; `None` where nothing is left.
     pub(crate) fn next_orders(&mut self) -> Option<(usize, Vec<Order>)> {
-        if let Some(rest) = self.rest.pop_front() {
-            return Some((rest.part, rest.orders));
+        if let Some(Rest { part, mut orders, .. }) = self.rest.pop_front() {
+            if let Some(kept) = &self.kept {
+                self.task.keep_flags(part, &mut orders, kept);
+            }
+            return Some((part, orders));
         }
         if !self.has_parts() {
             return None;
@@ -189,7 +255,16 @@ impl<'a> Course<'a> {
         let part = self.next_part;
         self.next_part += 1;
         let kept = self.kept.as_ref().unwrap_or(&PermanentFlags::Unknown);
-        Some((part, self.share.take(self.task.orders(part, kept))))
+        let mut orders = self.task.orders(part, kept);
+        if !self.later.is_empty() {
+            let is_later = |uid: Uid| {
+                self.later
+                    .binary_search_by_key(&(part, uid), |it| (it.part as usize, it.uid))
+                    .is_ok()
+            };
+            orders.retain(|order| !is_later(order.uid));
+        }
+        Some((part, self.share.take(orders)))
     }
 
     /// A connection broke, on that side, and nothing was achieved since the one before broke:

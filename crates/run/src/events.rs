@@ -104,6 +104,16 @@ pub enum Event<'a> {
         /// How many were left as they are, since they have no Message-Id.
         left: u64,
     },
+    /// Messages were copied within the target, which had them from another mailbox of the source.
+    /// Each is told of as copied, too.
+    CopiedWithin {
+        /// The mailbox on the target.
+        mailbox: &'a MailboxName,
+        /// How many messages.
+        messages: u64,
+        /// How many of them stand behind a message that comes after them on the source.
+        behind: u64,
+    },
     /// A message was removed from the target.
     Deleted {
         /// The mailbox on the target.

@@ -28,6 +28,8 @@ use crate::report::Report;
 use crate::shortfall::find_lost;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, Survey};
+use crate::twins::Twins;
+use crate::worker::Start;
 use crate::workers::{First, Shared, Usable, Worked, open_spares, run_workers};
 
 /// Who carries a plan out, and for whom.
@@ -79,8 +81,8 @@ impl<A: Accounts> Execution<A> {
             stop: self.stop.clone(),
             events: self.events,
         });
-        let Survey { plan, listings, faults, connections: (source, mut target), .. } = survey;
-        let accounts = (survey.source, survey.target);
+        let Survey { plan, listings, faults, connections: (mut source, mut target), .. } = survey;
+        let accounts = (survey.source.clone(), survey.target);
         let labelled = LabelledAccounts::new((&self.job, &plan), (&source, &target), accounts);
         self.events = day::watch(&self.job, (&source, &target), (self.events, &self.stop));
         let claiming = Claiming::new(self.job.claims.clone(), survey.sightings);
@@ -97,10 +99,14 @@ impl<A: Accounts> Execution<A> {
             state.begin_copying();
         }
         let blocked = self.prepare_mailboxes((&plan, &claiming), &mut target, &mut report).await;
-        let shared = Arc::new(Shared::new(self, plan, listings, (claiming, &blocked)));
-        let first = First { source, target, seat };
+        let here = (&mut source, &survey.source);
+        let found = Twins::find((&self.job, &plan, &listings), here, &mut target);
+        let twins = Box::pin(found).await;
+        let shared = Arc::new(Shared::new(self, plan, listings, (claiming, &blocked, twins)));
+        let first = First { start: Start::Pair(source, target), seat };
+        let worked = run_workers(&shared, first, spares, &mut report).await;
         let Worked { pair, mut failed, landed } =
-            run_workers(&shared, first, spares, &mut report).await;
+            Box::pin(shared.copy_within(worked, &mut report)).await;
         let pair = shared.look_back(pair, (&landed, &mut failed), &mut report).await;
         let pair = shared.set_flags_of_copies(pair, &landed, &mut report).await;
         let pair = shared.set_labels(pair, (labelled.as_ref(), &landed), &mut report).await;

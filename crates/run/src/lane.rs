@@ -4,6 +4,7 @@
 //! (`docs/design/round-trips.md`).
 
 mod making;
+mod within;
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -297,7 +298,9 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
                 continue;
             };
             let Some(course) = &mut self.open[at] else { continue };
-            if course.kept.is_none() && course.task.must_ask_for_flags() {
+            let copies_within = !course.within.is_empty();
+            let asks = course.kept.is_none() && course.task.must_ask_for_flags();
+            if asks || copies_within {
                 // Another mailbox is opened for it: not while messages are on their way.
                 if !idle {
                     return Ok(Next::Feeding);
@@ -306,6 +309,10 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
                 if self.target.is_busy() {
                     return Ok(Next::Drain);
                 }
+            }
+            if copies_within {
+                Box::pin(self.copy_within(at)).await?;
+                continue;
             }
             self.feed_next(at).await?;
         }
@@ -368,10 +375,10 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
             return;
         }
         run.strike_off(appended.uid);
-        if run.feed.is_late(appended.uid) {
+        let Some(course) = &mut self.open[run.course] else { return };
+        if run.feed.is_late(appended.uid) || course.is_behind(run.part, appended.uid) {
             appended.turn = Turn::Retried;
         }
-        let Some(course) = &mut self.open[run.course] else { return };
         if let Ok(target) = appended.result {
             course.landed.add(run.part, appended.uid, (target, appended.uid_validity, Proof::Told));
         }
@@ -565,9 +572,5 @@ async fn until(moment: Option<Instant>) {
 /// However it ended: what was acknowledged is there.
 fn keep_copies(run: &mut Run, task: &Task<'_>) {
     let Copies { uid_validity, made } = std::mem::take(&mut run.copies);
-    if let Some(state) = &task.job.state {
-        let (plan, listings) = (task.plan, task.listings);
-        let from = listed(&plan.parts[run.part].source, &listings.sources[run.part]);
-        state.keep_copies(from, (&plan.target, uid_validity), &task.job.keys, &made);
-    }
+    task.keep_copies(run.part, uid_validity, &made);
 }

@@ -47,6 +47,8 @@ pub mod state;
 pub mod stop;
 pub mod survey;
 pub mod transform;
+mod twins;
 pub mod undo;
+mod within;
 mod worker;
 mod workers;

@@ -20,6 +20,7 @@ use crate::state::CopyMade;
 use crate::stop::Stop;
 use crate::survey::{MailboxListings, listed};
 use crate::transform::Said;
+use crate::within::CopiesWell;
 
 /// What was done so far; kept whatever happens next.
 #[derive(Debug, Default)]
@@ -49,6 +50,7 @@ pub(crate) struct Task<'a> {
     pub(crate) stop: &'a Stop,
     pub(crate) keywords: &'a KeywordsKept,
     pub(crate) pace: &'a Pace,
+    pub(crate) copies_well: &'a CopiesWell,
 }
 
 impl Copies {
@@ -126,6 +128,19 @@ impl Task<'_> {
             },
             header: self.job.add_header,
         }
+    }
+
+    /// The listed size of a message, in octets; 0 if it is not listed.
+    pub(crate) fn size_of(&self, part: usize, uid: Uid) -> u64 {
+        let listing = &self.listings.sources[part];
+        listing.position(uid).map_or(0, |at| u64::from(listing.size[at]))
+    }
+
+    /// Has it remembered what copies were made, under that UIDVALIDITY of the target mailbox.
+    pub(crate) fn keep_copies(&self, part: usize, uid_validity: u32, copies: &[CopyMade]) {
+        let Some(state) = &self.job.state else { return };
+        let from = listed(&self.plan.parts[part].source, &self.listings.sources[part]);
+        state.keep_copies(from, (&self.plan.target, uid_validity), &self.job.keys, copies);
     }
 
     /// Sets the flags of orders anew, now that it is known which the target keeps.

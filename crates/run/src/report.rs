@@ -22,6 +22,11 @@ pub struct Done {
     pub copied_octets: u64,
     /// The largest of them.
     pub largest_octets: u64,
+    /// Of the messages copied, those that were copied within the target, which had them from
+    /// another mailbox of the source.
+    pub copied_within: u64,
+    /// Of these, those that stand behind a message that comes after them on the source.
+    pub copied_behind: u64,
     /// Messages whose flags were changed.
     pub flags_updated: u64,
     /// Messages whose flags differ only in what the target does not keep.
@@ -58,6 +63,8 @@ impl Done {
         self.copied += other.copied;
         self.copied_octets += other.copied_octets;
         self.largest_octets = self.largest_octets.max(other.largest_octets);
+        self.copied_within += other.copied_within;
+        self.copied_behind += other.copied_behind;
         self.flags_updated += other.flags_updated;
         self.flags_unkept += other.flags_unkept;
         self.deleted += other.deleted;

@@ -263,14 +263,7 @@ fn take_note(course: &mut Course<'_>, there: &[(usize, Uid, Uid, u32)], uid_vali
         for rest in course.rest.iter_mut().filter(|rest| rest.part == part) {
             rest.orders.retain(|order| !there.contains(&order.uid));
         }
-        if let Some(state) = &course.task.job.state {
-            let (plan, listings) = (course.task.plan, course.task.listings);
-            let from = AsListed {
-                mailbox: &plan.parts[part].source,
-                uid_validity: listings.sources[part].uid_validity,
-            };
-            state.keep_copies(from, (&plan.target, uid_validity), &course.task.job.keys, &copies);
-        }
+        course.task.keep_copies(part, uid_validity, &copies);
     }
     course.rest.retain(|rest| !rest.orders.is_empty());
     found

@@ -59,7 +59,8 @@ impl<'a, A: Accounts> Courses<'a> for Worker<'a, A> {
             return Some(course);
         }
         let (at, share) = self.shared.take_next()?;
-        let course = Course::new(at, self.shared.task(at), share);
+        let mut course = Course::new(at, self.shared.task(at), share);
+        self.shared.arrange(&mut course);
         if share.is_first() {
             let target = &self.shared.planned(at).plan.target;
             self.shared.execution.events.on(&Event::MailboxBegins { at, target });

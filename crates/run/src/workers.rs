@@ -17,7 +17,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::accounts::{Accounts, Need, Seat};
 use crate::claiming::{Claiming, Creation, Planned, PutOff, Standing};
-use crate::course::{Landed, Share};
+use crate::course::{Landed, Round, Share};
 use crate::events::Event;
 use crate::execute::Execution;
 use crate::growth::{Growth, MEASURED};
@@ -27,6 +27,8 @@ use crate::pace::Pace;
 use crate::recognition::Recognition;
 use crate::report::Report;
 use crate::survey::MailboxListings;
+use crate::twins::Twins;
+use crate::within::round::SecondRound;
 use crate::worker::{OpenedPair, Start, open_pair, work};
 
 /// Octets of a mailbox below which it is not shared among several pairs.
@@ -52,7 +54,9 @@ pub(crate) struct Shared<A: Accounts> {
     /// The mailboxes that were planned again.
     pub(crate) planned_again: Vec<OnceLock<(MailboxPlan, MailboxListings)>>,
     /// Shares of each mailbox that have not ended.
-    open: Vec<AtomicUsize>,
+    pub(crate) open: Vec<AtomicUsize>,
+    /// What is left to the second round.
+    pub(crate) second: SecondRound,
     keywords: KeywordsKept,
     pace: Pace,
     /// Whether the target gives back what it was given.
@@ -90,10 +94,9 @@ pub(crate) fn open_spares<A: Accounts>(
     (1..pairs).map_while(|_| open_spare(&execution.accounts)).collect()
 }
 
-/// The pair of connections that listed both sides.
+/// The first pair of connections.
 pub(crate) struct First<A: Accounts> {
-    pub(crate) source: A::Source,
-    pub(crate) target: A::Target,
+    pub(crate) start: Start<A>,
     pub(crate) seat: Option<Seat>,
 }
 
@@ -128,8 +131,8 @@ pub(crate) async fn run_workers<A: Accounts>(
     let mut growth =
         Growth::new(1 + spares.len(), shared.execution.job.limits.pairs_max, Instant::now());
     let mut workers = JoinSet::new();
-    let First { source, target, seat } = first;
-    workers.spawn(work(shared.clone(), Start::Pair(source, target), seat, tell.clone()));
+    let First { start, seat } = first;
+    workers.spawn(work(shared.clone(), start, seat, tell.clone()));
     let begin = |spare: Spare<A>| {
         let Spare { seat, opening } = spare;
         work(shared.clone(), Start::Opening(opening), Some(seat), tell.clone())
@@ -245,7 +248,7 @@ impl<A: Accounts> Shared<A> {
         execution: Execution<A>,
         plan: Plan,
         listings: Vec<MailboxListings>,
-        (claiming, blocked): (Claiming, &[usize]),
+        (claiming, blocked, twins): (Claiming, &[usize], Twins),
     ) -> Self {
         let mut mailboxes: Vec<usize> =
             (0..plan.mailboxes.len()).filter(|at| !blocked.contains(at)).collect();
@@ -258,11 +261,15 @@ impl<A: Accounts> Shared<A> {
         let mut queue = Vec::with_capacity(mailboxes.len());
         for at in mailboxes {
             let octets = plan.mailboxes[at].counts.copy_octets;
-            open[at] = match execution.job.order {
+            let later = twins.of(at).len() as u64;
+            let of = match execution.job.order {
+                _ if later > 0 && later == plan.mailboxes[at].counts.copy => 0,
                 CopyOrder::OfUids => 1,
                 CopyOrder::Any => shares(octets, execution.job.limits.pairs_max),
             };
-            queue.extend((0..open[at]).map(|number| (at, Share { number, of: open[at] })));
+            let round = Round::First;
+            queue.extend((0..of).map(|number| (at, Share { number, of, round })));
+            open[at] = of + usize::from(later > 0);
         }
         let pace = Pace::new(execution.job.limits.pace, Instant::now());
         let recognition = Recognition::new(&execution.job, &plan);
@@ -278,6 +285,7 @@ impl<A: Accounts> Shared<A> {
             ready: Mutex::default(),
             planned_again,
             open: open.into_iter().map(AtomicUsize::new).collect(),
+            second: SecondRound::new(twins),
             keywords: KeywordsKept::default(),
             pace,
             recognition,
@@ -302,6 +310,11 @@ impl<A: Accounts> Shared<A> {
 
     /// Whether a mailbox was given to the workers.
     pub(crate) fn was_queued(&self, mailbox: usize) -> bool {
+        self.is_in_first_round(mailbox) || !self.second.twins.of(mailbox).is_empty()
+    }
+
+    /// Whether anything is fetched into a mailbox before the second round.
+    pub(crate) fn is_in_first_round(&self, mailbox: usize) -> bool {
         self.queue.iter().any(|&(at, _)| at == mailbox)
     }
 
@@ -363,7 +376,8 @@ impl<A: Accounts> Shared<A> {
         let Execution { job, events, stop, .. } = &self.execution;
         let Planned { plan, listings } = planned;
         let (keywords, pace) = (&self.keywords, &self.pace);
-        Task { plan, listings, job, events: &**events, stop, keywords, pace }
+        let (events, copies_well) = (&**events, &self.second.copies_well);
+        Task { plan, listings, job, events, stop, keywords, pace, copies_well }
     }
 
     /// Of the faults of workers that could not connect, those that count: all if mailboxes

@@ -7,20 +7,23 @@
 //! Every method returns within bounded silence of the other end, and its future may be
 //! dropped at any await point only where its documentation says so.
 
-use std::collections::HashMap;
+mod labels;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 
 use mailferry_engine::fault::{Fault, Scope};
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{AccountListing, Mark, MessageListing};
-use mailferry_engine::message::{FlagSet, FlagSetId, FlagTable, InternalDate, Uid};
+use mailferry_engine::message::{FlagSet, InternalDate, Uid};
 use mailferry_engine::name::{MailboxName, SpecialUse};
 use mailferry_engine::pairing::Digests;
 use mailferry_engine::policy::PermanentFlags;
 pub use mailferry_imap::meter::Meter;
 pub use mailferry_imap::quirk::DayOctets;
 
+pub use self::labels::{LabelListing, Labelled, LabelsAsked, MessageId};
 use crate::quota::Quota;
 
 /// Which messages of a mailbox are selected: an IMAP SEARCH program (RFC 9051 §6.4.4),
@@ -133,55 +136,6 @@ pub struct AsListed<'a> {
     pub mailbox: &'a MailboxName,
     /// UIDVALIDITY of its listing; 0 where the server sent none.
     pub uid_validity: u32,
-}
-
-/// The labels of some messages of a mailbox, where an account has labels. That of the mailbox that
-/// is open is not among them.
-#[derive(Clone, Debug, Default)]
-pub struct LabelListing {
-    /// Those that were told of, ascending by UID.
-    pub rows: Vec<Labelled>,
-    /// The distinct sets of labels.
-    pub table: FlagTable,
-}
-
-/// The labels of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Labelled {
-    /// Its UID.
-    pub uid: Uid,
-    /// Its labels, interned in the listing's own table.
-    pub labels: FlagSetId,
-    /// Whether it has a Message-Id, by which alone Gmail knows a message that it is given again;
-    /// `Absent`, too, where that was not asked for.
-    pub message_id: MessageId,
-}
-
-/// What is asked for of the labels of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LabelsAsked {
-    /// Nothing else.
-    Alone,
-    /// Also whether each message has a Message-Id.
-    WithMessageIds,
-}
-
-/// Whether a message has a Message-Id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageId {
-    /// It has.
-    Present,
-    /// It has none, or an empty one.
-    Absent,
-}
-
-impl LabelListing {
-    /// What was told of a message.
-    #[must_use]
-    pub fn row(&self, uid: Uid) -> Option<&Labelled> {
-        let at = self.rows.binary_search_by_key(&uid, |row| row.uid).ok()?;
-        self.rows.get(at)
-    }
 }
 
 /// One message whose body is wanted.
@@ -315,8 +269,9 @@ pub trait Source: Send {
         uids: &[Uid],
     ) -> impl Future<Output = Result<OctetDigests, Fault>> + Send;
 
-    /// The Subject of some messages, as a header field; those that were not told are missing.
-    fn subjects(
+    /// Message-Id and Subject of some messages, as header fields; those that were not told are
+    /// missing.
+    fn headlines(
         &mut self,
         mailbox: AsListed<'_>,
         uids: &[Uid],
@@ -337,6 +292,17 @@ pub trait Source: Send {
     ) -> impl Future<Output = Result<LabelListing, Fault>> + Send {
         let _ = (mailbox, uids, asked);
         async { Ok(LabelListing::default()) }
+    }
+
+    /// By which number the account knows each of these messages, in whichever mailbox it is
+    /// (X-GM-MSGID); those that were not told are missing. Only where [`Source::has_labels`].
+    fn account_numbers(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> impl Future<Output = Result<HashMap<Uid, u64>, Fault>> + Send {
+        let _ = (mailbox, uids);
+        async { Ok(HashMap::new()) }
     }
 
     /// Whether the bodies of another mailbox may be asked for now. Where none are wanted of an
@@ -453,6 +419,15 @@ pub struct FlagUpdate {
     pub add: FlagSet,
     /// Flags to remove.
     pub remove: FlagSet,
+}
+
+/// What a target told of copies that it made itself (COPYUID, RFC 4315 §3).
+#[derive(Debug, Default)]
+pub struct CopiesTold {
+    /// UIDVALIDITY of where they are; 0 where nothing was told.
+    pub uid_validity: u32,
+    /// Of each message that was copied, ascending, the UID of its copy.
+    pub copies: BTreeMap<Uid, Uid>,
 }
 
 /// What became of messages that were to be moved.
@@ -574,6 +549,25 @@ pub trait Target: Source {
     ) -> impl Future<Output = Result<Vec<(Uid, Fault)>, Fault>> + Send {
         let _ = (mailbox, updates);
         async { Ok(Vec::new()) }
+    }
+
+    /// Whether [`Target::copy_messages`] can be used: the target copies messages, and tells what
+    /// their copies are called (UIDPLUS, RFC 4315).
+    fn tells_copies(&self) -> bool {
+        false
+    }
+
+    /// Copies messages of a mailbox, in the order in which they are given and each once, into
+    /// another one of the account, which is there (RFC 9051 §6.4.7). What was not told of may have
+    /// been copied, or not. Only where [`Target::tells_copies`].
+    fn copy_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+        to: &MailboxName,
+    ) -> impl Future<Output = Result<CopiesTold, Fault>> + Send {
+        let _ = (mailbox, uids, to);
+        async { Ok(CopiesTold::default()) }
     }
 
     /// Removes exactly these messages (`\Deleted`, then UID EXPUNGE, RFC 4315 §2.1). Answers

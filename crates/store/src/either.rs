@@ -11,7 +11,7 @@ use mailferry_engine::pairing::Digests;
 use mailferry_engine::policy::PermanentFlags;
 
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, DayOctets, Emptiness, Envelope, FlagUpdate,
+    Among, Appended, AsListed, BodyEvent, CopiesTold, DayOctets, Emptiness, Envelope, FlagUpdate,
     InternalDates, LabelListing, LabelsAsked, ListRequest, Moved, OctetDigests, Removable,
     Selection, Source, Target, TellListed, Wanted,
 };
@@ -100,12 +100,12 @@ impl<A: Source, B: Source> Source for Either<A, B> {
         of!(self, account => account.octet_digests(listed, uids).await)
     }
 
-    async fn subjects(
+    async fn headlines(
         &mut self,
         listed: AsListed<'_>,
         uids: &[Uid],
     ) -> Result<HashMap<Uid, Vec<u8>>, Fault> {
-        of!(self, account => account.subjects(listed, uids).await)
+        of!(self, account => account.headlines(listed, uids).await)
     }
 
     fn has_labels(&self) -> bool {
@@ -119,6 +119,14 @@ impl<A: Source, B: Source> Source for Either<A, B> {
         asked: LabelsAsked,
     ) -> Result<LabelListing, Fault> {
         of!(self, account => account.labels(listed, uids, asked).await)
+    }
+
+    async fn account_numbers(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<HashMap<Uid, u64>, Fault> {
+        of!(self, account => account.account_numbers(listed, uids).await)
     }
 
     fn has_room_for_bodies(&self) -> bool {
@@ -261,6 +269,19 @@ impl<A: Target, B: Target> Target for Either<A, B> {
         updates: &[FlagUpdate],
     ) -> Result<Vec<(Uid, Fault)>, Fault> {
         of!(self, account => account.update_labels(mailbox, updates).await)
+    }
+
+    fn tells_copies(&self) -> bool {
+        of!(self, account => account.tells_copies())
+    }
+
+    async fn copy_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+        to: &MailboxName,
+    ) -> Result<CopiesTold, Fault> {
+        of!(self, account => account.copy_messages(mailbox, uids, to).await)
     }
 
     async fn delete_messages(

@@ -418,21 +418,21 @@ impl<C: Catalogue> Source for FileStore<C> {
         Ok(digests)
     }
 
-    async fn subjects(
+    async fn headlines(
         &mut self,
         listed: AsListed<'_>,
         uids: &[Uid],
     ) -> Result<HashMap<Uid, Vec<u8>>, Fault> {
         let mailbox = self.as_listed(listed)?;
-        let mut subjects = HashMap::new();
+        let mut headlines = HashMap::new();
         for &uid in uids {
             let Some(message) = mailbox.message(uid) else { continue };
             // What cannot be read is told when it is to be copied.
             if let Ok(Some(header)) = message.header().await {
-                subjects.insert(uid, header);
+                headlines.insert(uid, header);
             }
         }
-        Ok(subjects)
+        Ok(headlines)
     }
 
     fn has_room_for_bodies(&self) -> bool {

@@ -13,6 +13,7 @@ mod messages;
 mod moves;
 mod opening;
 mod quota;
+mod refusal;
 mod sample;
 mod throttle;
 mod way_in;
@@ -20,7 +21,7 @@ mod welcome;
 
 use std::collections::HashMap;
 
-use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
+use mailferry_engine::fault::{Fault, FaultKind, Side};
 use mailferry_engine::identity::KeyRule;
 use mailferry_engine::listing::{AccountListing, Mark, MessageListing};
 use mailferry_engine::message::Uid;
@@ -40,9 +41,9 @@ use self::throttle::{throttled, throttled_by};
 use self::way_in::{connect_fault, login_fault};
 pub use self::welcome::Welcome;
 use crate::contract::{
-    Among, Appended, AsListed, BodyEvent, DayOctets, Envelope, FlagUpdate, InternalDates,
-    LabelListing, LabelsAsked, ListRequest, Moved, OctetDigests, Selection, Source, Target,
-    TellListed, Wanted,
+    Among, Appended, AsListed, BodyEvent, CopiesTold, DayOctets, Envelope, FlagUpdate,
+    InternalDates, LabelListing, LabelsAsked, ListRequest, Moved, OctetDigests, Selection, Source,
+    Target, TellListed, Wanted,
 };
 use crate::quota::Quota;
 
@@ -366,12 +367,12 @@ impl Source for ImapAccount {
         self.digest_octets(mailbox, uids).await
     }
 
-    async fn subjects(
+    async fn headlines(
         &mut self,
         mailbox: AsListed<'_>,
         uids: &[Uid],
     ) -> Result<HashMap<Uid, Vec<u8>>, Fault> {
-        self.fetch_subjects(mailbox, uids).await
+        self.fetch_headlines(mailbox, uids).await
     }
 
     fn has_labels(&self) -> bool {
@@ -385,6 +386,14 @@ impl Source for ImapAccount {
         asked: LabelsAsked,
     ) -> Result<LabelListing, Fault> {
         self.fetch_labels(mailbox, uids, asked).await
+    }
+
+    async fn account_numbers(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<HashMap<Uid, u64>, Fault> {
+        self.fetch_account_numbers(mailbox, uids).await
     }
 
     fn day_octets(&self) -> DayOctets {
@@ -532,6 +541,20 @@ impl Target for ImapAccount {
         self.expunge_messages(mailbox, uids).await
     }
 
+    fn tells_copies(&self) -> bool {
+        let capabilities = self.connection.capabilities();
+        capabilities.has("UIDPLUS") || capabilities.is_rev2()
+    }
+
+    async fn copy_messages(
+        &mut self,
+        mailbox: AsListed<'_>,
+        uids: &[Uid],
+        to: &MailboxName,
+    ) -> Result<CopiesTold, Fault> {
+        self.copy_in_order(mailbox, uids, to).await
+    }
+
     async fn move_messages(
         &mut self,
         mailbox: AsListed<'_>,
@@ -557,41 +580,6 @@ fn broken(side: Side, error: &ConnectionError) -> Fault {
         _ => FaultKind::Connection,
     };
     Fault::new(side, kind, error.to_string())
-}
-
-/// What a refused APPEND means (RFC 5530, RFC 9051 §7.1), by its code or, since half of the
-/// servers send none, by words that are known.
-fn append_fault(side: Side, completion: &Completion) -> Fault {
-    if let Some(fault) = throttled_by(side, completion) {
-        return fault;
-    }
-    let text = completion.text().to_ascii_lowercase();
-    let says = |words: &[u8]| memchr::memmem::find(&text, words).is_some();
-    let too_big = says(b"too big")
-        || says(b"too large")
-        || says(b"larger than")
-        || says(b"message size")
-        || says(b"mail size")
-        || says(b"literal exceeds")
-        || says(b"maximum size");
-    let kind = match completion.code() {
-        Some(Code::OverQuota) => FaultKind::OverQuota,
-        Some(Code::TooBig) => FaultKind::AppendSize,
-        _ if too_big => FaultKind::AppendSize,
-        _ if says(b"quota") => FaultKind::OverQuota,
-        _ if says(b"virus") => FaultKind::AppendVirus,
-        _ => FaultKind::Append,
-    };
-    let fault = Fault::new(side, kind, completion.words());
-    match completion.code() {
-        Some(Code::TryCreate | Code::NonExistent) => Fault { scope: Scope::Mailbox, ..fault },
-        // Cyrus has a limit on the keywords of a mailbox: the next message may have none.
-        Some(Code::Limit) if says(b"keyword") || says(b"flag") => fault,
-        Some(Code::Limit | Code::Unavailable | Code::InUse) if kind == FaultKind::Append => {
-            Fault::new(side, FaultKind::Throttled, completion.words())
-        }
-        _ => fault,
-    }
 }
 
 fn is_bad(completion: &Completion) -> bool {

@@ -52,8 +52,8 @@ pub use fault::{Effect, Fault, Point};
 pub use flags::Flags;
 pub use gate::{Gate, Moment, Release};
 pub use habit::{
-    Clock, DayLimit, Deleted, Duplicates, Enabled, Habits, Labels, RefuseName, Refused, Sizes,
-    Throttle, Wording,
+    Clock, Copies, DayLimit, Deleted, Duplicates, Enabled, Habits, Labels, RefuseName, Refused,
+    Sizes, Throttle, Wording,
 };
 pub use hazard::{ModSequences, Modifier, UidValidities, Vanished};
 pub use profile::{

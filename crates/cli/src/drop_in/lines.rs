@@ -252,6 +252,11 @@ impl EventSink for Lines<'_> {
                     .line(&format!("Host1: {}/{uid} marking deleted and expunged ", raw(mailbox)));
             }
             Event::LabelsSet { mailbox, messages, left } => self.labels(mailbox, *messages, *left),
+            Event::CopiedWithin { mailbox, messages, behind } => self.log.line(&format!(
+                "Host2: folder {}: {messages} messages copied there on host2, not fetched again, {behind} of them \
+                 behind later ones",
+                bracketed(mailbox)
+            )),
             Event::MailboxDeleted(name) => {
                 self.log.line(&format!("Host2: Deleted folder {}", bracketed(name)))
             }

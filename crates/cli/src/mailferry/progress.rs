@@ -1,5 +1,6 @@
 //! Progress: bars on a terminal, one line a minute elsewhere, JSON Lines on request.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -7,6 +8,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, Side};
+use mailferry_engine::message::Uid;
+use mailferry_engine::name::MailboxName;
 use mailferry_imap::session::printable;
 use mailferry_run::events::{Event, EventSink};
 use mailferry_run::forecast::Forecast;
@@ -331,25 +334,30 @@ fn json(event: &Event<'_>, left: Option<Duration>) -> Option<String> {
             "repaired",
             json!({ "mailbox": shown(mailbox), "uid": uid.value(), "steps": steps }),
         ),
-        Event::KeptAside { mailbox, uid, path } => json_line(
-            "kept-aside",
-            json!({ "mailbox": shown(mailbox), "uid": uid.value(), "path": path.to_string_lossy() }),
-        ),
-        Event::AfterKilled | Event::MadeRoom { .. } | Event::RepairIsDue(_) | Event::RepairEnds => {
-            return None;
-        }
-        // Rules about content, and for labels, are given to the imapsync front alone.
+        Event::KeptAside { mailbox, uid, path } => kept_aside(mailbox, *uid, path),
+        Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
+        // Rules about content, and for labels, are given to the imapsync front alone; what is copied
+        // within the target is told of as copied.
         Event::LeftOut { .. }
         | Event::CommandSaid { .. }
         | Event::LabelsChanged { .. }
-        | Event::LabelsSet { .. } => return None,
-        Event::Failed(fault) => json_line("failed", json!({ "fault": fault_json(fault) })),
-        Event::MailboxBegins { .. }
+        | Event::LabelsSet { .. }
+        | Event::CopiedWithin { .. }
+        | Event::AfterKilled
+        | Event::MadeRoom { .. }
+        | Event::RepairIsDue(_)
+        | Event::RepairEnds
+        | Event::MailboxBegins { .. }
         | Event::MailboxEnds { .. }
         | Event::Octets(_)
         | Event::Leaving { .. }
         | Event::Compared { .. } => return None,
     })
+}
+
+fn kept_aside(mailbox: &MailboxName, uid: Uid, path: &Path) -> String {
+    let (mailbox, uid, path) = (shown(mailbox), uid.value(), path.to_string_lossy());
+    json_line("kept-aside", json!({ "mailbox": mailbox, "uid": uid, "path": path }))
 }
 
 fn side_name(side: Side) -> &'static str {

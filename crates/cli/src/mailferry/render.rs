@@ -181,6 +181,11 @@ pub(super) fn report_text(report: &Report, seconds: f64) -> String {
             lines.push(format!("{count:>10} {what}"));
         }
     };
+    add(
+        total.copied_within,
+        "of these copied within the target, which had them, and not fetched again",
+    );
+    add(total.copied_behind, "of these behind messages that come after them on the source");
     add(total.expunged, "left the source meanwhile");
     add(report.not_started(), "not started");
     add(total.deleted, "removed from the target");

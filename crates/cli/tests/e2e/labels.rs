@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use crate::pair::Pair;
-use crate::world::{Desk, Finished, Front};
+use crate::world::{Desk, Finished, Front, Place, World, assert_untouched};
 use mailferry_testkit::sim::provider::Provider;
 use mailferry_testkit::sim::{Account, Date, Effect, Fault, Profile, Server};
 
@@ -234,8 +234,11 @@ fn a_message_without_message_id_is_not_shown_twice() {
     copy(&pair.source, "Work", 2, "Home");
     assert_eq!(pair.from.labels("Work", 2), ["Home", "Work"]);
 
-    let both = [&PRESET[..], &["--folder", "Work", "--folder", "Home"]].concat();
-    run(&pair, &desk, &both).expect(0);
+    // One after the other: in one run the second would be a copy of the first.
+    for folder in ["Work", "Home"] {
+        run(&pair, &desk, &[&PRESET[..], &["--nosynclabels", "--folder", folder]].concat())
+            .expect(0);
+    }
     let shown = || pair.to.messages("Home").len();
     assert_eq!(shown(), 2, "once with each mailbox");
     let one = run(&pair, &desk, &[&PRESET[..], &["--folder", "Work"]].concat()).expect(0);
@@ -255,7 +258,7 @@ fn a_side_without_labels_is_told_and_nothing_is_asked_of_it() {
     assert!(!first.all().contains("Host1 has no labels"), "{}", first.report());
     assert_eq!(pair.to.messages("Work").len(), 1);
     let asked = pair.source.state().commands();
-    assert!(!asked.iter().any(|command| command.contains("X-GM")), "{asked:?}");
+    assert!(!asked.iter().any(|command| command.contains("X-GM-LABELS")), "{asked:?}");
     let plain = run(&pair, &Desk::new(), &[]).expect(0);
     assert!(!plain.all().contains("labels"), "{}", plain.report());
 }
@@ -289,8 +292,9 @@ fn numbers(pair: &Pair, mailbox: &str) -> Vec<u32> {
 fn assert_same_but_all_mail(pair: &Pair) {
     for (mailbox, messages) in pair.from.snapshot() {
         if mailbox != ALL_MAIL {
+            // In whatever order: what was copied there from another mailbox stands behind.
             let octets = |messages: &[mailferry_testkit::sim::Message]| {
-                messages.iter().map(|it| it.octets.to_vec()).collect::<Vec<_>>()
+                messages.iter().map(|it| it.octets.to_vec()).collect::<BTreeSet<_>>()
             };
             assert_eq!(octets(&messages), octets(&pair.to.messages(&mailbox)), "{mailbox}");
         }
@@ -368,4 +372,57 @@ fn a_choice_about_labels_means_nothing_where_there_are_none() {
     let told = "notice: the source has no labels as Gmail has them, so --labels changes nothing";
     assert!(run.all().contains(told), "{}", run.report());
     pair.assert_complete();
+}
+
+/// From the imitation to a real server.
+fn ferry_to(
+    (pair, target): (&Pair, &Place<'_>),
+    (desk, verb): (&Desk, &str),
+    options: &[&str],
+) -> Finished {
+    let mut command = desk.command_of_ferry();
+    command
+        .args([verb, &format!("imap+plain://joe@{}", pair.source.addr()), &target.url("imap")])
+        .args(options)
+        .env("MAILFERRY_SOURCE_PASSWORD", "x")
+        .env("MAILFERRY_TARGET_PASSWORD", &target.password);
+    desk.finish(command)
+}
+
+#[test]
+fn a_dovecot_makes_the_copies_of_further_labels() {
+    let Some(world) = World::open() else { return };
+    for server in [&world.slash, &world.dot] {
+        let pair = to_another();
+        furnish(&pair.from);
+        let (desk, target) = (Desk::new(), Place::new(server, "twins"));
+        let run = |options: &[&str]| ferry_to((&pair, &target), (&desk, "sync"), options);
+        // Of 18 places of 8 messages all but the first are copied there.
+        let first = run(&["--exclude", "^back"]).expect(0);
+        let told = "of these copied within the target, which had them, and not fetched again";
+        assert!(first.all().contains(told), "{}", first.report());
+        let bodies = pair.source.state().commands_named("UID FETCH").into_iter();
+        let asked: Vec<String> = bodies.filter(|it| it.contains("BODY.PEEK[]")).collect();
+        assert_eq!(asked.len(), 2, "All Mail and Trash: {asked:?}");
+        let there = target.read();
+        let mut here = pair.from.snapshot();
+        here.retain(|name, _| name != "back\\slash");
+        // By what is in them, whatever they are called there: octets and dates, in order.
+        let mut expected: Vec<Vec<(Vec<u8>, i64)>> = here
+            .values()
+            .map(|all| all.iter().map(|it| (it.octets.to_vec(), it.date.seconds)).collect())
+            .collect();
+        let mut found: Vec<Vec<(Vec<u8>, i64)>> = there
+            .mailboxes
+            .values()
+            .map(|all| all.iter().map(|it| (it.octets.clone(), it.instant)).collect())
+            .collect();
+        for mailboxes in [&mut expected, &mut found] {
+            mailboxes.retain(|messages| !messages.is_empty());
+            mailboxes.sort();
+        }
+        assert!(found == expected, "{}", first.report());
+        run(&["--exclude", "^back", "--mirror"]).expect(0);
+        assert_untouched(&there, &target.read());
+    }
 }

@@ -23,6 +23,9 @@ pub struct Fetch<'a> {
     pub size: Option<u64>,
     /// MODSEQ (RFC 7162 §3.1.4).
     pub modseq: Option<u64>,
+    /// X-GM-MSGID (Gmail's “IMAP Extensions”): by it the account knows the message in whichever
+    /// mailbox it is.
+    pub account_number: Option<u64>,
     /// X-GM-LABELS (Gmail's “IMAP Extensions”), unquoted: `\Inbox` and the like, and names. `None`
     /// also where one of them could not be read: fewer labels would be an answer.
     pub labels: Option<Vec<Cow<'a, [u8]>>>,
@@ -138,6 +141,7 @@ impl<'a> Fetch<'a> {
             Item::Uid => keep(&mut self.uid, number(cursor).and_then(|n| u32::try_from(n).ok())),
             Item::Size => keep(&mut self.size, number(cursor)),
             Item::ModSeq => keep(&mut self.modseq, number(cursor)),
+            Item::AccountNumber => keep(&mut self.account_number, number(cursor)),
             Item::Labels => keep(&mut self.labels, labels(cursor)),
             Item::InternalDate => self.take_date(cursor),
             Item::Body => self.take_body(cursor),
@@ -187,6 +191,7 @@ enum Item {
     InternalDate,
     Size,
     ModSeq,
+    AccountNumber,
     Labels,
     Body,
     Header,
@@ -195,12 +200,13 @@ enum Item {
 
 impl Item {
     fn named(name: &[u8]) -> Self {
-        const PLAIN: [(&[u8], Item); 6] = [
+        const PLAIN: [(&[u8], Item); 7] = [
             (b"UID", Item::Uid),
             (b"FLAGS", Item::Flags),
             (b"INTERNALDATE", Item::InternalDate),
             (b"RFC822.SIZE", Item::Size),
             (b"MODSEQ", Item::ModSeq),
+            (b"X-GM-MSGID", Item::AccountNumber),
             (b"X-GM-LABELS", Item::Labels),
         ];
         for (known, item) in PLAIN {

@@ -111,10 +111,10 @@ pub(super) async fn find<S: Source>(
         let uids: Vec<Uid> = messages[..asked].iter().map(|message| message.uid).collect();
         if !uids.is_empty() {
             let from = listed(&of_part.source, &listings.sources[part]);
-            match source.subjects(from, &uids).await {
-                Ok(subjects) => {
+            match source.headlines(from, &uids).await {
+                Ok(headlines) => {
                     for message in &mut messages {
-                        if let Some(header) = subjects.get(&message.uid) {
+                        if let Some(header) = headlines.get(&message.uid) {
                             message.headline = Headline::of(header);
                         }
                     }

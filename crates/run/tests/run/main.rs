@@ -29,6 +29,7 @@ mod steps;
 mod storm;
 mod throttling;
 mod transforms;
+mod twins;
 mod undoing;
 mod upheaval;
 mod waits;

@@ -13,7 +13,8 @@ use mailferry_imap::date::InternalDate as WireDate;
 use mailferry_imap::response::Code;
 use mailferry_imap::session::{Completion, Event, Tag};
 
-use super::{ImapAccount, append_fault, is_bad};
+use super::refusal::append_fault;
+use super::{ImapAccount, is_bad};
 use crate::contract::{Appended, Envelope, LiteralForm, Turn};
 
 /// Messages larger than this go alone.

@@ -1,4 +1,4 @@
-//! What some messages are called, and when they arrived.
+//! What some messages are called, when they arrived, and as what their account knows them.
 
 use std::collections::HashMap;
 
@@ -13,15 +13,16 @@ use super::{Access, ImapAccount};
 use crate::contract::{AsListed, InternalDates};
 
 impl ImapAccount {
-    /// The Subject fields of messages. One that is too long to stand in a line is not told.
-    pub(super) async fn fetch_subjects(
+    /// The Message-Id and Subject fields of messages. What is too long to stand in a line is not
+    /// told.
+    pub(super) async fn fetch_headlines(
         &mut self,
         listed: AsListed<'_>,
         uids: &[Uid],
     ) -> Result<HashMap<Uid, Vec<u8>>, Fault> {
-        let items = "(UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])";
-        let subject = |fetch: &Fetch<'_>| fetch.header_fields.as_ref().map(|field| field.to_vec());
-        self.fetch_attribute((listed, uids), items, subject).await
+        let items = "(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID SUBJECT)])";
+        let fields = |fetch: &Fetch<'_>| fetch.header_fields.as_ref().map(|field| field.to_vec());
+        self.fetch_attribute((listed, uids), items, fields).await
     }
 
     /// The INTERNALDATEs of messages.
@@ -32,6 +33,17 @@ impl ImapAccount {
     ) -> Result<InternalDates, Fault> {
         let told = |fetch: &Fetch<'_>| fetch.internal_date.map(|_| date(fetch));
         self.fetch_attribute((listed, uids), "(UID INTERNALDATE)", told).await
+    }
+
+    /// By which numbers the account knows messages (X-GM-MSGID of X-GM-EXT-1, Gmail's “IMAP
+    /// Extensions”).
+    pub(super) async fn fetch_account_numbers(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+    ) -> Result<HashMap<Uid, u64>, Fault> {
+        let number = |fetch: &Fetch<'_>| fetch.account_number.filter(|number| *number != 0);
+        self.fetch_attribute((listed, uids), "(UID X-GM-MSGID)", number).await
     }
 
     async fn fetch_attribute<T>(

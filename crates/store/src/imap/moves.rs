@@ -1,5 +1,5 @@
 //! Moving messages into another mailbox of the account: UID MOVE (RFC 6851), else UID COPY,
-//! `\Deleted` and UID EXPUNGE.
+//! `\Deleted` and UID EXPUNGE. And copying them there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,7 +15,7 @@ use mailferry_imap::uid_set::UidSet;
 
 use super::messages::UID_SET_BYTES_MAX;
 use super::{Access, ImapAccount, narrow};
-use crate::contract::{Among, AsListed, Moved, Selection};
+use crate::contract::{Among, AsListed, CopiesTold, Moved, Selection};
 
 /// What COPYUID told (RFC 4315 §3): where each message is now.
 #[derive(Default)]
@@ -59,7 +59,7 @@ impl ImapAccount {
         let mut told = Told { asked: values.len() as u64, ..Told::default() };
         if moves {
             self.open_as_listed(listed, Access::Write).await?;
-            let refused = self.transfer("UID MOVE", &values, to, &mut told).await?;
+            let refused = self.transfer("UID MOVE", &sets(&values), to, &mut told).await?;
             let still_there = self.still_there(&values).await?;
             return Ok(self.moved(listed, &values, (told, still_there, refused)));
         }
@@ -67,7 +67,7 @@ impl ImapAccount {
         self.open_as_listed(listed, Access::Write).await?;
         let due: Vec<u32> =
             values.iter().copied().filter(|uid| !copied.contains_key(uid)).collect();
-        let mut refused = self.transfer("UID COPY", &due, to, &mut told).await?;
+        let mut refused = self.transfer("UID COPY", &sets(&due), to, &mut told).await?;
         told.places.extend(copied.into_iter().filter_map(|(uid, copy)| Some((uid, copy?))));
         // What has no copy stays as it is.
         let safe: Vec<Uid> = values
@@ -85,15 +85,34 @@ impl ImapAccount {
         Ok(self.moved(listed, &values, (told, still_there, refused)))
     }
 
+    /// Copies messages in the order in which they are given. A set has no order of its own
+    /// (RFC 9051 §9, sequence-set), and servers take its UIDs ascending: each ascending run is one
+    /// command.
+    pub(super) async fn copy_in_order(
+        &mut self,
+        listed: AsListed<'_>,
+        uids: &[Uid],
+        to: &MailboxName,
+    ) -> Result<CopiesTold, Fault> {
+        self.open_as_listed(listed, Access::Read).await?;
+        let mut told = Told { asked: uids.len() as u64, ..Told::default() };
+        let values: Vec<u32> = uids.iter().map(|uid| uid.value()).collect();
+        let runs = values.chunk_by(|one, next| one < next);
+        let sets: Vec<UidSet> = runs.flat_map(sets).collect();
+        self.transfer("UID COPY", &sets, to, &mut told).await?;
+        let place = |(from, to): (u32, u32)| Uid::new(from).zip(Uid::new(to));
+        let copies = told.places.into_iter().filter_map(place).collect();
+        Ok(CopiesTold { uid_validity: told.uid_validity, copies })
+    }
+
     /// Sends one command a set; answers what was refused.
     async fn transfer(
         &mut self,
         verb: &'static str,
-        values: &[u32],
+        sets: &[UidSet],
         to: &MailboxName,
         told: &mut Told,
     ) -> Result<Refusals, Fault> {
-        let sets = UidSet::from_sorted(values).split(UID_SET_BYTES_MAX);
         let command =
             |set: &UidSet| Command::new(verb).sp().uid_set(set).sp().mailbox(to.as_bytes());
         let commands: Vec<Command> = sets.iter().map(command).collect();
@@ -106,7 +125,7 @@ impl ImapAccount {
             })
             .await?;
         let mut refused = Refusals::new();
-        for (completion, set) in completions.iter().zip(&sets) {
+        for (completion, set) in completions.iter().zip(sets) {
             if completion.is_ok() {
                 told.take_note(completion.code().as_ref());
             } else {
@@ -173,6 +192,11 @@ impl ImapAccount {
         }
         Ok(pairs_of(&here, &there))
     }
+}
+
+/// As many sets as fit into a command each.
+fn sets(values: &[u32]) -> Vec<UidSet> {
+    UidSet::from_sorted(values).split(UID_SET_BYTES_MAX)
 }
 
 /// Which messages of the one mailbox are in the other: same identity headers, size and date. What

@@ -28,6 +28,8 @@ pub struct Habits {
     pub view_messages_max: Option<usize>,
     /// What RFC822.SIZE tells.
     pub sizes: Sizes,
+    /// What COPY makes.
+    pub copies: Copies,
     /// Capabilities that are told and mean nothing here.
     pub capabilities: Vec<&'static str>,
     /// Refuses names of mailboxes; `Some` is the text of the NO to CREATE and RENAME.
@@ -119,6 +121,20 @@ pub enum Sizes {
     Exact,
     /// So many fewer: those of the message before it was put together.
     Less(u32),
+}
+
+/// What COPY makes, and tells of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Copies {
+    /// Copies with the date and the flags of what they are made of (RFC 9051 §6.4.7).
+    #[default]
+    Faithful,
+    /// With the date of their making.
+    DatedAnew,
+    /// Without their keywords.
+    WithoutKeywords,
+    /// Faithful ones, and COPYUID is not told, although UIDPLUS is.
+    Untold,
 }
 
 /// How a server asks to be left alone for a while.

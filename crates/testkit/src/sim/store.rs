@@ -2,9 +2,11 @@
 
 use super::append::{check_keywords, check_keywords_max, check_quota, missing};
 use super::command::Transfer;
+use super::date::Date;
 use super::flags::Flags;
+use super::habit::Copies;
 use super::hazard::Modifier;
-use super::mailstore::{Store, Stored};
+use super::mailstore::{Mailbox, Store, Stored};
 use super::modseq::{Aware, heeded};
 use super::name;
 use super::parse::{Cursor, Parsed, Refusal};
@@ -333,9 +335,11 @@ impl Session {
         let from: Vec<u32> = found.iter().map(|(_, uid)| *uid).collect();
         let to: Vec<u32> =
             from.iter().filter_map(|uid| store.copy_over(&name, *uid, &target)).collect();
-        let Some(receiver) = store.mailboxes.get(&target) else { return Err(missing()) };
+        let Some(receiver) = store.mailboxes.get_mut(&target) else { return Err(missing()) };
+        let copies = profile.habits.copies;
+        alter_copies(receiver, &to, copies);
         let validity = receiver.uid_validity;
-        let told = profile.has(Extension::UidPlus) && !from.is_empty();
+        let told = profile.has(Extension::UidPlus) && !from.is_empty() && copies != Copies::Untold;
         let code = format!("[COPYUID {validity} {} {}]", set_text(&from), set_text(&to));
         if kind == Transfer::Copy {
             return Ok(if told {
@@ -352,5 +356,19 @@ impl Session {
             out.line(format!("* OK {code} Moved"));
         }
         done("Move")
+    }
+}
+
+/// Makes of copies what this server makes of them.
+fn alter_copies(mailbox: &mut Mailbox, uids: &[u32], copies: Copies) {
+    for uid in uids {
+        let Some(stored) = mailbox.messages.get_mut(uid) else { continue };
+        match copies {
+            Copies::Faithful | Copies::Untold => {}
+            Copies::DatedAnew => {
+                stored.message.date = Date::utc(stored.message.date.seconds + 86_400);
+            }
+            Copies::WithoutKeywords => stored.message.flags.drop_keywords_but(&[]),
+        }
     }
 }
