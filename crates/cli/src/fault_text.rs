@@ -1,6 +1,6 @@
 //! Faults in words for people: what, where, the server's own words, and what helps.
 
-use mailferry_engine::fault::{Fault, FaultKind, Retry, Side};
+use mailferry_engine::fault::{Fault, FaultKind, Retry, Scope, Side};
 use mailferry_engine::name::MailboxName;
 use mailferry_imap::mutf7;
 
@@ -148,6 +148,9 @@ fn what(fault: &Fault) -> String {
         FaultKind::OverQuota => format!("the {side} is full"),
         FaultKind::Throttled => format!("the {side} asks to be left alone"),
         FaultKind::DayQuota => format!("the {side} has moved as much as it may in a day"),
+        FaultKind::Flags if fault.scope > Scope::Mailbox => {
+            "labels cannot become keywords".to_owned()
+        }
         FaultKind::Flags => format!("the {side} did not change flags"),
         FaultKind::DeleteMessage => format!("the {side} did not remove a message"),
         FaultKind::Mapping => format!("a mailbox cannot have its name on the {side}"),
@@ -251,6 +254,9 @@ fn hint(fault: &Fault) -> Option<&'static str> {
         }
         (FaultKind::Throttled | FaultKind::DayQuota | FaultKind::OverQuota, _) => {
             Some(hint_at_a_limit(fault.kind))
+        }
+        (FaultKind::Flags, _) if fault.scope > Scope::Mailbox => {
+            Some("`--labels mailboxes` makes a mailbox of each label")
         }
         (FaultKind::Receipt, _) => Some(WITHOUT_RECEIPT),
         (kind, _) => hint_at_a_mailbox(kind),

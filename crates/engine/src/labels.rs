@@ -175,6 +175,28 @@ impl LabelNames<'_> {
     }
 }
 
+/// The keyword that stands for a label; none for the star, which is the flag `\Flagged`.
+///
+/// ASCII letters and digits and `& + , - . / _` stand for themselves, which spells names as IMAP4rev1
+/// does (RFC 3501 §5.1.3); any other octet is `=` and two hexadecimal digits. So no two labels have the
+/// same keyword, each can be told from its keyword, and it is an atom (RFC 9051 §9, flag-keyword) that
+/// is none of those that are registered, which begin with `$`.
+#[must_use]
+pub fn keyword_of(label: &Flag) -> Option<Flag> {
+    if is(label, b"\\Starred") {
+        return None;
+    }
+    let mut keyword = Vec::with_capacity(label.as_bytes().len());
+    for &octet in label.as_bytes() {
+        if octet.is_ascii_alphanumeric() || b"&+,-./_".contains(&octet) {
+            keyword.push(octet);
+        } else {
+            keyword.extend_from_slice(format!("={octet:02X}").as_bytes());
+        }
+    }
+    Some(Flag::new(&keyword))
+}
+
 /// The mailbox of an account that a label stands for, if it shows one.
 #[must_use]
 pub fn mailbox_of<'a>(account: &'a AccountListing, label: &Flag) -> Option<&'a MailboxInfo> {
@@ -277,6 +299,45 @@ mod tests {
         names.rules.target_subtree = None;
         names.rules.source_subtree = Some(b"Subf".as_slice().into());
         assert_named(&names, &[("Subf/INBOX", "\\Inbox"), ("Subf/a", "a"), ("b", "b")]);
+    }
+
+    /// The label that a keyword stands for.
+    fn label_of_keyword(keyword: &Flag) -> Vec<u8> {
+        let mut parts = keyword.as_bytes().split(|&octet| octet == b'=');
+        let mut label = parts.next().unwrap().to_vec();
+        for part in parts {
+            let (digits, rest) = part.split_at(2);
+            let digits = std::str::from_utf8(digits).unwrap();
+            label.push(u8::from_str_radix(digits, 16).unwrap());
+            label.extend_from_slice(rest);
+        }
+        label
+    }
+
+    #[test]
+    fn the_keyword_of_a_label_is_an_atom_that_tells_the_label() {
+        let keyword = |label: &str| keyword_of(&Flag::new(label.as_bytes()));
+        for (label, expected) in [
+            ("Work/2020", "Work/2020"),
+            ("Entw&APw-rfe", "Entw&APw-rfe"),
+            ("a b", "a=20b"),
+            ("50%", "50=25"),
+            ("1=1", "1=3D1"),
+            ("\\Inbox", "=5CInbox"),
+            ("$Junk", "=24Junk"),
+            ("(x) {3} \"q\"*]", "=28x=29=20=7B3=7D=20=22q=22=2A=5D"),
+        ] {
+            assert_eq!(keyword(label), Some(Flag::new(expected.as_bytes())), "{label}");
+        }
+        assert_eq!(keyword("\\starred"), None);
+        for octet in 1..=u8::MAX {
+            let label = Flag::new(&[b'x', octet, b'A']);
+            let keyword = keyword_of(&label).unwrap();
+            assert_eq!(label_of_keyword(&keyword), label.as_bytes());
+            let specials = b"(){ %*\"\\]";
+            let is_atom = |it: &u8| it.is_ascii_graphic() && !specials.contains(it);
+            assert!(keyword.as_bytes().iter().all(is_atom), "{keyword}");
+        }
     }
 
     #[test]

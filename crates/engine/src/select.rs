@@ -89,6 +89,8 @@ pub enum LeftOutReason {
     NameTaken,
     /// What was there at the end of an earlier run is restored, and it came later.
     Later,
+    /// It shows messages under a label that becomes their keyword in another mailbox.
+    Label,
 }
 
 /// A mailbox that takes no part.

@@ -1,6 +1,7 @@
 //! Phase one: both accounts are listed, their messages paired, and the plan is made. Nothing
 //! on a server changes.
 
+mod choice;
 mod elsewhere;
 mod lent;
 mod listing;
@@ -15,7 +16,7 @@ use mailferry_engine::account::{MailboxDeleteRule, MailboxDeletion, Plan, mailbo
 use mailferry_engine::fault::{Fault, FaultKind, Scope, Side};
 use mailferry_engine::keeping::Place;
 use mailferry_engine::listing::{AccountListing, MailboxInfo, Mark, MessageListing};
-use mailferry_engine::mapping::{Mapping, group_by_target, map_mailboxes};
+use mailferry_engine::mapping::{Mapping, group_by_target};
 use mailferry_engine::message::{Key, Uid};
 use mailferry_engine::name::{MailboxName, RuleFailed};
 use mailferry_engine::pairing::Pairs;
@@ -23,10 +24,11 @@ use mailferry_engine::plan::{
     Action, Decision, MailboxInput, MailboxPlan, PartInput, plan_mailbox,
 };
 use mailferry_engine::policy::{Elsewhere, PermanentFlags, Rules};
-use mailferry_engine::select::{LeftOut, LeftOutReason, select_mailboxes};
+use mailferry_engine::select::{LeftOut, LeftOutReason};
 use mailferry_engine::summary::AccountFacts;
 use mailferry_store::contract::{AsListed, Source, Target};
 
+use self::choice::{Chosen, LabelsHere};
 use self::lent::Lent;
 use self::listing::{Carried, GroupListing, Trust};
 pub use self::oversize::{Oversized, Whose};
@@ -102,6 +104,8 @@ struct Surveyor<'a, A: Accounts> {
     target: Lent<A::Target>,
     source_account: AccountListing,
     target_account: AccountListing,
+    /// Whether mailboxes of the source are labels that become keywords.
+    labels: LabelsHere,
     /// Where what is taken away from the target is kept, on the target.
     kept: Option<Place>,
     /// What the source held at the end of an earlier run, where only that takes part.
@@ -195,6 +199,7 @@ async fn survey_with<A: Accounts>(
     }
     let kept = job.keeping.as_ref().map(|keeping| keeping.on(&target_account));
     let then = job.past.as_ref().map(|past| Then::new(past, &mut source_account));
+    let labels = LabelsHere::of(job, &source);
     let surveyor = Surveyor::<A> {
         job,
         rules,
@@ -202,6 +207,7 @@ async fn survey_with<A: Accounts>(
         target: Lent::new(target),
         source_account,
         target_account,
+        labels,
         kept,
         then,
         carried,
@@ -238,6 +244,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         plan.missing = missing;
         let mut faults = Vec::new();
         let everywhere = self.everywhere(&mut faults).await?;
+        Box::pin(self.ask_for_keywords(&mappings)).await?;
         let mut groups = self.groups((&all, &mappings), &chosen);
         plan.left_out.extend(self.leave_out_taken(&mut groups).await?);
         sightings.extend(self.sight(groups.iter().map(|group| &group.target)));
@@ -276,35 +283,6 @@ impl<A: Accounts> Surveyor<'_, A> {
             reconnections: [0, 0],
             connections,
         })
-    }
-
-    /// Which mailboxes take part, and what they are called on the target.
-    fn choose(&self) -> Result<Chosen, Fault> {
-        let choice = self.job.mailboxes.resolved(&self.source_account);
-        let selection = choice.selection();
-        let selected = select_mailboxes(&self.source_account, &selection)
-            .map_err(|failed| no_result(&failed, Side::Source))?;
-        let naming = self.job.naming.rules(&self.source_account, &self.target_account);
-        let map = |mailboxes: &[MailboxInfo]| {
-            map_mailboxes(mailboxes, &self.source_account, &self.target_account, &naming)
-                .map_err(|failed| no_result(&failed, Side::Target))
-        };
-        let all = map(&self.source_account.mailboxes)?;
-        let (missing, mut left_out) = (selected.missing, selected.left_out);
-        let mut chosen: Vec<MailboxInfo> = selected.chosen.into_iter().cloned().collect();
-        let mut mappings = map(&chosen)?;
-        if let (Some(there), Some(keeping)) = (&self.kept, &self.job.keeping) {
-            let here = keeping.on(&self.source_account);
-            let is_kept = |it: &Mapping| here.holds(&it.source) || there.holds(&it.target);
-            let (kept, others): (Vec<_>, Vec<_>) = mappings.into_iter().partition(is_kept);
-            chosen.retain(|info| !kept.iter().any(|it| it.source == info.name));
-            left_out.extend(
-                kept.into_iter()
-                    .map(|it| LeftOut { mailbox: it.source, reason: LeftOutReason::Keeping }),
-            );
-            mappings = others;
-        }
-        Ok(Chosen { chosen, left_out, missing, all, mappings })
     }
 
     /// Looks whether other runs work in these mailboxes.
@@ -520,17 +498,6 @@ impl<A: Accounts> Surveyor<'_, A> {
         };
         plan_mailbox(&input, &self.rules)
     }
-}
-
-/// Which mailboxes take part.
-struct Chosen {
-    chosen: Vec<MailboxInfo>,
-    left_out: Vec<LeftOut>,
-    missing: Vec<MailboxName>,
-    /// What all mailboxes of the source are called on the target,
-    all: Vec<Mapping>,
-    /// and what those are that take part.
-    mappings: Vec<Mapping>,
 }
 
 /// The keys that a target mailbox has, or will have when its plan is carried out.

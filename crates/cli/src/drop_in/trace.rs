@@ -110,6 +110,7 @@ fn why_left_out(reason: LeftOutReason) -> &'static str {
         LeftOutReason::Keeping => "messages that runs took away are kept there",
         LeftOutReason::NameTaken => "its name on host2 is taken",
         LeftOutReason::Later => "it came later",
+        LeftOutReason::Label => "its label becomes a keyword",
     }
 }
 

@@ -169,6 +169,8 @@ pub enum Flags {
 pub enum Labels {
     /// Each is a mailbox; All Mail has only what no other mailbox that takes part shows
     Mailboxes,
+    /// Each is a keyword of its messages, which are in All Mail alone; Trash and Spam go as well
+    Keywords,
 }
 
 /// `sync` and `plan`.

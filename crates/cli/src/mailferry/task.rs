@@ -300,6 +300,7 @@ fn job(mut rules: Rules, choice: &Choice, servers: &Servers) -> Result<Job, Usag
         source_selection: Selection(selection(choice)?),
         all_mail: match choice.labels {
             Some(Labels::Mailboxes) => AllMail::Rest(mailbox_choice(choice)?),
+            Some(Labels::Keywords) => AllMail::WithKeywords,
             None => AllMail::Whole,
         },
         keeping: keeping(choice)?,

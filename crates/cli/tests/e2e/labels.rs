@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use crate::pair::Pair;
 use crate::world::{Desk, Finished, Front, Place, World, assert_untouched};
 use mailferry_testkit::sim::provider::Provider;
-use mailferry_testkit::sim::{Account, Date, Effect, Fault, Profile, Server};
+use mailferry_testkit::sim::{Account, Date, Effect, Fault, Keywords, Profile, Server};
 
 const ALL_MAIL: &str = "[Gmail]/All Mail";
 /// The preset, and what a loopback address needs besides.
@@ -374,6 +374,101 @@ fn a_choice_about_labels_means_nothing_where_there_are_none() {
     pair.assert_complete();
 }
 
+// ---- labels as keywords ----
+
+const KEYWORDS: [&str; 2] = ["--labels", "keywords"];
+
+/// The keywords of each message in the mailbox for All Mail, by its number.
+fn keywords(pair: &Pair) -> BTreeMap<u32, Vec<String>> {
+    let words = pair.to.messages(ALL_MAIL).into_iter();
+    let words = words.map(|message| message.flags.keywords().map(str::to_owned).collect());
+    numbers(pair, ALL_MAIL).into_iter().zip(words).collect()
+}
+
+#[track_caller]
+fn assert_keywords(pair: &Pair, number: u32, expected: &[&str]) {
+    assert_eq!(keywords(pair)[&number], expected, "message {number}");
+}
+
+#[test]
+fn each_message_goes_once_with_its_labels_as_keywords() {
+    let (pair, desk) = (to_another(), Desk::new());
+    furnish(&pair.from);
+    let before = pair.from.snapshot();
+    let plan = ferry(&pair, &desk, "plan", &KEYWORDS).expect(0);
+    let first = ferry(&pair, &desk, "sync", &KEYWORDS).expect(0);
+    assert_eq!(numbers(&pair, ALL_MAIL), [1, 2, 3, 4, 5, 6, 7], "{}", plan.report());
+    assert_keywords(&pair, 1, &["=5CInbox"]);
+    assert_keywords(&pair, 2, &["=5CImportant", "=5CInbox", "Work"]);
+    assert_keywords(&pair, 3, &["Entw&APw-rfe/x", "Work", "Work/2020"]);
+    assert_keywords(&pair, 4, &[]);
+    let odd = ["=28in=29=20=7B3=7D", "a=20b", "back=5Cslash", "Entw&APw-rfe/x", "q=22uo=22te"];
+    assert_keywords(&pair, 5, &odd);
+    assert_keywords(&pair, 6, &["=5CSent", "Work"]);
+    assert_keywords(&pair, 7, &["=5CInbox"]);
+    assert!(pair.to.messages(ALL_MAIL)[6].flags.contains("\\Flagged"), "the star is a flag");
+    assert_eq!(numbers(&pair, "[Gmail]/Trash"), [8]);
+    let there: Vec<String> = pair.to.snapshot().into_keys().collect();
+    assert_eq!(there, ["INBOX", ALL_MAIL, "[Gmail]/Spam", "[Gmail]/Trash"], "{}", first.report());
+    assert_eq!(pair.from.snapshot(), before);
+
+    let before = pair.to.snapshot();
+    for desk in [&desk, &Desk::new()] {
+        ferry(&pair, desk, "sync", &[&["--mirror"], &KEYWORDS[..]].concat()).expect(0);
+        assert_eq!(pair.to.snapshot(), before, "a second run did something");
+        ferry(&pair, desk, "check", &KEYWORDS).expect(0);
+    }
+}
+
+#[test]
+fn a_changed_label_changes_the_keyword_as_a_flag_would() {
+    let (pair, desk) = (to_another(), Desk::new());
+    furnish(&pair.from);
+    ferry(&pair, &desk, "sync", &KEYWORDS).expect(0);
+    take(&pair.from, 2, "Work");
+    put(&pair.from, 4, &["New"]);
+    ferry(&pair, &desk, "sync", &KEYWORDS).expect(0);
+    assert_keywords(&pair, 2, &["=5CImportant", "=5CInbox", "Work"]);
+    assert_keywords(&pair, 4, &["New"]);
+    let mirror = [&["--flags", "mirror"], &KEYWORDS[..]].concat();
+    ferry(&pair, &desk, "sync", &mirror).expect(0);
+    assert_keywords(&pair, 2, &["=5CImportant", "=5CInbox"]);
+}
+
+#[test]
+fn labels_become_no_keywords_where_the_target_keeps_none() {
+    let target = Profile { keywords: Keywords::Only(&["$Forwarded"]), ..Profile::modern() };
+    let pair = Pair::new(gmail(), target);
+    pair.from.label_as_gmail();
+    furnish(&pair.from);
+    let before = pair.to.snapshot();
+    let run = ferry(&pair, &Desk::new(), "sync", &KEYWORDS).expect_failure();
+    for words in ["labels cannot become keywords", "PERMANENTFLAGS", "`--labels mailboxes`"] {
+        assert!(run.all().contains(words), "{}", run.report());
+    }
+    assert_eq!(pair.to.snapshot(), before, "nothing was done");
+
+    let pair = to_another();
+    furnish(&pair.from);
+    pair.from.remove_mailbox(ALL_MAIL);
+    let run = ferry(&pair, &Desk::new(), "sync", &KEYWORDS).expect_failure();
+    assert!(run.all().contains("does not show All Mail by IMAP"), "{}", run.report());
+}
+
+#[test]
+fn labels_that_are_not_told_leave_no_message_without_its_keywords() {
+    let mut source = gmail();
+    // One for Trash, one for All Mail, one for the labels.
+    source.faults = vec![Fault::at_command("UID FETCH", 3, Effect::No("Try later".into()))];
+    let (pair, desk) = (to_another_from(source), Desk::new());
+    furnish(&pair.from);
+    let first = ferry(&pair, &desk, "sync", &KEYWORDS).expect_failure();
+    assert!(first.all().contains("the labels were not told: NO Try later"), "{}", first.report());
+    assert_eq!(numbers(&pair, ALL_MAIL), [0; 0]);
+    ferry(&pair, &desk, "sync", &KEYWORDS).expect(0);
+    assert_keywords(&pair, 6, &["=5CSent", "Work"]);
+}
+
 /// From the imitation to a real server.
 fn ferry_to(
     (pair, target): (&Pair, &Place<'_>),
@@ -425,4 +520,31 @@ fn a_dovecot_makes_the_copies_of_further_labels() {
         run(&["--exclude", "^back", "--mirror"]).expect(0);
         assert_untouched(&there, &target.read());
     }
+}
+
+#[test]
+fn a_dovecot_keeps_labels_as_keywords() {
+    let Some(world) = World::open() else { return };
+    let pair = to_another();
+    furnish(&pair.from);
+    let (desk, target) = (Desk::new(), Place::new(&world.slash, "keywords"));
+    let run = |verb: &str, options: &[&str]| ferry_to((&pair, &target), (&desk, verb), options);
+    let options = [&["--mirror"], &KEYWORDS[..]].concat();
+    run("sync", &options).expect(0);
+    let there = target.read();
+    let found: Vec<Vec<String>> = there
+        .messages(ALL_MAIL)
+        .iter()
+        .map(|message| message.flags.iter().filter(|it| !it.starts_with('\\')).cloned().collect())
+        .collect();
+    let sorted = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>();
+    let found: Vec<BTreeSet<String>> = found.into_iter().map(BTreeSet::from_iter).collect();
+    assert_eq!(found[1], sorted(&["=5CImportant", "=5CInbox", "Work"]));
+    assert_eq!(
+        found[4],
+        sorted(&["=28in=29=20=7B3=7D", "a=20b", "back=5Cslash", "Entw&APw-rfe/x", "q=22uo=22te"])
+    );
+    run("sync", &options).expect(0);
+    assert_untouched(&there, &target.read());
+    run("check", &KEYWORDS).expect(0);
 }
