@@ -369,23 +369,27 @@ fn in_both(world: &World) -> BTreeMap<(String, u32), Vec<u8>> {
 }
 
 /// Servers of the kinds that make a difference; all of them with `STEPS=all`.
-fn servers(memory: Memory) -> Vec<(&'static str, Profile)> {
+fn servers(task: Task, memory: Memory) -> Vec<(&'static str, Profile)> {
     let resyncing = ("resyncing", Profile::resyncing());
     let modern = ("modern", Profile::modern());
     let without = Profile::modern().without(Extension::UidPlus).without(Extension::Move);
     let without = ("without UIDPLUS", without);
     let bare = ("bare", Profile::bare());
-    match (std::env::var("STEPS").is_ok_and(|text| text == "all"), memory) {
-        (true, _) => vec![resyncing, modern, without, bare],
-        (false, Memory::Kept) => vec![resyncing, without],
-        (false, Memory::None) => vec![modern, bare],
+    let all = std::env::var("STEPS").is_ok_and(|text| text == "all");
+    match (task, memory) {
+        _ if all => vec![resyncing, modern, without, bare],
+        // It copies as others do before it removes anything.
+        (Task::Move, Memory::Kept) => vec![without],
+        (Task::Move, Memory::None) => vec![modern],
+        (_, Memory::Kept) => vec![resyncing, without],
+        (_, Memory::None) => vec![modern, bare],
     }
 }
 
 /// Kills at every point between servers of every kind. Fewer points than these are no test.
 fn kill_everywhere(task: Task, memory: Memory) {
     let runtime = Runtime::new().unwrap();
-    for (name, profile) in servers(memory) {
+    for (name, profile) in servers(task, memory) {
         let (source, target) = (profile.clone(), profile);
         let setting = Setting { name, task, source, target, memory };
         let [tried, midway] = setting.try_all(&runtime);
