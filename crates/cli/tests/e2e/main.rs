@@ -22,6 +22,7 @@ mod world;
 mod archives;
 mod backup;
 mod bare_environment;
+mod broken;
 mod compress;
 mod differential;
 mod doctor;
