@@ -252,7 +252,13 @@ impl<A: Accounts> Surveyor<'_, A> {
         let mut listings = Vec::new();
         let (mut oversized, mut named) = (Vec::new(), 0);
         let own_limit = self.job.rules.sizes.append_limit;
-        let mut elsewhere = everywhere.map(|copies| copies.out_of_place(&listed));
+        let mut elsewhere = match everywhere {
+            Some(copies) => {
+                let others = self.list_others((&all, &mappings)).await?;
+                Some(copies.out_of_place(listed.iter().chain(&others)))
+            }
+            None => None,
+        };
         for (group, listed) in groups.iter().zip(listed) {
             self.go_on()?;
             let (mailbox, listed, seen) =

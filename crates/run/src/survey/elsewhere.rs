@@ -4,12 +4,14 @@
 use std::collections::{HashMap, HashSet};
 
 use mailferry_engine::fault::Fault;
-use mailferry_engine::listing::MessageListing;
+use mailferry_engine::listing::{MailboxInfo, MessageListing, Namespace};
+use mailferry_engine::mapping::Mapping;
 use mailferry_engine::message::Key;
+use mailferry_engine::name::MailboxName;
 use mailferry_engine::policy::Elsewhere;
 
 use super::Surveyor;
-use super::listing::GroupListing;
+use super::listing::{GroupListing, Trust};
 use crate::accounts::Accounts;
 
 /// How many messages of each key the whole target has, wherever they are.
@@ -33,13 +35,42 @@ impl<A: Accounts> Surveyor<'_, A> {
         }
         Ok(Some(Copies(copies)))
     }
+
+    /// The mailboxes of both sides that take no part in a restore of some: what one of them has, and
+    /// the backup has there as well, was moved from nowhere.
+    pub(super) async fn list_others(
+        &mut self,
+        (all, taking_part): (&[Mapping], &[Mapping]),
+    ) -> Result<Vec<GroupListing>, Fault> {
+        if self.then.is_some() {
+            // What the backup held then is not where it is now.
+            return Ok(Vec::new());
+        }
+        let is_kept = |name: &MailboxName| self.kept.as_ref().is_some_and(|kept| kept.holds(name));
+        let is_other = |mapping: &Mapping, info: &MailboxInfo| {
+            info.selectable
+                && info.namespace == Namespace::Personal
+                && !is_kept(&mapping.target)
+                && !taking_part.iter().any(|one| one.source == mapping.source)
+        };
+        let listed = all.iter().zip(&self.source_account.mailboxes);
+        let others = listed.filter(|(mapping, info)| is_other(mapping, info));
+        let (mappings, infos): (Vec<Mapping>, Vec<MailboxInfo>) =
+            others.map(|(mapping, info)| (mapping.clone(), info.clone())).unzip();
+        let mut groups = self.groups((all, &mappings), &infos);
+        groups.retain(|group| group.target_info.is_some());
+        self.list(&groups, Trust::State).await
+    }
 }
 
 impl Copies {
     /// The keys of which the target has a copy that is not where the backup has it. A message that
     /// stands in two mailboxes was not moved from the one because the other has it: a restore that
     /// was cut off between the two has to bring back the second one, too.
-    pub(super) fn out_of_place(mut self, listed: &[GroupListing]) -> HashSet<Key> {
+    pub(super) fn out_of_place<'l>(
+        mut self,
+        listed: impl Iterator<Item = &'l GroupListing>,
+    ) -> HashSet<Key> {
         for group in listed {
             let Ok(target) = &group.target else { continue };
             let mut wanted = HashMap::new();

@@ -95,19 +95,24 @@ async fn a_restore_leaves_alone_what_its_owner_moved() {
 
 #[tokio::test]
 async fn what_stands_in_two_mailboxes_comes_back_to_both_though_one_has_it() {
-    let world = World::new();
-    fill(&world.source, "INBOX", 1..11, 300);
-    fill(&world.source, "Filed", 1..6, 300);
-    fill(&world.source, "Lost", 20..23, 300);
-    // A restore was cut off, or these were lost; and two of them were moved by their owner.
-    fill(&world.target, "INBOX", 1..11, 300);
-    fill(&world.target, "Moved", 20..22, 300);
-    let report = world.run(Profile::modern(), Profile::modern(), &job(Rules::restore())).await;
-    assert_complete(&report);
-    assert_eq!(report.total().copied, 6);
-    assert_eq!(world.target.messages("Filed").len(), 5);
-    assert_eq!(world.target.messages("Lost").len(), 1);
-    assert_idle(&world.run(Profile::modern(), Profile::modern(), &job(Rules::restore())).await);
+    // All of the backup, or without the mailbox that has them.
+    for named in [vec![], vec!["Filed".into(), "Lost".into()]] {
+        let world = World::new();
+        fill(&world.source, "INBOX", 1..11, 300);
+        fill(&world.source, "Filed", 1..6, 300);
+        fill(&world.source, "Lost", 20..23, 300);
+        // A restore was cut off, or these were lost; and two of them were moved by their owner.
+        fill(&world.target, "INBOX", 1..11, 300);
+        fill(&world.target, "Moved", 20..22, 300);
+        let mut restore = job(Rules::restore());
+        restore.mailboxes.named = named;
+        let report = world.run(Profile::modern(), Profile::modern(), &restore).await;
+        assert_complete(&report);
+        assert_eq!(report.total().copied, 6);
+        assert_eq!(world.target.messages("Filed").len(), 5);
+        assert_eq!(world.target.messages("Lost").len(), 1);
+        assert_idle(&world.run(Profile::modern(), Profile::modern(), &restore).await);
+    }
 }
 
 #[tokio::test]

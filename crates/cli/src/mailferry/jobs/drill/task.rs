@@ -12,9 +12,18 @@ use super::super::definition::{Definition, Task};
 use super::super::file::{Entry, Setting, Value};
 use crate::servers::Servers;
 
-/// Keys about both connections.
-const COMMON: [&str; 8] =
-    ["ca_file", "tls_min", "proxy", "timeout", "secret_timeout", "compress", "ipv4", "ipv6"];
+/// Keys about both connections, and where on the backup nobody's mail is.
+const COMMON: [&str; 9] = [
+    "ca_file",
+    "tls_min",
+    "proxy",
+    "timeout",
+    "secret_timeout",
+    "compress",
+    "ipv4",
+    "ipv6",
+    "backup_mailbox",
+];
 
 /// The restore that the drill makes.
 ///
@@ -143,6 +152,7 @@ mod tests {
             ("drill_password_file", false, None),
             ("ca_file", false, Some("ca_file")),
             ("exclude", false, None),
+            ("backup_mailbox", true, Some("backup_mailbox")),
             ("drill_max_age", true, None),
         ] {
             assert_eq!(turned_key(key, elsewhere).as_deref(), expected, "{key}");
