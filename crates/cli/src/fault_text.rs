@@ -139,6 +139,7 @@ fn what(fault: &Fault) -> String {
         FaultKind::Create => format!("the {side} did not create a mailbox"),
         FaultKind::DeleteMailbox => format!("the {side} did not delete a mailbox"),
         FaultKind::Subscribe => format!("the {side} did not subscribe a mailbox"),
+        FaultKind::Unsubscribe => format!("the {side} did not unsubscribe a mailbox"),
         FaultKind::Fetch => format!("the {side} did not deliver a message"),
         FaultKind::Expunged => format!("a message left the {side} meanwhile"),
         FaultKind::Transform => "a rule about content came to no result".to_owned(),

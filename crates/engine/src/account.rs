@@ -11,6 +11,7 @@ use crate::name::{MailboxName, RuleFailed, SpecialUse};
 use crate::plan::MailboxPlan;
 use crate::policy::DeleteRule;
 use crate::select::{LeftOut, NamePattern};
+use crate::subscriptions::SubscriptionPlan;
 use crate::summary::{AccountFacts, PlanSummary};
 
 /// The version of the written form of a [`Plan`].
@@ -29,6 +30,9 @@ pub struct Plan {
     /// Where what is taken away from the target is kept, where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keeping: Option<KeepingPlan>,
+    /// Subscriptions that follow from none of these mailboxes.
+    #[serde(skip_serializing_if = "SubscriptionPlan::is_empty")]
+    pub subscriptions: SubscriptionPlan,
     /// Source mailboxes that take no part, with the reasons.
     pub left_out: Vec<LeftOut>,
     /// Mailboxes that were named and do not exist.
@@ -47,6 +51,7 @@ impl Plan {
             summary: PlanSummary::new(facts, delete_mailboxes.clone()),
             delete_mailboxes,
             keeping: None,
+            subscriptions: SubscriptionPlan::default(),
             left_out: Vec::new(),
             missing: Vec::new(),
         }
@@ -72,6 +77,21 @@ pub struct MailboxDeletion {
     /// What STATUS told when it was listed. What came since was never agreed to go.
     #[serde(skip)]
     pub mark: Mark,
+    /// Whether it is subscribed: its subscription goes with it.
+    pub subscribed: bool,
+}
+
+impl MailboxDeletion {
+    /// Of a mailbox as it was listed.
+    pub(crate) fn of(mailbox: &MailboxInfo) -> Self {
+        Self {
+            name: mailbox.name.clone(),
+            messages: mailbox.messages,
+            octets: None,
+            mark: mailbox.mark.clone(),
+            subscribed: mailbox.subscribed,
+        }
+    }
 }
 
 /// Which target mailboxes a mirror may delete.
@@ -136,12 +156,7 @@ pub fn mailboxes_to_delete(
             let delimiter = mailbox.delimiter.or(target.delimiter);
             !has_child_in(&mailbox.name, &kept, delimiter)
         })
-        .map(|mailbox| MailboxDeletion {
-            name: mailbox.name.clone(),
-            messages: mailbox.messages,
-            octets: None,
-            mark: mailbox.mark.clone(),
-        })
+        .map(MailboxDeletion::of)
         .collect();
     // Descending order of octets puts every child before its parent.
     deletions.sort_unstable_by(|one, other| other.name.cmp(&one.name));
@@ -150,7 +165,7 @@ pub fn mailboxes_to_delete(
 
 impl MailboxDeleteRule<'_> {
     /// Whether the patterns let it go.
-    fn chooses(&self, name: &MailboxName) -> Result<bool, RuleFailed> {
+    pub(crate) fn chooses(&self, name: &MailboxName) -> Result<bool, RuleFailed> {
         let matches = |pattern: Option<&dyn NamePattern>, without| {
             pattern.map_or(Ok(without), |pattern| pattern.matches(name.as_bytes()))
         };
@@ -161,7 +176,7 @@ impl MailboxDeleteRule<'_> {
 /// Whether the server shows messages of other mailboxes there (RFC 6154 §2: `\All` and `\Flagged`
 /// are almost certain to be virtual), so that its messages are none of its own, or keeps it for
 /// itself: Gmail's `[Gmail]/…`, in some countries `[Google Mail]/…`, which it does not delete.
-fn is_of_server(mailbox: &MailboxInfo) -> bool {
+pub(crate) fn is_of_server(mailbox: &MailboxInfo) -> bool {
     let is_view = matches!(mailbox.special_use, Some(SpecialUse::All | SpecialUse::Flagged));
     let roots = [&b"[Gmail]/"[..], b"[Google Mail]/"];
     is_view || roots.iter().any(|root| mailbox.name.as_bytes().starts_with(root))
@@ -180,7 +195,7 @@ fn has_child_in(
         .is_some_and(|name| name.as_bytes().starts_with(first.as_bytes()))
 }
 
-fn is_below(name: &MailboxName, top: &MailboxName, delimiter: Option<u8>) -> bool {
+pub(crate) fn is_below(name: &MailboxName, top: &MailboxName, delimiter: Option<u8>) -> bool {
     let rest = name.as_bytes().strip_prefix(top.as_bytes());
     match (rest, delimiter) {
         (Some([first, ..]), Some(delimiter)) => *first == delimiter,
@@ -210,7 +225,7 @@ mod tests {
     fn account(names: &[&str]) -> AccountListing {
         let mut mailboxes: Vec<MailboxInfo> = names.iter().map(|name| info(name)).collect();
         mailboxes.sort_by(|one, other| one.name.cmp(&other.name));
-        AccountListing { mailboxes, prefix: Box::default(), delimiter: Some(b'/') }
+        AccountListing { mailboxes, delimiter: Some(b'/'), ..AccountListing::default() }
     }
 
     fn names(deletions: &[MailboxDeletion]) -> Vec<String> {

@@ -82,6 +82,8 @@ pub enum FaultKind {
     DeleteMailbox,
     /// A mailbox could not be subscribed.
     Subscribe,
+    /// A mailbox could not be unsubscribed.
+    Unsubscribe,
     /// A message did not come though asked for.
     Fetch,
     /// A message went away between listing and copying.
@@ -164,6 +166,7 @@ impl Fault {
             | K::Create
             | K::DeleteMailbox
             | K::Subscribe
+            | K::Unsubscribe
             | K::Mapping
             | K::Unrecognised => (Scope::Mailbox, Retry::Never),
             K::Fetch | K::Expunged => (Scope::Message, Retry::Now),

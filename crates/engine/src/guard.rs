@@ -361,7 +361,8 @@ mod tests {
     }
 
     fn gone(name: &str, messages: Option<u32>) -> MailboxDeletion {
-        MailboxDeletion { name: name.into(), messages, octets: None, mark: Mark::default() }
+        let (mark, subscribed) = (Mark::default(), false);
+        MailboxDeletion { name: name.into(), messages, octets: None, mark, subscribed }
     }
 
     const NO_LIMITS: GuardLimits = GuardLimits {

@@ -118,16 +118,10 @@ impl Place {
                 && mailbox.namespace == Namespace::Personal
                 && !has_children(&mailbox.name)
         });
-        let gone = |mailbox: &crate::listing::MailboxInfo| MailboxDeletion {
-            name: mailbox.name.clone(),
-            messages: mailbox.messages,
-            octets: None,
-            mark: mailbox.mark.clone(),
-        };
         KeepingPlan {
             mailbox: self.today.clone(),
             create: [&self.top, &self.today].into_iter().filter(is_missing).cloned().collect(),
-            prune: over.map(gone).collect(),
+            prune: over.map(MailboxDeletion::of).collect(),
         }
     }
 }
@@ -159,7 +153,8 @@ mod tests {
         };
         let mut mailboxes: Vec<MailboxInfo> = names.iter().map(info).collect();
         mailboxes.sort_by(|one, other| one.name.cmp(&other.name));
-        AccountListing { mailboxes, prefix: prefix.as_bytes().into(), delimiter }
+        let prefix = prefix.as_bytes().into();
+        AccountListing { mailboxes, prefix, delimiter, ..AccountListing::default() }
     }
 
     #[test]

@@ -249,7 +249,7 @@ mod tests {
             ..hidden(&Flag::new(name.as_bytes()))
         };
         let mailboxes = own.chain(others).map(info).collect();
-        AccountListing { mailboxes, prefix: Box::default(), delimiter: Some(b'/') }
+        AccountListing { mailboxes, delimiter: Some(b'/'), ..AccountListing::default() }
     }
 
     const NONE_COPIED: &BTreeSet<MailboxName> = &BTreeSet::new();

@@ -25,4 +25,5 @@ pub mod repair;
 pub mod select;
 mod separator;
 pub mod special_use;
+pub mod subscriptions;
 pub mod summary;

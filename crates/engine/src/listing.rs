@@ -130,9 +130,24 @@ pub struct AccountListing {
     pub prefix: Box<[u8]>,
     /// Delimiter of the first personal namespace; `None` where the server has none.
     pub delimiter: Option<u8>,
+    /// Names of the user's own that are subscribed though no mailbox of that name is listed
+    /// (RFC 9051 §6.3.7: a server keeps the subscription of a mailbox that is gone). `None` where
+    /// they were not told.
+    pub bare_subscriptions: Option<Vec<MailboxName>>,
 }
 
 impl AccountListing {
+    /// The names that are subscribed though no mailbox of that name is listed, in their order.
+    pub(crate) fn bare(&self) -> impl Iterator<Item = &MailboxName> {
+        self.bare_subscriptions.iter().flatten()
+    }
+
+    /// Whether a name is seen to be subscribed.
+    #[must_use]
+    pub fn is_subscribed(&self, name: &MailboxName) -> bool {
+        self.find(name).is_some_and(|info| info.subscribed) || self.bare().any(|bare| bare == name)
+    }
+
     /// The mailbox of that name.
     #[must_use]
     pub fn find(&self, name: &MailboxName) -> Option<&MailboxInfo> {

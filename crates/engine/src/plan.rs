@@ -216,7 +216,8 @@ pub struct Creation {
     pub special_use: Option<SpecialUse>,
 }
 
-/// Whether a mailbox is to be subscribed.
+/// Whether a mailbox is to be subscribed. What is to be given up is in
+/// [`crate::account::Plan::subscriptions`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subscription {
@@ -292,7 +293,9 @@ fn removed_from_source(input: &MailboxInput<'_>, parts: &[PartPlan], rule: Sourc
 
 fn subscription(input: &MailboxInput<'_>, rule: Subscribe) -> Subscription {
     let wanted = match rule {
-        Subscribe::Mirror => input.parts.iter().any(|part| part.source.subscribed),
+        Subscribe::Mirror | Subscribe::Account | Subscribe::Exact => {
+            input.parts.iter().any(|part| part.source.subscribed)
+        }
         Subscribe::All => true,
         Subscribe::None => false,
     };

@@ -50,7 +50,7 @@ impl Rules {
             delete_within: DeleteWithin::Mailbox,
             duplicates: Duplicates::CopyAll,
             target_duplicates: TargetDuplicates::Keep,
-            subscribe: Subscribe::Mirror,
+            subscribe: Subscribe::Account,
             elsewhere: Elsewhere::Copy,
             unrecognised: Unrecognised::Refuse,
             agreement: Agreement::default(),
@@ -67,7 +67,12 @@ impl Rules {
     /// `mailferry sync --mirror`: an exact backup.
     #[must_use]
     pub fn mirror() -> Self {
-        Self { flags: FlagPolicy::Mirror, delete: DeleteRule::MessagesAndMailboxes, ..Self::sync() }
+        Self {
+            flags: FlagPolicy::Mirror,
+            delete: DeleteRule::MessagesAndMailboxes,
+            subscribe: Subscribe::Exact,
+            ..Self::sync()
+        }
     }
 
     /// `mailferry restore`: brings back what is missing, leaves alone what is there.
@@ -82,6 +87,7 @@ impl Rules {
         Self {
             flags: FlagPolicy::Mirror,
             duplicates: Duplicates::CopyOne,
+            subscribe: Subscribe::Mirror,
             unrecognised: Unrecognised::Append,
             ..Self::sync()
         }
@@ -234,12 +240,27 @@ pub enum TargetDuplicates {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subscribe {
-    /// What is subscribed on the source. Nothing is ever unsubscribed.
+    /// Of the mailboxes that take part, those that are subscribed on the source.
     Mirror,
+    /// What is subscribed on the source, be there such a mailbox or not.
+    Account,
+    /// The same and nothing else: what the source does not subscribe is given up.
+    Exact,
     /// Every mailbox that takes part.
     All,
     /// Nothing.
     None,
+}
+
+impl Subscribe {
+    /// The same of mailboxes that take part alone.
+    #[must_use]
+    pub fn of_mailboxes(self) -> Self {
+        match self {
+            Self::Account | Self::Exact => Self::Mirror,
+            Self::Mirror | Self::All | Self::None => self,
+        }
+    }
 }
 
 /// What happens to a message that is in another mailbox of the target (restore).

@@ -230,7 +230,7 @@ pub(crate) mod tests {
         };
         let mut mailboxes: Vec<MailboxInfo> = names.iter().map(info).collect();
         mailboxes.sort_by(|one, other| one.name.cmp(&other.name));
-        AccountListing { mailboxes, prefix: Box::default(), delimiter: Some(b'/') }
+        AccountListing { mailboxes, delimiter: Some(b'/'), ..AccountListing::default() }
     }
 
     fn chosen(account: &AccountListing, rules: &Selection<'_>) -> Vec<String> {

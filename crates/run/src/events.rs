@@ -37,6 +37,10 @@ pub enum Event<'a> {
     Created(&'a MailboxName),
     /// A mailbox was subscribed on the target.
     Subscribed(&'a MailboxName),
+    /// A subscription was given up on the target.
+    Unsubscribed(&'a MailboxName),
+    /// The target does not take the subscription of a mailbox that is not there: no failure.
+    SubscriptionRefused(&'a Fault),
     /// Work on a target mailbox begins.
     MailboxBegins {
         /// Its place in the plan.

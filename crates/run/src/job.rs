@@ -259,6 +259,16 @@ pub enum Spelling {
 }
 
 impl MailboxChoice {
+    /// Whether nothing is chosen, so that the whole account takes part.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.named.is_empty()
+            && self.recursive.is_empty()
+            && self.subscribed == Subscribed::Ignored
+            && self.include.is_empty()
+            && self.exclude.is_empty()
+    }
+
     /// The same with its names as the source has them.
     #[must_use]
     pub fn resolved(&self, source: &AccountListing) -> Self {

@@ -45,6 +45,7 @@ mod source_deletion;
 mod spool;
 pub mod state;
 pub mod stop;
+mod subscriptions;
 pub mod survey;
 pub mod transform;
 mod twins;

@@ -1,5 +1,5 @@
 //! What goes from the target, after all copies: messages of the mailboxes that take part, then
-//! mailboxes that the source does not have.
+//! mailboxes that the source does not have, then subscriptions.
 
 use mailferry_engine::account::MailboxDeletion;
 use mailferry_engine::fault::{Fault, FaultKind, Side};
@@ -44,7 +44,7 @@ impl<A: Accounts> Shared<A> {
         let surplus = self.surplus(failed, report);
         let (source, mut target) = match pair {
             Some((source, target)) => (Some(source), target),
-            None if surplus.is_empty() && self.has_no_mailbox_to_delete(report) => return,
+            None if surplus.is_empty() && self.has_nothing_else_to_do(report) => return,
             None if self.execution.stop.is_asked() => return,
             None => match self.execution.accounts.open_target().await {
                 Ok(target) => (None, target),
@@ -53,6 +53,7 @@ impl<A: Accounts> Shared<A> {
         };
         let removes = !surplus.is_empty() || !self.plan.delete_mailboxes.is_empty();
         if removes && !self.prepare_keeping(&mut target, report).await {
+            self.settle_subscriptions(&mut target, report).await;
             return self.take_leave((source, target), report).await;
         }
         'mailboxes: for at in surplus {
@@ -77,6 +78,7 @@ impl<A: Accounts> Shared<A> {
         }
         self.delete_mailboxes(&mut target, report).await;
         self.prune(&mut target, report).await;
+        self.settle_subscriptions(&mut target, report).await;
         self.take_leave((source, target), report).await;
     }
 
@@ -101,8 +103,10 @@ impl<A: Accounts> Shared<A> {
         }
     }
 
-    fn has_no_mailbox_to_delete(&self, report: &Report) -> bool {
-        self.plan.delete_mailboxes.is_empty() && self.prunable(report).is_empty()
+    fn has_nothing_else_to_do(&self, report: &Report) -> bool {
+        self.plan.delete_mailboxes.is_empty()
+            && self.prunable(report).is_empty()
+            && self.has_no_subscription_to_change()
     }
 
     /// The mailboxes that messages may be removed from: none where a copy is still to be made

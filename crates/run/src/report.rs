@@ -6,6 +6,7 @@ use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, FaultKind, Scope};
 use mailferry_engine::message::Uid;
 use mailferry_engine::name::MailboxName;
+use mailferry_engine::subscriptions::HeldSubscriptions;
 use mailferry_engine::summary::Counts;
 use mailferry_store::quota::Quota;
 use serde::Serialize;
@@ -143,6 +144,14 @@ pub struct Report {
     pub created: Vec<MailboxName>,
     /// Mailboxes subscribed on the target.
     pub subscribed: Vec<MailboxName>,
+    /// Names without a mailbox that the target does not subscribe.
+    pub subscriptions_refused: Vec<MailboxName>,
+    /// How many subscriptions of the target were to be given up.
+    pub subscriptions_to_remove: u64,
+    /// Those that were.
+    pub unsubscribed: Vec<MailboxName>,
+    /// Those that stay though the rule gives them up.
+    pub subscriptions_held_back: Option<HeldSubscriptions>,
     /// How many mailboxes of the target were to be deleted.
     pub mailboxes_to_delete: u64,
     /// Mailboxes deleted on the target.
@@ -188,6 +197,10 @@ impl Report {
             mailboxes: mailboxes.collect(),
             created: Vec::new(),
             subscribed: Vec::new(),
+            subscriptions_refused: Vec::new(),
+            subscriptions_to_remove: plan.subscriptions.remove.len() as u64,
+            unsubscribed: Vec::new(),
+            subscriptions_held_back: plan.subscriptions.held_back,
             mailboxes_to_delete: plan.delete_mailboxes.len() as u64,
             deleted_mailboxes: Vec::new(),
             moved_with_mailboxes: 0,
@@ -247,7 +260,8 @@ impl Report {
         });
         let deleted = self.deleted_mailboxes.len() as u64 == self.mailboxes_to_delete;
         let pruned = self.pruned.len() as u64 == self.mailboxes_to_prune;
-        begun && deleted && pruned && self.failures().next().is_none()
+        let unsubscribed = self.unsubscribed.len() as u64 == self.subscriptions_to_remove;
+        begun && deleted && pruned && unsubscribed && self.failures().next().is_none()
     }
 
     /// The faults that make a run a failed one.

@@ -65,6 +65,7 @@ impl Report {
         }
         self.created.extend(more.created);
         self.subscribed.extend(more.subscribed);
+        self.subscriptions_refused.extend(more.subscriptions_refused);
         for (all, further) in self.reconnections.iter_mut().zip(more.reconnections) {
             *all += further;
         }
@@ -108,6 +109,7 @@ impl<A: Accounts> Execution<A> {
         let rules = Rules {
             delete: DeleteRule::Nothing,
             target_duplicates: TargetDuplicates::Keep,
+            subscribe: self.job.rules.subscribe.of_mailboxes(),
             ..self.job.rules.clone()
         };
         let mailbox_deletion = MailboxDeletionNarrowing::default();

@@ -9,6 +9,7 @@ mod oversize;
 mod pairing;
 mod past;
 mod stored_pairs;
+mod subscriptions;
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -238,7 +239,9 @@ impl<A: Accounts> Surveyor<'_, A> {
             let octets = self.target.get()?.octets_in(&names).await?;
             gone.iter_mut().zip(octets).for_each(|(deletion, octets)| deletion.octets = octets);
         }
+        let subscriptions = self.subscriptions((&all, &mappings), &gone)?;
         let mut plan = Plan::new(self.facts(&mappings, &gone), gone);
+        plan.subscriptions = subscriptions;
         plan.keeping = self.kept.as_ref().map(|kept| kept.plan(&self.target_account));
         plan.left_out = left_out;
         plan.missing = missing;
@@ -380,9 +383,13 @@ impl<A: Accounts> Surveyor<'_, A> {
             &self.source_account,
             &self.target_account,
             &mapped,
-            &MailboxDeleteRule { kept: self.kept.as_ref(), ..self.job.mailbox_delete_rule() },
+            &self.mailbox_delete_rule(),
         )
         .map_err(|failed| no_result(&failed, Side::Target))
+    }
+
+    fn mailbox_delete_rule(&self) -> MailboxDeleteRule<'_> {
+        MailboxDeleteRule { kept: self.kept.as_ref(), ..self.job.mailbox_delete_rule() }
     }
 
     async fn plan_group(

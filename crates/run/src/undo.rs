@@ -1,6 +1,6 @@
 //! Undoing what a run did to the target, as far as the target still has it
-//! (`docs/design/keeping.md`): what was moved away goes back, flags become what they were, and copies
-//! go again where that is asked for.
+//! (`docs/design/keeping.md`): what was moved away goes back, flags become what they were, subscriptions
+//! that were given up come back, and copies go again where that is asked for.
 //!
 //! Everything is looked at first; the plan that comes of it is what is shown and what is carried out.
 
@@ -51,9 +51,11 @@ impl From<Fault> for UndoError {
 pub struct UndoPlan {
     /// Each mailbox of the target in which something is to be done.
     pub mailboxes: Vec<MailboxUndo>,
+    /// Subscriptions that come back.
+    pub subscribe: Vec<MailboxName>,
     /// What cannot be undone, each with the reason.
     pub left: Vec<Left>,
-    /// Messages and flags that are as they were before the run.
+    /// Messages, flags and subscriptions that are as they were before the run.
     pub as_before: u64,
     /// Messages of the target in mailboxes in which nothing is to be done, as far as STATUS told.
     #[serde(skip)]
@@ -151,7 +153,7 @@ impl UndoPlan {
     /// Whether there is nothing to be done.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.mailboxes.is_empty()
+        self.mailboxes.is_empty() && self.subscribe.is_empty()
     }
 
     /// The sums as the guard takes them: copies that go are removals like any other.

@@ -192,7 +192,7 @@ pub trait Source: Send {
         DayOctets::default()
     }
 
-    /// Every mailbox of the account.
+    /// Every mailbox of the account, and what it subscribes besides, where it tells.
     fn mailboxes(&mut self) -> impl Future<Output = Result<AccountListing, Fault>> + Send;
 
     /// What STATUS tells of these mailboxes now; an empty mark for one that refuses it.
@@ -454,6 +454,13 @@ pub trait Target: Source {
 
     /// Subscribes mailboxes. Answers one result each.
     fn subscribe(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> impl Future<Output = Result<Vec<Result<(), Fault>>, Fault>> + Send;
+
+    /// Gives subscriptions up, be there such a mailbox or not. Answers one result each; what is not
+    /// subscribed is no fault.
+    fn unsubscribe(
         &mut self,
         mailboxes: &[MailboxName],
     ) -> impl Future<Output = Result<Vec<Result<(), Fault>>, Fault>> + Send;

@@ -187,6 +187,13 @@ impl<A: Target, B: Target> Target for Either<A, B> {
         of!(self, account => account.subscribe(mailboxes).await)
     }
 
+    async fn unsubscribe(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Result<(), Fault>>, Fault> {
+        of!(self, account => account.unsubscribe(mailboxes).await)
+    }
+
     async fn delete_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
         of!(self, account => account.delete_mailbox(mailbox).await)
     }

@@ -83,7 +83,7 @@ impl Catalogue for Arc<FileAccount> {
         let info = |mailbox: &Arc<FileMailbox>| mailbox.info(self.delimiter);
         let mut mailboxes: Vec<MailboxInfo> = self.mailboxes.iter().map(info).collect();
         mailboxes.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(AccountListing { mailboxes, prefix: Box::default(), delimiter: self.delimiter })
+        Ok(AccountListing { mailboxes, delimiter: self.delimiter, ..AccountListing::default() })
     }
 
     fn mailbox(&mut self, name: &MailboxName) -> Result<Arc<FileMailbox>, Fault> {

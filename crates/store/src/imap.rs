@@ -444,6 +444,13 @@ impl Target for ImapAccount {
         self.subscribe_mailboxes(mailboxes).await
     }
 
+    async fn unsubscribe(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Result<(), Fault>>, Fault> {
+        self.unsubscribe_mailboxes(mailboxes).await
+    }
+
     async fn delete_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
         self.remove_mailbox(mailbox).await
     }

@@ -1,5 +1,5 @@
-//! An independent judge: a small blocking IMAP client that reads whole accounts, and compares
-//! them. It shares no code with the product, so that a mistake there cannot hide itself here.
+//! An independent judge: a small blocking IMAP client that reads whole accounts, a reader of
+//! Maildirs, and what compares them. It shares no code with the product, so that a mistake there cannot hide itself here.
 //!
 //! Mailbox names are canonical: separator `/`, the personal prefix taken off, mUTF-7 as on the
 //! wire. So accounts on unlike servers compare by name.
@@ -7,11 +7,13 @@
 mod account;
 mod compare;
 pub mod date;
+mod maildir;
 mod value;
 mod wire;
 
 pub use account::{Account, Keep, Mailbox, Message};
 pub use compare::{Duty, Expect, Form, compare};
+pub use maildir::read_maildir;
 
 use std::io;
 use std::net::SocketAddr;

@@ -244,11 +244,32 @@ fn verbose_line(event: &Event<'_>) -> Option<String> {
         }
         Event::Pruned(gone) => format!("deleted {}: kept long enough", shown(&gone.name)),
         Event::Deleted { mailbox, uid } => format!("removed {}/{uid}", shown(mailbox)),
+        Event::Unsubscribed(name) => format!("unsubscribed {}", shown(name)),
+        Event::SubscriptionRefused(fault) => format!(
+            "{} is not there, and the target does not subscribe it ({})",
+            fault.mailbox.as_ref().map(shown).unwrap_or_default(),
+            printable(fault.words.as_bytes())
+        ),
         _ => return None,
     })
 }
 
-/// What is told of messages that go from the target.
+/// What is told of mailboxes of the target and their subscriptions.
+fn json_of_mailbox(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Created(mailbox) => json_line("created", json!({ "mailbox": shown(mailbox) })),
+        Event::Subscribed(mailbox) => json_line("subscribed", json!({ "mailbox": shown(mailbox) })),
+        Event::Unsubscribed(mailbox) => {
+            json_line("unsubscribed", json!({ "mailbox": shown(mailbox) }))
+        }
+        Event::SubscriptionRefused(fault) => {
+            json_line("subscription-refused", json!({ "fault": fault_json(fault) }))
+        }
+        _ => return None,
+    })
+}
+
+/// What is told of messages that go.
 fn json_of_removal(event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Deleted { mailbox, uid } => {
@@ -261,6 +282,9 @@ fn json_of_removal(event: &Event<'_>) -> Option<String> {
                 "to_uid": to_uid.map(|uid| uid.value()), "to_uid_validity": to_uid_validity,
             }),
         ),
+        Event::SourceDeleted { mailbox, uid } => {
+            json_line("source-deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
+        }
         Event::MailboxDeleted(mailbox) => {
             json_line("mailbox-deleted", json!({ "mailbox": shown(mailbox) }))
         }
@@ -295,8 +319,10 @@ fn json(event: &Event<'_>, left: Option<Duration>) -> Option<String> {
             json!({ "side": side, "mailbox": shown(mailbox), "messages": messages, "octets": octets }),
         ),
         Event::Planned(plan) => json_line("planned", json!({ "total": plan.summary.total })),
-        Event::Created(mailbox) => json_line("created", json!({ "mailbox": shown(mailbox) })),
-        Event::Subscribed(mailbox) => json_line("subscribed", json!({ "mailbox": shown(mailbox) })),
+        Event::Created(_)
+        | Event::Subscribed(_)
+        | Event::Unsubscribed(_)
+        | Event::SubscriptionRefused(_) => return json_of_mailbox(event),
         Event::Copied(copied) => json_line(
             "copied",
             json!({
@@ -310,10 +336,8 @@ fn json(event: &Event<'_>, left: Option<Duration>) -> Option<String> {
         Event::Deleted { .. }
         | Event::Moved { .. }
         | Event::MailboxDeleted(_)
-        | Event::Pruned(_) => return json_of_removal(event),
-        Event::SourceDeleted { mailbox, uid } => {
-            json_line("source-deleted", json!({ "mailbox": shown(mailbox), "uid": uid.value() }))
-        }
+        | Event::Pruned(_)
+        | Event::SourceDeleted { .. } => return json_of_removal(event),
         Event::Reconnecting { fault, wait } => json_line(
             "reconnecting",
             json!({ "side": fault.side, "words": fault.words, "wait_seconds": wait.as_secs_f32() }),

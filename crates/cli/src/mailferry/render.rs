@@ -3,6 +3,7 @@
 use mailferry_engine::account::Plan;
 use mailferry_engine::fault::{Fault, Side};
 use mailferry_engine::plan::{MailboxPlan, Subscription};
+use mailferry_engine::subscriptions::{HeldSubscriptions, SubscriptionHold, SubscriptionPlan};
 use mailferry_engine::summary::Counts;
 use mailferry_run::report::Report;
 use serde_json::{Value, json};
@@ -53,6 +54,7 @@ pub(super) fn plan_text(plan: &Plan) -> String {
         let name = shown(&gone.name);
         lines.push(format!("- {name}: kept long enough, delete it with {messages} messages"));
     }
+    lines.extend(subscription_lines(&plan.subscriptions));
     for left in &plan.left_out {
         let reason = serde_json::to_value(left.reason)
             .ok()
@@ -72,6 +74,24 @@ pub(super) fn plan_text(plan: &Plan) -> String {
         lines.push(format!("what is to be removed is moved to `{name}`: {count} messages"));
     }
     lines.join("\n")
+}
+
+fn subscription_lines(plan: &SubscriptionPlan) -> Vec<String> {
+    let add = plan.add.iter();
+    let mut lines: Vec<String> =
+        add.map(|name| format!("+ {}: subscribe, without a mailbox", shown(name))).collect();
+    lines.extend(plan.remove.iter().map(|name| format!("- {}: unsubscribe", shown(name))));
+    lines.extend(plan.held_back.map(|held| held_words(&held)));
+    lines
+}
+
+/// Why subscriptions stay that an exact backup gives up.
+fn held_words(held: &HeldSubscriptions) -> String {
+    let why = match held.reason {
+        SubscriptionHold::NotTold => "the source does not tell all that it subscribes",
+        SubscriptionHold::NoneShown => "the source shows not one subscription",
+    };
+    format!("! {} subscriptions of the target stay: {why}", held.subscriptions)
 }
 
 fn mailbox_line(mailbox: &MailboxPlan) -> String {
@@ -197,11 +217,11 @@ pub(super) fn report_text(report: &Report, seconds: f64) -> String {
     add(total.source_kept, "were to be removed from the source, and stay there");
     add(report.created.len() as u64, "mailboxes created");
     add(report.deleted_mailboxes.len() as u64, "mailboxes deleted");
-    add(report.subscribed.len() as u64, "mailboxes subscribed");
     add(report.reconnections.iter().sum(), "times a connection broke and was opened again");
     add(report.repaired.len() as u64, "refused at first, and taken after a repair");
     add(report.kept_aside.len() as u64, "refused for good, and kept aside as files");
     add(report.doubles_removed, "had been stored twice, and this run's own copies were removed");
+    lines.extend(subscription_sums(report));
     for mailbox in report.mailboxes.iter().filter(|mailbox| !mailbox.out_of_order.is_empty()) {
         let uids: Vec<String> = mailbox.out_of_order.iter().map(ToString::to_string).collect();
         lines.push(format!(
@@ -215,6 +235,20 @@ pub(super) fn report_text(report: &Report, seconds: f64) -> String {
         lines.push(format!("what became of each message: mailferry runs show {run}"));
     }
     lines.join("\n")
+}
+
+fn subscription_sums(report: &Report) -> Vec<String> {
+    let sums = [
+        (report.subscribed.len(), "mailboxes subscribed"),
+        (report.unsubscribed.len(), "subscriptions given up"),
+        (
+            report.subscriptions_refused.len(),
+            "subscriptions without a mailbox, which the target does not take",
+        ),
+    ];
+    let told = sums.into_iter().filter(|(count, _)| *count > 0);
+    let lines = told.map(|(count, what)| format!("{count:>10} {what}"));
+    lines.chain(report.subscriptions_held_back.map(|held| held_words(&held))).collect()
 }
 
 /// The last word.
@@ -267,6 +301,15 @@ pub(super) fn plan_json(plan: &Plan) -> Vec<String> {
     );
     let prune = plan.keeping.iter().flat_map(|keeping| &keeping.prune);
     lines.extend(prune.map(|gone| json_line("prune-mailbox", json!({ "mailbox": gone }))));
+    if !plan.subscriptions.is_empty() {
+        let (add, remove) = (&plan.subscriptions.add, &plan.subscriptions.remove);
+        let fields = json!({
+            "add": add.iter().map(shown).collect::<Vec<_>>(),
+            "remove": remove.iter().map(shown).collect::<Vec<_>>(),
+            "held_back": plan.subscriptions.held_back,
+        });
+        lines.push(json_line("plan-subscriptions", fields));
+    }
     lines
         .extend(plan.left_out.iter().map(|left| json_line("left-out", json!({ "mailbox": left }))));
     lines.extend(
@@ -313,6 +356,10 @@ pub(super) fn report_json(report: &Report, seconds: f64, status: u8) -> String {
             "receipt": report.receipt,
             "created": report.created.iter().map(shown).collect::<Vec<_>>(),
             "subscribed": report.subscribed.iter().map(shown).collect::<Vec<_>>(),
+            "unsubscribed": report.unsubscribed.iter().map(shown).collect::<Vec<_>>(),
+            "subscriptions_refused":
+                report.subscriptions_refused.iter().map(shown).collect::<Vec<_>>(),
+            "subscriptions_held_back": report.subscriptions_held_back,
             "deleted_mailboxes": report.deleted_mailboxes.iter().map(shown).collect::<Vec<_>>(),
             "kept_in": report.kept_in.as_ref().map(shown),
             "pruned": report.pruned.iter().map(shown).collect::<Vec<_>>(),

@@ -72,7 +72,7 @@ pub(super) fn sync_job(
     rules.subscribe = match (args.subscribe_all, args.no_subscribe) {
         (true, _) => Subscribe::All,
         (_, true) => Subscribe::None,
-        _ => Subscribe::Mirror,
+        _ => rules.subscribe,
     };
     if args.append_unrecognised {
         rules.unrecognised = Unrecognised::Append;

@@ -129,6 +129,7 @@ fn show(plan: &UndoPlan, output: Output) {
         }
         let fields = json!({
             "back": plan.back(), "flags": plan.flags(), "copies": plan.copies(),
+            "subscribe": plan.subscribe.iter().map(shown).collect::<Vec<_>>(),
             "as_before": plan.as_before, "left": plan.left.len(),
         });
         screen::line(&json_line("undo-plan", fields));
@@ -137,19 +138,28 @@ fn show(plan: &UndoPlan, output: Output) {
     for mailbox in &plan.mailboxes {
         screen::line(&mailbox_line(mailbox));
     }
+    for name in &plan.subscribe {
+        screen::line(&format!("+ {}: subscribe again", shown(name)));
+    }
     for Left { mailbox, uid, why } in &plan.left {
         let uid = uid.map(|uid| format!("/{uid}")).unwrap_or_default();
         screen::line(&format!("! {}{uid}: {}", shown(mailbox), printable(why.as_bytes())));
     }
     screen::line(&format!(
-        "{} to bring back, {} with flags to revert, {} copies to remove; {} as before; {} cannot be \
+        "{} to bring back, {} with flags to revert, {} copies to remove{}; {} as before; {} cannot be \
          undone",
         plan.back(),
         plan.flags(),
         plan.copies(),
+        more(plan.subscribe.len() as u64, "subscriptions to renew"),
         plan.as_before,
         plan.left.len()
     ));
+}
+
+/// What is worth a word only where there is any.
+fn more(count: u64, what: &str) -> String {
+    if count == 0 { String::new() } else { format!(", {count} {what}") }
 }
 
 fn mailbox_line(mailbox: &MailboxUndo) -> String {
@@ -198,15 +208,18 @@ fn tell(plan: &UndoPlan, undone: &Undone, output: Output) -> ExitStatus {
         let fields = json!({
             "complete": undone.is_complete(plan), "status": status.number(),
             "back": undone.back, "flags": undone.flags, "copies": undone.copies,
-            "created": undone.created, "as_before": plan.as_before, "left": plan.left.len(),
+            "created": undone.created, "subscribed": undone.subscribed, "as_before": plan.as_before, "left": plan.left.len(),
             "receipt": written,
         });
         screen::line(&json_line("undone", fields));
         return status;
     }
     screen::line(&format!(
-        "{} brought back, {} with flags reverted, {} copies removed",
-        undone.back, undone.flags, undone.copies
+        "{} brought back, {} with flags reverted, {} copies removed{}",
+        undone.back,
+        undone.flags,
+        undone.copies,
+        more(undone.subscribed, "subscriptions renewed")
     ));
     if undone.is_complete(plan) {
         screen::line("complete: the target has what it had before the run");

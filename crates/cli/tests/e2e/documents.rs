@@ -474,6 +474,7 @@ fn lines_of_all_kinds(world: &World) -> Vec<Value> {
     probe.store("INBOX", &[1], "FLAGS", "\\Flagged").unwrap();
     probe.remove("INBOX", &[7]).unwrap();
     probe.delete("Caf&AOk-").unwrap();
+    probe.unsubscribe("Sent").unwrap();
     note("check", &["--json"], 1);
     note("plan", &["--json", "--mirror"], 0);
     note("sync", &["--json", "--mirror"], 0);

@@ -194,8 +194,8 @@ fn info(name: &str, special_use: Option<SpecialUse>) -> MailboxInfo {
 fn account(mailboxes: &[(&str, Option<SpecialUse>)]) -> AccountListing {
     AccountListing {
         mailboxes: mailboxes.iter().map(|(name, use_)| info(name, *use_)).collect(),
-        prefix: Box::default(),
         delimiter: Some(b'/'),
+        ..AccountListing::default()
     }
 }
 

@@ -69,7 +69,8 @@ impl Writing {
         }
         for gone in &plan.delete_mailboxes {
             let (mailbox, messages) = (gone.name.to_string().into(), gone.messages);
-            self.output.push(&Line::DeleteMailbox { mailbox, messages })?;
+            let subscribed = gone.subscribed;
+            self.output.push(&Line::DeleteMailbox { mailbox, messages, subscribed })?;
         }
         for gone in plan.keeping.iter().flat_map(|keeping| &keeping.prune) {
             let (mailbox, messages) = (gone.name.to_string().into(), gone.messages);

@@ -45,8 +45,14 @@ pub(super) enum Line<'a> {
     Problem { m: u32, kind: Text<'a>, words: Text<'a>, uids: Text<'a> },
     /// Messages of the target that are to be removed.
     Remove { m: u32, why: Text<'a>, uids: Text<'a> },
-    /// A mailbox of the target that is to be deleted, and how many messages it holds.
-    DeleteMailbox { mailbox: Text<'a>, messages: Option<u32> },
+    /// A mailbox of the target that is to be deleted, how many messages it holds, and whether it is
+    /// subscribed.
+    DeleteMailbox {
+        mailbox: Text<'a>,
+        messages: Option<u32>,
+        #[serde(default)]
+        subscribed: bool,
+    },
     /// A mailbox of the target in which messages were kept long enough.
     PruneMailbox { mailbox: Text<'a>, messages: Option<u32> },
     /// Messages of the target are moved from one mailbox to where they are kept; `f` is the number of
@@ -89,6 +95,10 @@ pub(super) enum Line<'a> {
     Created { mailbox: Text<'a> },
     /// A mailbox of the target was deleted with what was in it.
     MailboxDeleted { mailbox: Text<'a> },
+    /// A mailbox of the target was subscribed.
+    Subscribed { mailbox: Text<'a> },
+    /// A subscription of the target was given up.
+    Unsubscribed { mailbox: Text<'a> },
     /// Something failed that is no message.
     Fault { kind: Text<'a>, mailbox: Option<Text<'a>>, words: Text<'a> },
     /// The UIDVALIDITY of a mailbox of the target that was not known before.

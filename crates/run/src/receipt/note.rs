@@ -82,6 +82,12 @@ impl Writing {
             Event::Created(mailbox) => {
                 self.output.push(&Line::Created { mailbox: mailbox.to_string().into() })
             }
+            Event::Subscribed(mailbox) => {
+                self.output.push(&Line::Subscribed { mailbox: mailbox.to_string().into() })
+            }
+            Event::Unsubscribed(mailbox) => {
+                self.output.push(&Line::Unsubscribed { mailbox: mailbox.to_string().into() })
+            }
             Event::MailboxDeleted(mailbox) => {
                 self.output.push(&Line::MailboxDeleted { mailbox: mailbox.to_string().into() })
             }

@@ -239,6 +239,10 @@ pub struct ReadReceipt {
     pub departures: Vec<Departures>,
     /// Mailboxes that were deleted in which messages were kept long enough, and how many those were.
     pub pruned: Vec<(MailboxName, Option<u32>)>,
+    /// Mailboxes that were subscribed.
+    pub subscribed: Vec<MailboxName>,
+    /// Names that are subscribed no more, those of deleted mailboxes among them.
+    pub unsubscribed: Vec<MailboxName>,
     /// What failed and is no message: the mailbox, where there is one, and the words.
     pub faults: Vec<(Option<MailboxName>, String)>,
     path: PathBuf,

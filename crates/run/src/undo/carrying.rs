@@ -24,6 +24,8 @@ pub struct Undone {
     pub copies: u64,
     /// Mailboxes that were created.
     pub created: u64,
+    /// Subscriptions that are back.
+    pub subscribed: u64,
     /// What went wrong.
     pub faults: Vec<Fault>,
     /// The receipt, or why there is none; `None` where none was wanted.
@@ -37,6 +39,7 @@ impl Undone {
         self.faults.is_empty()
             && plan.left.is_empty()
             && [self.back, self.flags, self.copies] == [plan.back(), plan.flags(), plan.copies()]
+            && self.subscribed == plan.subscribe.len() as u64
             && !matches!(self.receipt, Some(Err(_)))
     }
 }
@@ -89,6 +92,24 @@ impl<T: Target> Carrying<'_, T> {
             self.bring_back(mailbox).await?;
             self.revert_flags(mailbox).await?;
             self.remove_copies(mailbox).await?;
+        }
+        self.subscribe(plan).await
+    }
+
+    async fn subscribe(&mut self, plan: &UndoPlan) -> Result<(), Fault> {
+        if plan.subscribe.is_empty() {
+            return Ok(());
+        }
+        for (name, result) in
+            plan.subscribe.iter().zip(self.target.subscribe(&plan.subscribe).await?)
+        {
+            match result {
+                Ok(()) => {
+                    self.events.on(&Event::Subscribed(name));
+                    self.undone.subscribed += 1;
+                }
+                Err(fault) => self.note(fault),
+            }
         }
         Ok(())
     }

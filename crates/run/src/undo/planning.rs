@@ -78,6 +78,7 @@ pub async fn plan<T: Target>(
     if copies == Copies::Go {
         planner.plan_copies(target, (folder, receipt)).await?;
     }
+    planner.plan_subscriptions(receipt);
     planner.tell_removed(receipt);
     Ok(planner.finish())
 }
@@ -194,6 +195,21 @@ impl Planner {
         for (name, _) in &receipt.pruned {
             self.leave(name, None, "it was deleted, having been kept long enough".to_owned());
         }
+    }
+
+    /// Those that were given up come back, but for those of mailboxes that do not.
+    fn plan_subscriptions(&mut self, receipt: &ReadReceipt) {
+        for name in &receipt.unsubscribed {
+            let was_deleted = receipt.deleted.iter().any(|(deleted, _)| deleted == name);
+            let comes_back = self.plan.mailboxes.iter().any(|it| it.mailbox == *name);
+            if self.account.is_subscribed(name) {
+                self.plan.as_before += 1;
+            } else if !was_deleted || comes_back || self.is_there(name) {
+                self.plan.subscribe.push(name.clone());
+            }
+        }
+        self.plan.subscribe.sort();
+        self.plan.subscribe.dedup();
     }
 
     fn plan_change(&mut self, receipt: &ReadReceipt, change: &Change) {

@@ -27,6 +27,7 @@ mod room;
 mod side_by_side;
 mod steps;
 mod storm;
+mod subscriptions;
 mod throttling;
 mod transforms;
 mod twins;

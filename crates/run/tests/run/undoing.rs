@@ -248,3 +248,25 @@ async fn an_undo_that_is_cut_off_is_gone_on_with() {
         }
     }
 }
+
+#[tokio::test]
+async fn subscriptions_that_were_given_up_come_back() {
+    let (folder, target) = (tempfile::tempdir().unwrap(), Profile::modern());
+    let world = World::new();
+    fill(&world.source, "INBOX", 1..4, 400);
+    world.source.add_mailbox("Work").subscribe("INBOX");
+    for name in ["INBOX", "Work", "Old", "Empty"] {
+        world.target.add_mailbox(name).subscribe(name);
+    }
+    fill(&world.target, "Old", 900..903, 400);
+    let before = world.target.subscriptions();
+    let report = world.run(Profile::modern(), target.clone(), &mirror(folder.path())).await;
+    assert_complete(&report);
+    assert_eq!(world.target.subscriptions().len(), 1);
+    let first = undo(&world, target.clone(), folder.path(), Copies::Stay).await;
+    assert!(first.undone.is_complete(&first.plan), "{:?}", first.plan);
+    assert_eq!(first.undone.subscribed, 3);
+    assert_eq!(world.target.subscriptions(), before);
+    let second = undo(&world, target, folder.path(), Copies::Stay).await;
+    assert!(second.plan.is_empty(), "{:?}", second.plan);
+}

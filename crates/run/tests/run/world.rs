@@ -240,6 +240,8 @@ impl Running {
             ("MailboxDeleted(", report.deleted_mailboxes.len() as u64),
             ("Created(", report.created.len() as u64),
             ("Subscribed(", report.subscribed.len() as u64),
+            ("Unsubscribed(", report.unsubscribed.len() as u64),
+            ("SubscriptionRefused(", report.subscriptions_refused.len() as u64),
         ] {
             let told = notes.0.lock().unwrap().iter().filter(|note| note.starts_with(word)).count();
             assert_eq!(told as u64, expected, "events and report differ: {word}");
@@ -370,6 +372,7 @@ pub(crate) fn assert_idle(report: &Report) {
         (report.created.len(), report.subscribed.len(), report.deleted_mailboxes.len()),
         (0, 0, 0)
     );
+    assert_eq!(report.unsubscribed, []);
 }
 
 /// The faults of one kind.

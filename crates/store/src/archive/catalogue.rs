@@ -273,7 +273,7 @@ fn remove_left(folder: &Path) -> io::Result<()> {
 impl Catalogue for ArchiveCatalogue {
     fn account(&mut self) -> Result<AccountListing, Fault> {
         let failed = |error| self.failed(FaultKind::Connection, &self.root, &error);
-        let account = Account::read(&self.root).map_err(failed)?;
+        let mut account = Account::read(&self.root).map_err(failed)?;
         let mut found = self.walk().map_err(failed)?;
         let inbox = MailboxName::new(MailboxName::INBOX);
         if found.iter().all(|(name, _)| *name != inbox) {
@@ -287,12 +287,14 @@ impl Catalogue for ArchiveCatalogue {
             let known = is_quick.then(|| self.known(&name).ok()).flatten();
             let mark = known.map(|found| found.mark()).unwrap_or_default();
             mailboxes.push(MailboxInfo {
-                subscribed: account.subscribed.contains(&name),
+                subscribed: account.subscribed.remove(&name),
                 special_use: account.special_uses.get(&name).copied(),
                 ..MailboxInfo::new(name, Some(DELIMITER), mark)
             });
         }
-        Ok(AccountListing { mailboxes, prefix: Box::default(), delimiter: Some(DELIMITER) })
+        let bare_subscriptions = Some(account.subscribed.into_iter().collect());
+        let delimiter = Some(DELIMITER);
+        Ok(AccountListing { mailboxes, delimiter, bare_subscriptions, ..AccountListing::default() })
     }
 
     fn mailbox(&mut self, name: &MailboxName) -> Result<Arc<FileMailbox>, Fault> {

@@ -149,6 +149,12 @@ fn outcomes(folder: &Path, deliveries: Vec<Delivery>, placed: io::Result<Placed>
     deliveries.into_iter().zip(uids).map(outcome).collect()
 }
 
+/// What was done to all together, for each.
+fn to_each(mailboxes: &[MailboxName], done: &Result<(), Fault>) -> Vec<Result<(), Fault>> {
+    let result = |name: &MailboxName| done.clone().map_err(|fault| fault.in_mailbox(name));
+    mailboxes.iter().map(result).collect()
+}
+
 impl<C: Shelf> Target for FileStore<C> {
     async fn create(
         &mut self,
@@ -167,8 +173,18 @@ impl<C: Shelf> Target for FileStore<C> {
         let done = self
             .catalogue
             .change_subscriptions(&mut |names| names.extend(mailboxes.iter().cloned()));
-        let result = |name: &MailboxName| done.clone().map_err(|fault| fault.in_mailbox(name));
-        Ok(mailboxes.iter().map(result).collect())
+        Ok(to_each(mailboxes, &done))
+    }
+
+    async fn unsubscribe(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Result<(), Fault>>, Fault> {
+        let done = self
+            .catalogue
+            .change_subscriptions(&mut |names| names.retain(|name| !mailboxes.contains(name)))
+            .map_err(|fault| Fault { kind: FaultKind::Unsubscribe, ..fault });
+        Ok(to_each(mailboxes, &done))
     }
 
     async fn delete_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {

@@ -42,6 +42,7 @@ macro_rules! conforms {
             a_source_is_only_read
             flags_change_and_messages_go
             mailboxes_come_and_go_and_are_subscribed
+            subscriptions_come_and_go_with_or_without_mailboxes
             a_mailbox_goes_and_those_below_it_stay
             a_mailbox_goes_only_if_it_is_empty
             messages_wait_for_each_other_until_they_are_due
@@ -301,6 +302,24 @@ pub(crate) async fn mailboxes_come_and_go_and_are_subscribed<C: Shelf>(kind: &Ki
     let refused = account.create(&[("a\0b".into(), None), ("ok".into(), None)]).await.unwrap();
     assert_eq!((refused[0].is_err(), refused[1].is_ok()), (true, true));
     assert!(account.open_appends(&"nowhere".into()).await.is_err());
+}
+
+pub(crate) async fn subscriptions_come_and_go_with_or_without_mailboxes<C: Shelf>(kind: &Kind<C>) {
+    let (dir, mut account) = filled(kind).await;
+    let names = ["INBOX", "Old.2020", "nowhere"].map(MailboxName::from);
+    assert!(account.subscribe(&names).await.unwrap().iter().all(Result::is_ok));
+    let root = dir.path().join("mail");
+    for mut account in [(kind.source)(&root).unwrap(), (kind.target)(&root).unwrap()] {
+        let listing = account.mailboxes().await.unwrap();
+        assert!(names.iter().all(|name| listing.is_subscribed(name)));
+        assert_eq!(listing.bare_subscriptions, Some(vec!["nowhere".into()]));
+    }
+    let gone = ["Old.2020", "nowhere", "never"].map(MailboxName::from);
+    assert!(account.unsubscribe(&gone).await.unwrap().iter().all(Result::is_ok));
+    let listing = account.mailboxes().await.unwrap();
+    assert_eq!(listing.bare_subscriptions, Some(Vec::new()));
+    let subscribed = listing.mailboxes.iter().filter(|found| found.subscribed);
+    assert_eq!(subscribed.map(|found| &found.name).collect::<Vec<_>>(), [&names[0]]);
 }
 
 pub(crate) async fn a_mailbox_goes_and_those_below_it_stay<C: Shelf>(kind: &Kind<C>) {

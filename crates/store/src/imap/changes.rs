@@ -140,16 +140,57 @@ impl ImapAccount {
         &mut self,
         mailboxes: &[MailboxName],
     ) -> Result<Vec<Result<(), Fault>>, Fault> {
+        let (completions, subscribed) = self.tell_each("SUBSCRIBE", mailboxes).await?;
+        // UW imapd refuses it where a mailbox of that name was subscribed before it was deleted and
+        // made again.
+        let is_there = |mailbox: &MailboxName| {
+            subscribed.as_ref().is_some_and(|names| names.contains(mailbox))
+        };
+        let judge = |(completion, mailbox): (Completion, &MailboxName)| {
+            if completion.is_ok() || is_there(mailbox) {
+                return Ok(());
+            }
+            Err(self.fault(FaultKind::Subscribe, completion.words()).in_mailbox(mailbox))
+        };
+        Ok(completions.into_iter().zip(mailboxes).map(judge).collect())
+    }
+
+    pub(super) async fn unsubscribe_mailboxes(
+        &mut self,
+        mailboxes: &[MailboxName],
+    ) -> Result<Vec<Result<(), Fault>>, Fault> {
+        let (completions, subscribed) = self.tell_each("UNSUBSCRIBE", mailboxes).await?;
+        // What is not subscribed some servers refuse (RFC 9051 §6.3.8).
+        let is_gone = |mailbox: &MailboxName| {
+            subscribed.as_ref().is_some_and(|names| !names.contains(mailbox))
+        };
+        let judge = |(completion, mailbox): (Completion, &MailboxName)| {
+            if completion.is_ok() || is_gone(mailbox) {
+                return Ok(());
+            }
+            Err(self.fault(FaultKind::Unsubscribe, completion.words()).in_mailbox(mailbox))
+        };
+        Ok(completions.into_iter().zip(mailboxes).map(judge).collect())
+    }
+
+    /// The same command for each mailbox; and what is subscribed after them, if any was refused and
+    /// the server tells.
+    async fn tell_each(
+        &mut self,
+        command: &'static str,
+        mailboxes: &[MailboxName],
+    ) -> Result<(Vec<Completion>, Option<BTreeSet<MailboxName>>), Fault> {
         let commands: Vec<Command> = mailboxes
             .iter()
-            .map(|mailbox| Command::new("SUBSCRIBE").sp().mailbox(mailbox.as_bytes()))
+            .map(|mailbox| Command::new(command).sp().mailbox(mailbox.as_bytes()))
             .collect();
         let completions = self.run_all(&commands, |_| {}).await?;
+        if completions.iter().all(Completion::is_ok) {
+            return Ok((completions, None));
+        }
         let mut subscribed = BTreeSet::new();
-        if completions.iter().any(|completion| !completion.is_ok()) {
-            // UW imapd refuses it where a mailbox of that name was subscribed before it was
-            // deleted and made again.
-            self.run(&Command::new("LSUB \"\" \"*\""), |data| {
+        let told = self
+            .run(&Command::new("LSUB \"\" \"*\""), |data| {
                 if let Untagged::List(list) = data
                     && list.is_lsub
                 {
@@ -157,14 +198,7 @@ impl ImapAccount {
                 }
             })
             .await?;
-        }
-        let judge = |(completion, mailbox): (Completion, &MailboxName)| {
-            if completion.is_ok() || subscribed.contains(mailbox) {
-                return Ok(());
-            }
-            Err(self.fault(FaultKind::Subscribe, completion.words()).in_mailbox(mailbox))
-        };
-        Ok(completions.into_iter().zip(mailboxes).map(judge).collect())
+        Ok((completions, told.is_ok().then_some(subscribed)))
     }
 
     pub(super) async fn remove_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {

@@ -89,13 +89,22 @@ impl ImapAccount {
                 told.take_note(data);
             })
             .await?;
+        let is_extended = self.connection.capabilities().has("LIST-EXTENDED");
+        let mut tells_subscriptions = true;
         for (command, completion) in commands.iter().zip(&completions) {
-            // Without NAMESPACE every mailbox looks like the user's own, which a mirror may
-            // remove. ID is only politeness.
-            if !completion.is_ok() && command.name() != "ID" {
-                let name = command.name().split(' ').next().unwrap_or_default();
-                let words = format!("{name}: {}", completion.words());
-                return Err(self.fault(FaultKind::ListingIncomplete, words));
+            let name = command.name().split(' ').next().unwrap_or_default();
+            match name {
+                _ if completion.is_ok() => {}
+                // It is only politeness.
+                "ID" => {}
+                // LIST told which mailboxes are subscribed.
+                "LSUB" if is_extended => tells_subscriptions = false,
+                // Without NAMESPACE every mailbox looks like the user's own, which a mirror may
+                // remove.
+                _ => {
+                    let words = format!("{name}: {}", completion.words());
+                    return Err(self.fault(FaultKind::ListingIncomplete, words));
+                }
             }
         }
         if asks_namespaces {
@@ -108,7 +117,9 @@ impl ImapAccount {
             seen.retain(|name, _| !own.contains(name));
         }
         self.count_messages(&mut seen).await?;
-        Ok(account_listing(seen, &self.namespaces.clone().unwrap_or_default()))
+        let listing = account_listing(seen, &self.namespaces.clone().unwrap_or_default());
+        let bare_subscriptions = listing.bare_subscriptions.filter(|_| tells_subscriptions);
+        Ok(AccountListing { bare_subscriptions, ..listing })
     }
 
     /// The mailboxes that are there now.
@@ -216,8 +227,11 @@ impl ImapAccount {
 
     fn list_commands(&self) -> Vec<Command> {
         let capabilities = self.connection.capabilities();
+        // Only this tells subscribed names without a mailbox so that they can be told from mailboxes
+        // wherever `\NonExistent` is forgotten (RFC 5258 §3.4).
+        let lsub = Command::new("LSUB \"\" \"*\"");
         if !capabilities.has("LIST-EXTENDED") {
-            return vec![Command::new("LIST \"\" \"*\""), Command::new("LSUB \"\" \"*\"")];
+            return vec![Command::new("LIST \"\" \"*\""), lsub];
         }
         let mut returns = vec!["SUBSCRIBED".to_owned()];
         if capabilities.has("SPECIAL-USE") {
@@ -227,7 +241,7 @@ impl ImapAccount {
             returns.push(format!("STATUS ({})", self.status_items()));
         }
         let returns = format!("RETURN ({})", returns.join(" "));
-        vec![Command::new("LIST \"\" \"*\"").sp().raw(&returns)]
+        vec![Command::new("LIST \"\" \"*\"").sp().raw(&returns), lsub]
     }
 
     /// STATUS (SIZE) of each mailbox; nothing where the server has it not, since without it
@@ -388,7 +402,19 @@ fn note_list(entry: &mut Seen, list: &List<'_>) {
     }
 }
 
+/// Whether a name is subscribed, the user's own, and that of no mailbox. One that is no modified UTF-7
+/// (RFC 3501 §5.1.3) may be that of a mailbox, written otherwise.
+fn is_bare((name, entry): (&MailboxName, &Seen), namespaces: &Namespaces) -> bool {
+    entry.subscribed
+        && !entry.listed
+        && !name.as_bytes().is_empty()
+        && name.as_bytes().is_ascii()
+        && namespaces.of(name) == Namespace::Personal
+}
+
 fn account_listing(seen: BTreeMap<MailboxName, Seen>, namespaces: &Namespaces) -> AccountListing {
+    let bare = seen.iter().filter(|entry| is_bare(*entry, namespaces));
+    let bare_subscriptions = Some(bare.map(|(name, _)| name.clone()).collect());
     let mut mailboxes: Vec<MailboxInfo> = seen
         .into_iter()
         .filter(|(name, entry)| entry.listed && !name.as_bytes().is_empty())
@@ -413,7 +439,7 @@ fn account_listing(seen: BTreeMap<MailboxName, Seen>, namespaces: &Namespaces) -
         Some((prefix, delimiter)) => (prefix.clone(), *delimiter),
         None => guessed(&mailboxes),
     };
-    AccountListing { mailboxes, prefix: prefix.into(), delimiter }
+    AccountListing { mailboxes, prefix: prefix.into(), delimiter, bare_subscriptions }
 }
 
 /// Without NAMESPACE: the delimiter that LIST shows most, and `INBOX` with it as prefix if

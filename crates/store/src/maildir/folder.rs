@@ -192,15 +192,17 @@ impl Catalogue for MaildirCatalogue {
     fn account(&mut self) -> Result<AccountListing, Fault> {
         let side = self.side();
         let failed = |error: io::Error| disk(side, FaultKind::Connection, &self.root, &error);
-        let subscribed = self.subscriptions().map_err(failed)?;
+        let mut subscribed = self.subscriptions().map_err(failed)?;
         let mut mailboxes: Vec<MailboxInfo> = Vec::new();
         for name in self.names().map_err(failed)? {
             let mark = self.glance(&name).map_err(failed)?;
-            let subscribed = subscribed.contains(&name);
+            let subscribed = subscribed.remove(&name);
             mailboxes
                 .push(MailboxInfo { subscribed, ..MailboxInfo::new(name, Some(DELIMITER), mark) });
         }
-        Ok(AccountListing { mailboxes, prefix: Box::default(), delimiter: Some(DELIMITER) })
+        let bare_subscriptions = Some(subscribed.into_iter().collect());
+        let delimiter = Some(DELIMITER);
+        Ok(AccountListing { mailboxes, delimiter, bare_subscriptions, ..AccountListing::default() })
     }
 
     fn mailbox(&mut self, name: &MailboxName) -> Result<Arc<FileMailbox>, Fault> {

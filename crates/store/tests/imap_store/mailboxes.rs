@@ -46,6 +46,7 @@ async fn an_account_is_listed_alike_whatever_the_server_lacks() {
             "{without:?}"
         );
         assert_eq!((&*listing.prefix, listing.delimiter), (&b""[..], Some(b'/')));
+        assert_eq!(listing.bare_subscriptions, Some(vec![name("gone")]), "{without:?}");
         for info in &listing.mailboxes {
             assert_eq!(
                 info.selectable,
@@ -73,6 +74,35 @@ async fn what_is_subscribed_already_is_no_fault_where_that_is_refused() {
     let results = store.subscribe(&[name("A"), name("B")]).await.unwrap();
     assert!(results[0].is_ok());
     assert_eq!(results[1].as_ref().unwrap_err().kind, FaultKind::Subscribe);
+}
+
+#[tokio::test]
+async fn what_is_not_subscribed_is_no_fault_to_unsubscribe_where_that_is_refused() {
+    let account = account();
+    account.add_mailbox("A").subscribe("A").subscribe("gone").subscribe("B");
+    let refusal = |nth| Fault::at_command("UNSUBSCRIBE", nth, Effect::No("No".to_owned()));
+    let profile = Profile { faults: vec![refusal(3), refusal(4)], ..Profile::modern() };
+    let server = Server::bind(profile, [account.clone()]).await.unwrap();
+    let mut store = open(server.addr()).await;
+    let all = [name("A"), name("gone"), name("never"), name("B")];
+    let results = store.unsubscribe(&all).await.unwrap();
+    assert!(results[..3].iter().all(Result::is_ok));
+    assert_eq!(results[3].as_ref().unwrap_err().kind, FaultKind::Unsubscribe);
+    assert_eq!(account.subscriptions().into_iter().collect::<Vec<_>>(), ["B"]);
+}
+
+#[tokio::test]
+async fn an_account_whose_lsub_is_refused_is_listed_and_does_not_tell_what_else_is_subscribed() {
+    let account = account();
+    account.add_mailbox("A").subscribe("A").subscribe("gone");
+    let profile = Profile {
+        faults: vec![Fault::at_command("LSUB", 1, Effect::Bad("what?".into()))],
+        ..Profile::modern()
+    };
+    let server = Server::bind(profile, [account]).await.unwrap();
+    let listing = open(server.addr()).await.mailboxes().await.unwrap();
+    assert!(listing.find(&name("A")).unwrap().subscribed);
+    assert_eq!(listing.bare_subscriptions, None);
 }
 
 /// Cyrus 3.6 leaves the STATUS of a mailbox out of LIST-STATUS while the mailbox is in use.

@@ -156,23 +156,36 @@ fn read_message(pieces: &[Piece], body: &str, keep: Keep) -> Result<Message, Err
     let mut flags: Vec<String> = flags.iter().map(Value::text).collect();
     flags.retain(|flag| !flag.eq_ignore_ascii_case("\\Recent"));
     flags.sort();
-    let octets = item(body)?.octets();
-    let loose: Vec<u8> = octets
-        .iter()
-        .copied()
-        .filter(|octet| !matches!(octet, b'\r' | b'\n' | b' ' | b'\t' | 0 | 0x80))
-        .collect();
-    Ok(Message {
-        uid: item("UID")?.text().parse().map_err(|_| missing("UID"))?,
-        flags,
-        instant: date::parse_internal_date(&item("INTERNALDATE")?.text())
-            .ok_or_else(|| missing("INTERNALDATE"))?,
-        size: item("RFC822.SIZE")?.text().parse().map_err(|_| missing("RFC822.SIZE"))?,
-        digest: *blake3::hash(octets).as_bytes(),
-        loose_digest: *blake3::hash(&loose).as_bytes(),
-        subject: subject(octets),
-        octets: if keep == Keep::Octets { octets.to_vec() } else { Vec::new() },
-    })
+    let size = item("RFC822.SIZE")?.text().parse().map_err(|_| missing("RFC822.SIZE"))?;
+    let uid = item("UID")?.text().parse().map_err(|_| missing("UID"))?;
+    let instant = date::parse_internal_date(&item("INTERNALDATE")?.text())
+        .ok_or_else(|| missing("INTERNALDATE"))?;
+    Ok(Message { size, ..Message::of(item(body)?.octets(), (uid, flags, instant), keep) })
+}
+
+impl Message {
+    /// What is to be seen of these octets.
+    pub(super) fn of(
+        octets: &[u8],
+        (uid, flags, instant): (u32, Vec<String>, i64),
+        keep: Keep,
+    ) -> Self {
+        let loose: Vec<u8> = octets
+            .iter()
+            .copied()
+            .filter(|octet| !matches!(octet, b'\r' | b'\n' | b' ' | b'\t' | 0 | 0x80))
+            .collect();
+        Self {
+            uid,
+            flags,
+            instant,
+            size: octets.len() as u64,
+            digest: *blake3::hash(octets).as_bytes(),
+            loose_digest: *blake3::hash(&loose).as_bytes(),
+            subject: subject(octets),
+            octets: if keep == Keep::Octets { octets.to_vec() } else { Vec::new() },
+        }
+    }
 }
 
 fn subject(octets: &[u8]) -> String {

@@ -92,6 +92,12 @@ impl Account {
         self
     }
 
+    /// Gives a subscription up.
+    pub fn unsubscribe(&self, name: &str) -> &Self {
+        self.lock().subscriptions.remove(name);
+        self
+    }
+
     /// Gives a mailbox a SPECIAL-USE attribute, such as `\Sent`; adds it where it is missing.
     pub fn mark(&self, name: &str, special_use: &str) -> &Self {
         self.lock().add(name).special_use.push(special_use.to_owned());

@@ -85,6 +85,9 @@ pub(super) fn show(
         let kept = kept.map(|it| format!(", which are in `{}`", shown(&it.to))).unwrap_or_default();
         lines.line(&format!("deleted the mailbox `{}`{messages}{kept}", shown(name)));
     }
+    for name in &receipt.unsubscribed {
+        lines.line(&format!("unsubscribed `{}`", shown(name)));
+    }
     for (name, messages) in &receipt.pruned {
         let messages = messages.map(|count| format!(" with {count} messages")).unwrap_or_default();
         lines.line(&format!("deleted the mailbox `{}`{messages}: kept long enough", shown(name)));

@@ -18,8 +18,10 @@ use super::{
 /// A receipt that is being read.
 pub(super) struct Assembly {
     receipt: ReadReceipt,
-    /// Messages that each mailbox to be deleted holds.
+    /// Messages that each mailbox to be deleted holds,
     to_delete: HashMap<MailboxName, Option<u32>>,
+    /// and which of them are subscribed.
+    to_unsubscribe: HashSet<MailboxName>,
     /// Messages that were told of, those of which it was told again included.
     told: u64,
 }
@@ -44,6 +46,8 @@ impl Assembly {
             deleted: Vec::new(),
             departures: Vec::new(),
             pruned: Vec::new(),
+            subscribed: Vec::new(),
+            unsubscribed: Vec::new(),
             faults: Vec::new(),
             path: path.to_owned(),
             end: None,
@@ -54,7 +58,8 @@ impl Assembly {
             source_removed: HashSet::new(),
             flags_failed: HashMap::new(),
         };
-        Some(Self { receipt, to_delete: HashMap::new(), told: 0 })
+        let (to_delete, to_unsubscribe) = (HashMap::new(), HashSet::new());
+        Some(Self { receipt, to_delete, to_unsubscribe, told: 0 })
     }
 
     /// Whether a line was not taken because it tells of more messages than an account has.
@@ -91,8 +96,12 @@ impl Assembly {
                 self.add_rows(m, &uids, Fate::Failed, reason)
             }
             Line::Remove { m, why, uids } => self.add_removals(m, &uids, &why),
-            Line::DeleteMailbox { mailbox, messages }
-            | Line::PruneMailbox { mailbox, messages } => {
+            Line::DeleteMailbox { mailbox, messages, subscribed } => {
+                self.to_delete.insert(name(&mailbox)?, messages);
+                self.to_unsubscribe.extend(subscribed.then_some(name(&mailbox)?));
+                Some(())
+            }
+            Line::PruneMailbox { mailbox, messages } => {
                 self.to_delete.insert(name(&mailbox)?, messages);
                 Some(())
             }
@@ -227,9 +236,12 @@ impl Assembly {
     fn take_mailboxes_outcome(&mut self, line: Line<'_>) -> Option<()> {
         match line {
             Line::Created { mailbox } => self.receipt.created.push(name(&mailbox)?),
+            Line::Subscribed { mailbox } => self.receipt.subscribed.push(name(&mailbox)?),
+            Line::Unsubscribed { mailbox } => self.receipt.unsubscribed.push(name(&mailbox)?),
             Line::MailboxDeleted { mailbox } => {
                 let mailbox = name(&mailbox)?;
                 let messages = self.to_delete.get(&mailbox).copied().flatten();
+                self.receipt.unsubscribed.extend(self.to_unsubscribe.take(&mailbox));
                 self.receipt.deleted.push((mailbox, messages));
             }
             Line::Pruned { mailbox } => {
