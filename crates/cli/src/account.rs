@@ -33,7 +33,9 @@ pub enum Scheme {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum AccountUrlError {
     /// No scheme, or one that is no IMAP.
-    #[error("`{0}` does not begin with imaps://, imap://, imap+plain://, maildir:, eml: or mbox:")]
+    #[error(
+        "`{0}` does not begin with imaps://, imap://, imap+plain://, maildir:, maildir+fs:, eml: or mbox:"
+    )]
     Scheme(String),
     /// No user name.
     #[error("`{0}` names no user: write imaps://user@host (an `@` within the user name as %40)")]

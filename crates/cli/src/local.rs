@@ -1,21 +1,22 @@
-//! Accounts that are on this machine: `maildir:PATH`, `eml:PATH`, `mbox:PATH`.
+//! Accounts that are on this machine: `maildir:PATH`, `maildir+fs:PATH`, `eml:PATH`, `mbox:PATH`.
 
 use std::path::Path;
 
 use mailferry_engine::fault::{Fault, Side};
 use mailferry_store::archive::{ArchiveAccount, Form};
 use mailferry_store::either::Either;
-use mailferry_store::maildir::MaildirAccount;
+use mailferry_store::maildir::{Layout, MaildirAccount};
 
 /// How accounts are written, for hints.
-pub const WRITTEN: &str =
-    "accounts are written imaps://user@host[:port], maildir:PATH, eml:PATH or mbox:PATH";
+pub const WRITTEN: &str = "accounts are written imaps://user@host[:port], maildir:PATH, maildir+fs:PATH, eml:PATH or mbox:PATH";
 
 /// In what form mail is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalForm {
-    /// A Maildir++.
+    /// A Maildir++; one that is read may be of either layout.
     Maildir,
+    /// A Maildir with folders in folders.
+    MaildirFs,
     /// Plain files.
     Archive(Form),
 }
@@ -24,8 +25,9 @@ pub enum LocalForm {
 pub type LocalAccount = Either<MaildirAccount, ArchiveAccount>;
 
 impl LocalForm {
-    const EVERY: [(Self, &str); 3] = [
+    const EVERY: [(Self, &str); 4] = [
         (Self::Maildir, "maildir:"),
+        (Self::MaildirFs, "maildir+fs:"),
         (Self::Archive(Form::Eml), "eml:"),
         (Self::Archive(Form::Mbox), "mbox:"),
     ];
@@ -47,9 +49,17 @@ impl LocalForm {
     /// # Errors
     /// It is not there, or cannot be made.
     pub fn open(self, side: Side, root: &Path) -> Result<LocalAccount, Fault> {
+        let maildir = |layout| match side {
+            Side::Source => MaildirAccount::source(root, layout).map(Either::One),
+            Side::Target => MaildirAccount::target(root, layout).map(Either::One),
+        };
         match (self, side) {
-            (Self::Maildir, Side::Source) => MaildirAccount::source(root).map(Either::One),
-            (Self::Maildir, Side::Target) => MaildirAccount::target(root).map(Either::One),
+            // One that cannot be read is told of when it is opened.
+            (Self::Maildir, Side::Source) => {
+                maildir(Layout::shown_by(root).ok().flatten().unwrap_or(Layout::PlusPlus))
+            }
+            (Self::Maildir, Side::Target) => maildir(Layout::PlusPlus),
+            (Self::MaildirFs, _) => maildir(Layout::Fs),
             (Self::Archive(form), Side::Source) => {
                 ArchiveAccount::source(form, root).map(Either::Other)
             }
@@ -67,6 +77,7 @@ mod tests {
     #[test]
     fn accounts_on_this_machine_are_told_from_others() {
         assert_eq!(LocalForm::of("maildir:/a"), Some((LocalForm::Maildir, "/a")));
+        assert_eq!(LocalForm::of("maildir+fs:/a"), Some((LocalForm::MaildirFs, "/a")));
         assert_eq!(LocalForm::of("eml:~/b"), Some((LocalForm::Archive(Form::Eml), "~/b")));
         for no in ["imaps://u@h", "/a", "eml", "xeml:/a"] {
             assert_eq!(LocalForm::of(no), None, "{no}");

@@ -179,7 +179,7 @@ impl Dovecot {
     /// If a file cannot be written or the server refuses a message.
     pub fn fill(&self, user: &str, corpus: &Corpus) -> Result<(), Error> {
         if self.setup.layout.is_maildir() {
-            let home = self.watched.dir().join("mail").join(user);
+            let home = self.home(user);
             corpus.write_maildir(&home.join("Maildir")).map_err(io("cannot write the Maildir"))?;
             return self.machine.give_away(&home);
         }
@@ -194,13 +194,27 @@ impl Dovecot {
         Ok(())
     }
 
+    /// The home of a user, in which the mail is.
+    #[must_use]
+    pub fn home(&self, user: &str) -> PathBuf {
+        self.watched.dir().join("mail").join(user)
+    }
+
+    /// Makes everything in the home of a user that user's again, whoever wrote there.
+    ///
+    /// # Errors
+    /// If it cannot be given away.
+    pub fn give_back(&self, user: &str) -> Result<(), Error> {
+        self.machine.give_away(&self.home(user))
+    }
+
     /// Makes a copy of a folder of mail that of a user of a server with such a layout, as an
     /// administrator does who takes over an account; answers where it is.
     ///
     /// # Errors
     /// If a file cannot be written.
     pub fn adopt(&self, user: &str, folder: &Path) -> Result<PathBuf, Error> {
-        let home = self.watched.dir().join("mail").join(user);
+        let home = self.home(user);
         fs::create_dir_all(&home).map_err(io("cannot make a home"))?;
         let own = home.join(self.setup.layout.folder());
         let copied = Command::new("cp").arg("-a").arg(folder).arg(&own).status();
@@ -217,7 +231,7 @@ impl Dovecot {
     /// If a file cannot be removed.
     pub fn forget_indexes(&self, user: &str) -> Result<(), Error> {
         let unreadable = "cannot remove the index files";
-        let mut folders = vec![self.watched.dir().join("mail").join(user).join("Maildir")];
+        let mut folders = vec![self.home(user).join("Maildir")];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).map_err(io(unreadable))? {
                 let path = entry.map_err(io(unreadable))?.path();
@@ -238,7 +252,7 @@ impl Dovecot {
     /// # Errors
     /// If a file cannot be removed.
     pub fn discard(&self, user: &str) -> Result<(), Error> {
-        match fs::remove_dir_all(self.watched.dir().join("mail").join(user)) {
+        match fs::remove_dir_all(self.home(user)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done.map_err(io("cannot remove an account")),
         }

@@ -1,4 +1,4 @@
-//! What is in the folders of a Maildir++.
+//! What is in the folders of a Maildir.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,16 +13,17 @@ use mailferry_engine::name::MailboxName;
 
 use super::target::Lists;
 use super::uid_list::UidList;
-use super::{DELIMITER, folder_of, info, list_lock, mailbox_of, subscriptions};
+use super::{Layout, info, list_lock, subscriptions};
 use crate::files::disk::{Role, date_of, disk, fresh_validity, likeness, read_or_empty, replace};
 use crate::files::{Catalogue, FileMailbox, FileMessage, Part, no_such_mailbox};
 
 /// Where messages are found.
 const ROOMS: [&str; 2] = ["cur", "new"];
 
-/// A Maildir++ as a catalogue. The mailbox that was looked into last is remembered.
+/// A Maildir as a catalogue. The mailbox that was looked into last is remembered.
 pub struct MaildirCatalogue {
     pub(super) root: PathBuf,
+    pub(super) layout: Layout,
     role: Role,
     pub(super) lists: Lists,
     last: Option<Arc<FileMailbox>>,
@@ -41,8 +42,8 @@ struct Entry {
 }
 
 impl MaildirCatalogue {
-    pub(super) fn new(root: PathBuf, role: Role) -> Self {
-        Self { root, role, lists: Lists::default(), last: None }
+    pub(super) fn new(root: PathBuf, (role, layout): (Role, Layout)) -> Self {
+        Self { root, layout, role, lists: Lists::default(), last: None }
     }
 
     pub(super) fn side(&self) -> Side {
@@ -56,7 +57,8 @@ impl MaildirCatalogue {
 
     /// The folder of a mailbox that is there.
     pub(super) fn folder(&self, name: &MailboxName) -> Result<PathBuf, Fault> {
-        let folder = folder_of(&self.root, name).filter(|folder| folder.join("cur").is_dir());
+        let folder = self.layout.folder_of(&self.root, name);
+        let folder = folder.filter(|folder| folder.join("cur").is_dir());
         folder.ok_or_else(|| Fault { side: self.side(), ..no_such_mailbox(name) })
     }
 
@@ -134,20 +136,9 @@ impl MaildirCatalogue {
         })
     }
 
-    fn names(&self) -> io::Result<Vec<MailboxName>> {
-        let mut names = vec![MailboxName::new(MailboxName::INBOX)];
-        for entry in fs::read_dir(&self.root)? {
-            let entry = entry?;
-            if entry.path().join("cur").is_dir() {
-                names.extend(mailbox_of(&entry.file_name()));
-            }
-        }
-        names.sort();
-        Ok(names)
-    }
-
     pub(super) fn subscriptions(&self) -> io::Result<BTreeSet<MailboxName>> {
-        read_or_empty(&self.root.join("subscriptions")).map(|text| subscriptions::read(&text))
+        let text = read_or_empty(&self.root.join("subscriptions"))?;
+        Ok(subscriptions::read(&text, self.layout.delimiter()))
     }
 }
 
@@ -193,15 +184,14 @@ impl Catalogue for MaildirCatalogue {
         let side = self.side();
         let failed = |error: io::Error| disk(side, FaultKind::Connection, &self.root, &error);
         let mut subscribed = self.subscriptions().map_err(failed)?;
+        let delimiter = Some(self.layout.delimiter());
         let mut mailboxes: Vec<MailboxInfo> = Vec::new();
-        for name in self.names().map_err(failed)? {
+        for name in self.layout.mailboxes(&self.root).map_err(failed)? {
             let mark = self.glance(&name).map_err(failed)?;
             let subscribed = subscribed.remove(&name);
-            mailboxes
-                .push(MailboxInfo { subscribed, ..MailboxInfo::new(name, Some(DELIMITER), mark) });
+            mailboxes.push(MailboxInfo { subscribed, ..MailboxInfo::new(name, delimiter, mark) });
         }
         let bare_subscriptions = Some(subscribed.into_iter().collect());
-        let delimiter = Some(DELIMITER);
         Ok(AccountListing { mailboxes, delimiter, bare_subscriptions, ..AccountListing::default() })
     }
 

@@ -1,4 +1,4 @@
-//! A Maildir++ as a target.
+//! A Maildir as a target.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use mailferry_engine::policy::PermanentFlags;
 
 use super::folder::{Found, MaildirCatalogue};
 use super::uid_list::UidList;
-use super::{folder_of, info, list_lock, moving, subscriptions};
+use super::{Layout, info, list_lock, moving, subscriptions};
 use crate::contract::{AsListed, Emptiness, Envelope, FlagUpdate, Moved};
 use crate::files::delivery::{Delivery, unique_name};
 use crate::files::disk::{
@@ -43,8 +43,7 @@ impl MaildirCatalogue {
         });
         unsubscribed
             .map_err(|fault| Fault { kind: FaultKind::DeleteMailbox, ..fault }.in_mailbox(name))?;
-        let removed = fs::remove_dir_all(folder).and_then(|()| sync_folder(&self.root));
-        removed.map_err(|error| {
+        self.layout.discard(&self.root, folder).map_err(|error| {
             disk(Side::Target, FaultKind::DeleteMailbox, folder, &error).in_mailbox(name)
         })
     }
@@ -170,13 +169,14 @@ impl Lists {
 impl Shelf for MaildirCatalogue {
     fn make(&mut self, name: &MailboxName, _: Option<SpecialUse>) -> Result<(), Fault> {
         self.forget();
-        let Some(folder) = folder_of(&self.root, name) else {
+        let folder = self.layout.folder_of(&self.root, name);
+        let Some(folder) = folder.filter(|_| self.layout.may_make(name)) else {
             let words = "a Maildir cannot have a mailbox of this name";
             return Err(Fault::new(Side::Target, FaultKind::Create, words).in_mailbox(name));
         };
         let made = || {
             make_rooms(&folder)?;
-            if !name.is_inbox() {
+            if self.layout == Layout::PlusPlus && !name.is_inbox() {
                 // Tells a mailbox from a Maildir of its own (Maildir++).
                 fs::File::create(folder.join("maildirfolder"))?.sync_all()?;
             }
@@ -184,7 +184,8 @@ impl Shelf for MaildirCatalogue {
                 let list = UidList::new(fresh_validity());
                 replace(&folder.join("dovecot-uidlist"), &list.write())?;
             }
-            sync_folder(&self.root)
+            let above = folder.ancestors().skip(1);
+            above.take_while(|above| above.starts_with(&self.root)).try_for_each(sync_folder)
         };
         made().map_err(|error| {
             disk(Side::Target, FaultKind::Create, &folder, &error).in_mailbox(name)
@@ -199,7 +200,7 @@ impl Shelf for MaildirCatalogue {
         let mut changed = || {
             let mut names = self.subscriptions()?;
             change(&mut names);
-            replace(&path, &subscriptions::write(&names))
+            replace(&path, &subscriptions::write(&names, self.layout.delimiter()))
         };
         changed().map_err(|error| disk(Side::Target, FaultKind::Subscribe, &path, &error))
     }

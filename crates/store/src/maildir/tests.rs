@@ -1,9 +1,9 @@
-//! A Maildir++ written and read back, by this program and beside others.
+//! A Maildir written and read back, by this program and beside others.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use mailferry_engine::fault::FaultKind;
 use mailferry_engine::message::Flag;
@@ -12,35 +12,54 @@ use mailferry_engine::policy::PermanentFlags;
 use proptest::prelude::*;
 
 use super::uid_list::UidList;
-use super::{MaildirAccount, MaildirCatalogue, folder_of, info, mailbox_of, subscriptions};
-use crate::contract::{AsListed, Target};
+use super::{Layout, MaildirAccount, MaildirCatalogue, info, subscriptions};
+use crate::contract::{AsListed, Source, Target};
 use crate::files::suite::{
-    Kind, conforms, deliver, envelope, filled, listed, message, set, uids, whole,
+    Kind, conforms, deliver, envelope, files, filled, listed, message, set, uids, whole,
 };
 
-const KIND: Kind<MaildirCatalogue> =
-    Kind { source: MaildirAccount::source, target: MaildirAccount::target };
+const KIND: Kind<MaildirCatalogue> = Kind {
+    source: |root| MaildirAccount::source(root, Layout::PlusPlus),
+    target: |root| MaildirAccount::target(root, Layout::PlusPlus),
+};
+
+const FS: Kind<MaildirCatalogue> = Kind {
+    source: |root| MaildirAccount::source(root, Layout::Fs),
+    target: |root| MaildirAccount::target(root, Layout::Fs),
+};
 
 conforms!(KIND);
 
+mod folders_in_folders {
+    crate::files::suite::conforms!(super::FS);
+}
+
+const BOTH: [Layout; 2] = [Layout::PlusPlus, Layout::Fs];
+
 proptest! {
     #[test]
-    fn no_name_leads_out_of_the_root(octets: Vec<u8>) {
+    fn no_name_leads_out_of_the_root(octets in "[.a-z/\\x00é]{0,8}|\\PC{0,8}") {
         let root = Path::new("/root-of-it");
-        let name = MailboxName::new(octets);
-        if let Some(folder) = folder_of(root, &name) {
-            let inside = folder == root || folder.parent() == Some(root);
-            prop_assert!(inside && folder.file_name().is_some(), "{folder:?}");
-            if !name.is_inbox() {
-                prop_assert_eq!(mailbox_of(folder.file_name().unwrap()), Some(name));
+        let name = MailboxName::new(octets.into_bytes());
+        for layout in BOTH {
+            let Some(folder) = layout.folder_of(root, &name) else { continue };
+            let inside = folder.strip_prefix(root).unwrap();
+            let is_plain = |part| matches!(part, Component::Normal(_));
+            prop_assert!(inside.components().all(is_plain), "{folder:?}");
+            if name.is_inbox() {
+                prop_assert_eq!(&folder, root);
+            } else {
+                prop_assert_eq!(layout.mailbox_of(inside.as_os_str()), Some(name.clone()));
             }
         }
     }
 
     #[test]
     fn any_entry_is_a_mailbox_that_leads_back_to_it_or_none(text in "[.a-zA-Z/\\x00é]{0,8}") {
-        if let Some(name) = mailbox_of(text.as_ref()) {
-            prop_assert_eq!(folder_of(Path::new(""), &name), Some(text.into()));
+        for layout in BOTH {
+            if let Some(name) = layout.mailbox_of(text.as_ref()) {
+                prop_assert_eq!(layout.folder_of(Path::new(""), &name), Some((&text).into()));
+            }
         }
     }
 
@@ -51,20 +70,35 @@ proptest! {
         }
         let _ = UidList::read(&text);
         let _ = info::read_keywords(&text);
-        let _ = subscriptions::read(&text);
+        let _ = subscriptions::read(&text, b'/');
     }
 }
 
 #[test]
 fn names_of_folders() {
-    let of = |name: &str| folder_of(Path::new("m"), &name.into()).map(|path| path.into_os_string());
-    assert_eq!(of("INBOX").unwrap(), "m");
-    assert_eq!(of("a.b").unwrap(), "m/.a.b");
-    for no in ["", ".", "..", "a..b", ".a", "a.", "a/b", "../x", "a\0b", "a\nb", &"x".repeat(255)] {
-        assert_eq!(of(no), None, "{no:?}");
+    let of = |layout: Layout, name: &str| {
+        layout.folder_of(Path::new("m"), &name.into()).map(|path| path.into_os_string())
+    };
+    for layout in BOTH {
+        assert_eq!(of(layout, "INBOX").unwrap(), "m");
+        for no in ["", "../x", "a\0b", "a\nb", "é", &"x".repeat(256)] {
+            assert_eq!(of(layout, no), None, "{no:?}");
+        }
+    }
+    assert_eq!(of(Layout::PlusPlus, "a.b").unwrap(), "m/.a.b");
+    for no in [".", "..", "a..b", ".a", "a.", "a/b", &"x".repeat(255)] {
+        assert_eq!(of(Layout::PlusPlus, no), None, "{no:?}");
     }
     for no in [".", "..", ".a/b", "a", ".INBOX", ".inbox"] {
-        assert_eq!(mailbox_of(no.as_ref()), None, "{no}");
+        assert_eq!(Layout::PlusPlus.mailbox_of(no.as_ref()), None, "{no}");
+    }
+    assert_eq!(of(Layout::Fs, "a/b.c").unwrap(), "m/a/b.c");
+    assert_eq!(of(Layout::Fs, "INBOX/a").unwrap(), "m/INBOX/a");
+    for no in [".", "a/..", "a//b", "/a", "a/", "new", "a/cur/b", &"a/".repeat(200)] {
+        assert_eq!(of(Layout::Fs, no), None, "{no:?}");
+    }
+    for no in ["inbox", "a//b", "a/", "tmp", "/a"] {
+        assert_eq!(Layout::Fs.mailbox_of(no.as_ref()), None, "{no}");
     }
 }
 
@@ -107,12 +141,13 @@ fn flags_are_letters() {
 fn subscriptions_are_read_in_both_forms() {
     let names =
         |words: &[&str]| words.iter().map(|&word| word.into()).collect::<BTreeSet<MailboxName>>();
-    assert_eq!(subscriptions::read("a.b\nc\n"), names(&["a.b", "c"]));
-    assert_eq!(subscriptions::read("V\t2\n\na\tb\nc\n"), names(&["a.b", "c"]));
-    assert_eq!(
-        subscriptions::read(&subscriptions::write(&names(&["a.b", "c"]))),
-        names(&["a.b", "c"])
-    );
+    for (delimiter, name) in [(b'.', "a.b"), (b'/', "a/b")] {
+        let both = names(&[name, "c"]);
+        assert_eq!(subscriptions::read(&format!("{name}\nc\n"), delimiter), both);
+        assert_eq!(subscriptions::read("V\t2\n\na\tb\nc\n", delimiter), both);
+        let written = subscriptions::write(&both, delimiter);
+        assert_eq!(subscriptions::read(&written, delimiter), both);
+    }
 }
 
 #[tokio::test]
@@ -178,4 +213,74 @@ async fn a_moved_message_is_the_same_file_and_overwrites_none() {
     let moved = account.move_messages(from, &now.uid, &old).await.unwrap();
     assert_eq!((moved.gone.len(), moved.stayed.len()), (2, 1));
     assert!(room.join(&name).exists());
+}
+
+/// A target with a mailbox in a mailbox.
+async fn nested(root: &Path) -> MaildirAccount {
+    let mut account = MaildirAccount::target(root, Layout::Fs).unwrap();
+    let made = account.create(&[("Work/2026".into(), None)]).await.unwrap();
+    assert!(made.iter().all(Result::is_ok));
+    deliver(&mut account, "Work/2026", &[(1, "", 1, 10)]).await;
+    account
+}
+
+#[tokio::test]
+async fn a_layout_that_shows_plainly_is_seen_and_no_other_is_mixed_into_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (fs_root, plus_root) = (dir.path().join("fs"), dir.path().join("plus"));
+    nested(&fs_root).await;
+    drop((KIND.target)(&plus_root).unwrap().create(&[("a.b".into(), None)]).await.unwrap());
+    assert_eq!(Layout::shown_by(&fs_root).unwrap(), Some(Layout::Fs));
+    assert_eq!(Layout::shown_by(&plus_root).unwrap(), Some(Layout::PlusPlus));
+    for (root, other) in [(&fs_root, &KIND), (&plus_root, &FS)] {
+        let words = [other.source, other.target].map(|open| open(root).err().unwrap().words);
+        assert!(words.iter().all(|words| words.contains("write maildir")), "{words:?}");
+    }
+    let empty = dir.path().join("empty");
+    drop((KIND.target)(&empty).unwrap());
+    assert_eq!(Layout::shown_by(&empty).unwrap(), None);
+    // Maildirs of several people in one folder are mailboxes of none, unless somebody says so.
+    let before = files(dir.path());
+    assert!((KIND.target)(dir.path()).is_err());
+    assert_eq!(files(dir.path()), before);
+}
+
+#[tokio::test]
+async fn a_mailbox_in_a_mailbox_stays_when_that_goes_and_what_is_not_ours_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("mail");
+    let mut account = nested(&root).await;
+    // A parent in name only is no mailbox.
+    assert_eq!(account.mailboxes().await.unwrap().mailboxes.len(), 2);
+    account.create(&[("Work".into(), None), ("Work/2026/May".into(), None)]).await.unwrap();
+    fs::write(root.join("Work/notes.txt"), "mine").unwrap();
+    account.delete_mailbox(&"Work/2026".into()).await.unwrap();
+    account.delete_mailbox(&"Work".into()).await.unwrap();
+    let left: Vec<String> = account
+        .mailboxes()
+        .await
+        .unwrap()
+        .mailboxes
+        .iter()
+        .map(|found| found.name.to_string())
+        .collect();
+    assert_eq!(left, ["INBOX", "Work/2026/May"]);
+    account.delete_mailbox(&"Work/2026/May".into()).await.unwrap();
+    let left: Vec<_> = files(&root.join("Work")).into_keys().collect();
+    assert_eq!(left, [root.join("Work/notes.txt")]);
+    assert!(!root.join("Work/2026").exists());
+}
+
+#[tokio::test]
+async fn no_mailbox_takes_the_name_of_a_file_that_dovecot_keeps() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut account = (FS.target)(&dir.path().join("mail")).unwrap();
+    for no in ["subscriptions", "dovecot-uidlist", "a/dovecot.index", ".x", "~x", "maildirfolder"] {
+        let made = account.create(&[(no.into(), None)]).await.unwrap();
+        assert_eq!(made[0].as_ref().unwrap_err().kind, FaultKind::Create, "{no}");
+    }
+    for yes in ["a/.x", "a/~x", "a.dovecot", "a"] {
+        assert!(account.create(&[(yes.into(), None)]).await.unwrap()[0].is_ok(), "{yes}");
+    }
+    assert_eq!(account.mailboxes().await.unwrap().mailboxes.len(), 5);
 }

@@ -16,6 +16,8 @@ pub enum Layout {
     Slash,
     /// Separator `/`, no prefix, no `.` in names: Maildir++, which a corpus fills fast.
     SlashMaildir,
+    /// Separator `/`, no prefix: Maildir, a folder in a folder for a mailbox in a mailbox.
+    SlashMaildirFs,
     /// Separator `/`, no prefix: an mbox in a folder for each mailbox.
     SlashMbox,
     /// Separator `.`, prefix `INBOX.`: Maildir++, as Courier and old hosters have it.
@@ -27,7 +29,7 @@ impl Layout {
     #[must_use]
     pub fn separator(self) -> char {
         match self {
-            Self::Slash | Self::SlashMaildir | Self::SlashMbox => '/',
+            Self::Slash | Self::SlashMaildir | Self::SlashMaildirFs | Self::SlashMbox => '/',
             Self::DotInbox => '.',
         }
     }
@@ -36,7 +38,7 @@ impl Layout {
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
-            Self::Slash | Self::SlashMaildir | Self::SlashMbox => "",
+            Self::Slash | Self::SlashMaildir | Self::SlashMaildirFs | Self::SlashMbox => "",
             Self::DotInbox => "INBOX.",
         }
     }
@@ -49,7 +51,7 @@ impl Layout {
     pub(super) fn folder(self) -> &'static str {
         match self {
             Self::Slash => "sdbox",
-            Self::SlashMaildir | Self::DotInbox => "Maildir",
+            Self::SlashMaildir | Self::SlashMaildirFs | Self::DotInbox => "Maildir",
             Self::SlashMbox => "mbox",
         }
     }
@@ -202,6 +204,7 @@ fn globals(setup: &Setup, place: &Place<'_>) -> String {
     let location = match setup.layout {
         Layout::Slash => "sdbox:~/sdbox",
         Layout::SlashMaildir | Layout::DotInbox => "maildir:~/Maildir",
+        Layout::SlashMaildirFs => "maildir:~/Maildir:LAYOUT=fs",
         Layout::SlashMbox => "mbox:~/mbox:DIRNAME=mbox:INBOX=~/mbox/INBOX/mbox:UTF-8",
     };
     let fsync = match setup.durability {

@@ -16,8 +16,8 @@ use crate::secret::COMMAND_WAIT_USUAL;
 #[derive(Args, Clone, Debug)]
 pub struct Accounts {
     /// Account to read: imaps://user@host[:port] (TLS), imap:// (STARTTLS), imap+plain://, or on
-    /// this machine: maildir:PATH (Maildir++), eml:PATH (a file a message), mbox:PATH (a file a
-    /// mailbox)
+    /// this machine: maildir:PATH (Maildir++), maildir+fs:PATH (Maildir, folders in folders),
+    /// eml:PATH (a file a message), mbox:PATH (a file a mailbox)
     pub source: String,
     /// Account to write
     pub target: String,
