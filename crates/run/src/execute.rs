@@ -22,6 +22,7 @@ use crate::job::Job;
 use crate::labels::LabelledAccounts;
 use crate::look_back::{Doubles, count, left_twice, look_back};
 use crate::mailbox::Task;
+use crate::on_heap::on_heap;
 use crate::patience::{self, Patience, is_worth_another_try};
 use crate::receipt::{Ending, Noted};
 use crate::report::Report;
@@ -98,24 +99,26 @@ impl<A: Accounts> Execution<A> {
         if let Some(state) = self.job.state.as_ref().filter(|_| act > 0) {
             state.begin_copying();
         }
-        let blocked = self.prepare_mailboxes((&plan, &claiming), &mut target, &mut report).await;
+        let prepared =
+            on_heap(|| self.prepare_mailboxes((&plan, &claiming), &mut target, &mut report));
+        let blocked = prepared.await;
         let here = (&mut source, &survey.source);
-        let found = Twins::find((&self.job, &plan, &listings), here, &mut target);
-        let twins = Box::pin(found).await;
+        let twins = on_heap(|| Twins::find((&self.job, &plan, &listings), here, &mut target)).await;
         let shared = Arc::new(Shared::new(self, plan, listings, (claiming, &blocked, twins)));
         let first = First { start: Start::Pair(source, target), seat };
-        let worked = run_workers(&shared, first, spares, &mut report).await;
+        let worked = on_heap(|| run_workers(&shared, first, spares, &mut report)).await;
         let Worked { pair, mut failed, landed } =
-            Box::pin(shared.copy_within(worked, &mut report)).await;
-        let pair = shared.look_back(pair, (&landed, &mut failed), &mut report).await;
-        let pair = shared.set_flags_of_copies(pair, &landed, &mut report).await;
-        let pair = shared.set_labels(pair, (labelled.as_ref(), &landed), &mut report).await;
-        let pair = shared.clear_source(pair, &landed, &mut report).await;
-        shared.remove_surplus(pair, &failed, &mut report).await;
+            on_heap(|| shared.copy_within(worked, &mut report)).await;
+        let pair = on_heap(|| shared.look_back(pair, (&landed, &mut failed), &mut report)).await;
+        let pair = on_heap(|| shared.set_flags_of_copies(pair, &landed, &mut report)).await;
+        let labels = (labelled.as_ref(), &landed);
+        let pair = on_heap(|| shared.set_labels(pair, labels, &mut report)).await;
+        let pair = on_heap(|| shared.clear_source(pair, &landed, &mut report)).await;
+        on_heap(|| shared.remove_surplus(pair, &failed, &mut report)).await;
         if report.is_full() && report.removed_anything() && !shared.execution.stop.is_asked() {
             // What comes then has a receipt of its own.
             shared.end_receipt(&landed, &mut report);
-            return Box::pin(shared.go_on(report)).await;
+            return on_heap(|| shared.go_on(report)).await;
         }
         if let Some(fault) = day::fault(&shared.execution.job, &report) {
             shared.execution.note(fault, &mut report);

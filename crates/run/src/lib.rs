@@ -26,6 +26,7 @@ mod lane;
 pub mod ledger;
 mod look_back;
 mod mailbox;
+mod on_heap;
 pub mod pace;
 pub mod past;
 mod patience;

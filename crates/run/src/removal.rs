@@ -12,6 +12,7 @@ use crate::events::Event;
 use crate::execute::Again;
 use crate::job::QuotaQuestion;
 use crate::mailbox::Progress;
+use crate::on_heap::on_heap;
 use crate::patience::Patience;
 use crate::report::Report;
 use crate::workers::Shared;
@@ -76,10 +77,10 @@ impl<A: Accounts> Shared<A> {
             }
             self.claiming.give_back(&planned.plan.target);
         }
-        self.delete_mailboxes(&mut target, report).await;
-        self.prune(&mut target, report).await;
-        self.settle_subscriptions(&mut target, report).await;
-        self.take_leave((source, target), report).await;
+        on_heap(|| self.delete_mailboxes(&mut target, report)).await;
+        on_heap(|| self.prune(&mut target, report)).await;
+        on_heap(|| self.settle_subscriptions(&mut target, report)).await;
+        on_heap(|| self.take_leave((source, target), report)).await;
     }
 
     /// Ends the sessions politely. Only now the target can tell how much room it has left.

@@ -16,6 +16,7 @@ use crate::accounts::Accounts;
 use crate::events::{Event, Silent};
 use crate::execute::Execution;
 use crate::job::{Job, MailboxDeletionNarrowing};
+use crate::on_heap::on_heap;
 use crate::report::{Done, MailboxReport, Report};
 use crate::survey::survey;
 
@@ -114,12 +115,12 @@ impl<A: Accounts> Execution<A> {
         };
         let mailbox_deletion = MailboxDeletionNarrowing::default();
         let job = Job { rules, mailbox_deletion, ..(*self.job).clone() };
-        let surveyed = Box::pin(survey(&*self.accounts, &job, &Silent, &self.stop)).await.ok()?;
+        let surveyed = on_heap(|| survey(&*self.accounts, &job, &Silent, &self.stop)).await.ok()?;
         // Nothing is removed from the target, so that there is nothing else to object to.
         let limits = GuardLimits { same_account: SameAccountRule::Allow, ..GuardLimits::modern() };
         let approval = guard::check(&surveyed.plan.summary, &limits).ok()?;
         let execution = Self { job: Arc::new(job), ..self };
-        Some(Box::pin(execution.run(surveyed, approval)).await)
+        Some(on_heap(|| execution.run(surveyed, approval)).await)
     }
 
     /// Tells that there is room again.
