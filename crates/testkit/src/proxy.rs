@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 /// Chunks under way in one direction; beyond this the sender waits.
@@ -69,6 +69,8 @@ struct Counters {
 pub struct Proxy {
     address: SocketAddr,
     counters: Arc<Counters>,
+    /// Changes when the connections of that moment are to end.
+    ends: watch::Sender<()>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -89,22 +91,28 @@ impl Proxy {
         let address = listener.local_addr()?;
         let counters = Arc::new(Counters::default());
         let (stop, stopped) = oneshot::channel();
+        let (ends, ending) = watch::channel(());
         let counting = counters.clone();
         let thread = std::thread::Builder::new().name("proxy".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = serve(listener, upstream, weather, counting) => {}
+                    () = serve(listener, upstream, weather, (counting, ending)) => {}
                     _ = stopped => {}
                 }
             });
         })?;
-        Ok(Self { address, counters, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, counters, ends, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where clients connect.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Ends all connections there are now, as a server or a router does that has waited too long.
+    pub fn hang_up(&self) {
+        self.ends.send_replace(());
     }
 
     /// Connections accepted so far.
@@ -154,13 +162,20 @@ async fn serve(
     listener: TcpListener,
     upstream: SocketAddr,
     weather: Weather,
-    counters: Arc<Counters>,
+    (counters, ending): (Arc<Counters>, watch::Receiver<()>),
 ) {
     while let Ok((client, _)) = listener.accept().await {
         let number = counters.connections.fetch_add(1, Ordering::Relaxed);
         let cut = weather.cut.filter(|cut| number < cut.connections);
         let link = Link { weather, cut, counters: counters.clone() };
-        tokio::spawn(link.carry(client, upstream));
+        let mut ending = ending.clone();
+        ending.mark_unchanged();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = link.carry(client, upstream) => {}
+                Ok(()) = ending.changed() => {}
+            }
+        });
     }
 }
 

@@ -53,7 +53,7 @@ pub use flags::Flags;
 pub use gate::{Gate, Moment, Release};
 pub use habit::{
     Clock, Copies, DayLimit, Deleted, Duplicates, Enabled, Habits, Labels, RefuseName, Refused,
-    Sizes, Throttle, Wording,
+    Rows, Sizes, Throttle, Wording,
 };
 pub use hazard::{ModSequences, Modifier, UidValidities, Vanished};
 pub use profile::{

@@ -396,3 +396,45 @@ fn an_interrupted_run_ends_in_good_order_and_is_gone_on_with() {
         assert_copied(&source.read(), &target.read(), &expect);
     }
 }
+
+/// A machine that sleeps: the run stands still, all connections end meanwhile, and it wakes up.
+#[cfg(unix)]
+#[test]
+fn a_run_that_slept_while_its_connections_ended_goes_on() {
+    let Some(world) = World::open() else { return };
+    for front in [Front::Mailferry, Front::Imapsync] {
+        let (source, target) = world.pair(Way::SlashToDot);
+        let mut large = mails("large", 80);
+        for large in &mut large {
+            large.octets.extend_from_slice("0123456789abcde\r\n".repeat(6000).as_bytes());
+        }
+        source.put("Zoo", &large);
+        let weather = Weather { latency: Duration::from_millis(25), ..Weather::default() };
+        let proxies =
+            [&source, &target].map(|place| Proxy::start(place.server.imap(), weather).unwrap());
+        let [from, to] = [(&source, &proxies[0]), (&target, &proxies[1])]
+            .map(|(place, proxy)| place.through(proxy.address()));
+        let desk = Desk::new();
+        let mut child = desk.start(desk.transfer_command(front, &from, &to));
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while target.read().message_count() == 0 && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let pid = child.id().to_string();
+        let send = |signal: &str| {
+            let mut kill = std::process::Command::new("kill");
+            assert!(kill.args([signal, &pid]).status().unwrap().success());
+        };
+        send("-STOP");
+        assert!(child.try_wait().unwrap().is_none(), "{front:?}: it had ended before");
+        proxies.iter().for_each(Proxy::hang_up);
+        std::thread::sleep(Duration::from_secs(2));
+        send("-CONT");
+        let status = child.wait().unwrap();
+        let output = desk.output("stdout") + &desk.output("stderr");
+        assert_eq!(status.code(), Some(0), "{front:?}: {output}");
+        let expect = Expect { order: Duty::May, ..Expect::exact() };
+        assert_copied(&source.read(), &target.read(), &expect);
+        assert!(proxies.iter().all(|proxy| proxy.connections() > 1), "{front:?}: {output}");
+    }
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mailferry_engine::policy::{FlagPolicy, Rules};
 use mailferry_run::job::{CopyOrder, Job, Limits};
-use mailferry_testkit::sim::{Account, Effect, Extension, Fault, Profile};
+use mailferry_testkit::sim::{Account, Effect, Extension, Fault, Profile, Rows};
 
 use crate::world::{World, assert_complete, assert_idle, date, fill, job, quick};
 
@@ -138,7 +138,10 @@ pub(crate) fn furnished(dice: &mut Dice) -> World {
 async fn weather(seed: u64, rules: Rules) -> bool {
     let mut dice = Dice::new(seed);
     let world = furnished(&mut dice);
-    let (source, target) = (calm(&mut dice), calm(&mut dice));
+    let (mut source, mut target) = (calm(&mut dice), calm(&mut dice));
+    for profile in [&mut source, &mut target] {
+        profile.habits.rows = dice.of(&[Rows::InOrder, Rows::Mixed]);
+    }
     let stormy = |dice: &mut Dice, profile: &Profile, most: u64| {
         let faults = (0..dice.roll(most + 1)).map(|_| fault(dice)).collect();
         Profile { faults, ..profile.clone() }

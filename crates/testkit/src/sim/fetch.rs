@@ -310,7 +310,8 @@ impl Session {
         let profile = state.profile();
         arguments.place_uid(profile.uid_place);
         let view = self.view()?;
-        let found = view.select(arguments.by, &arguments.set)?;
+        let mut found = view.select(arguments.by, &arguments.set)?;
+        profile.habits.rows.arrange(&mut found);
         if let (Earlier::Told, Some(since)) = (arguments.earlier, arguments.changed_since) {
             let mut store = account.lock();
             let mailbox = view.mailbox(&mut store)?;

@@ -30,6 +30,8 @@ pub struct Habits {
     pub sizes: Sizes,
     /// What COPY makes.
     pub copies: Copies,
+    /// In which order FETCH tells of messages.
+    pub rows: Rows,
     /// Capabilities that are told and mean nothing here.
     pub capabilities: Vec<&'static str>,
     /// Refuses names of mailboxes; `Some` is the text of the NO to CREATE and RENAME.
@@ -135,6 +137,26 @@ pub enum Copies {
     WithoutKeywords,
     /// Faithful ones, and COPYUID is not told, although UIDPLUS is.
     Untold,
+}
+
+/// In which order FETCH tells of messages: any will do (RFC 9051 §7.5.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rows {
+    /// That of the mailbox.
+    #[default]
+    InOrder,
+    /// Another one, the same each time.
+    Mixed,
+}
+
+impl Rows {
+    /// Puts messages, known by their UIDs, in the order in which they are told of.
+    pub(super) fn arrange(self, found: &mut [(usize, u32)]) {
+        if self == Self::Mixed {
+            // The golden ratio puts neighbours far apart (Knuth, multiplicative hashing).
+            found.sort_by_key(|(_, uid)| uid.wrapping_mul(0x9E37_79B1));
+        }
+    }
 }
 
 /// How a server asks to be left alone for a while.
