@@ -19,6 +19,7 @@ use crate::course::{Course, Courses, Proof, Refused, Rest, placed};
 use crate::events::Event;
 use crate::lane::making::Making;
 use crate::mailbox::{Copies, Task};
+use crate::on_heap::on_heap;
 use crate::patience::is_worth_another_try;
 use crate::receipt::Glance;
 use crate::repairing;
@@ -311,7 +312,7 @@ impl<'a, S: Source, T: Target, C: Courses<'a>> Lane<'a, '_, S, T, C> {
                 }
             }
             if copies_within {
-                Box::pin(self.copy_within(at)).await?;
+                on_heap(|| self.copy_within(at)).await?;
                 continue;
             }
             self.feed_next(at).await?;

@@ -38,6 +38,7 @@ use crate::accounts::Accounts;
 use crate::claiming::Sightings;
 use crate::events::{Event, EventSink};
 use crate::job::{EmptyMailboxes, Job, Unlisted};
+use crate::on_heap::on_heap;
 use crate::patience::{self, Patience, is_worth_another_try};
 use crate::stop::Stop;
 
@@ -158,7 +159,7 @@ pub async fn survey<A: Accounts>(
     'anew: loop {
         let before = carried.len();
         let mut faults =
-            match Box::pin(survey_with(opened, (job, &mut carried), events, stop)).await {
+            match on_heap(|| survey_with(opened, (job, &mut carried), events, stop)).await {
                 Ok(survey) => return Ok(Survey { reconnections, ..survey }),
                 Err(faults) => faults,
             };
@@ -247,7 +248,7 @@ impl<A: Accounts> Surveyor<'_, A> {
         plan.missing = missing;
         let mut faults = Vec::new();
         let everywhere = self.everywhere(&mut faults).await?;
-        Box::pin(self.ask_for_keywords(&mappings)).await?;
+        on_heap(|| self.ask_for_keywords(&mappings)).await?;
         let mut groups = self.groups((&all, &mappings), &chosen);
         plan.left_out.extend(self.leave_out_taken(&mut groups).await?);
         sightings.extend(self.sight(groups.iter().map(|group| &group.target)));
